@@ -1,4 +1,4 @@
-//! Asks a person before it publishes: the task waits for days, over restarts, and goes on by itself if nobody answers.
+//! Asks a person before it publishes a page, and publishes it once: the task waits for days, over restarts and crashes.
 //! `cargo run --example approval`; then `call publish_page title=News`, and `answer` in another terminal or the chat
 
 use imperal::prelude::*;
@@ -6,7 +6,7 @@ use imperal::prelude::*;
 imperal::extension! {
     app_id: "approval",
     name: "Page publisher",
-    description: "Prepares a page and publishes it once its author has approved it.",
+    description: "Publishes a page once its author has approved it.",
     icon: "icon.svg",
     capabilities: ["approval:write"],
 }
@@ -19,31 +19,30 @@ struct Page {
 
 #[derive(Serialize, Deserialize, JsonSchema)]
 enum Approval {
-    /// Everybody can read it at once.
     Publish,
-    /// It stays a draft.
     Discard,
 }
 
 #[durable_task]
 async fn publish(ctx: TaskContext, page: Page) -> Result<ActionResult<Page>> {
-    let text = ctx.step("write", async |_| Ok(format!("All about {}.", page.title))).await?;
-    let words = ctx.step("check", async |_| Ok(text.split_whitespace().count())).await?;
-    let question = format!("Publish “{}”, {words} words?", page.title);
-    let two_days = Duration::from_secs(2 * 24 * 3600);
-    let said = match ctx.ask("approve", question).within(two_days).or(Approval::Discard).await? {
-        // The step stands for the request that publishes the page.
-        Approval::Publish => ctx.step("publish", async |_| Ok(format!("“{}” is published.", page.title))).await?,
-        Approval::Discard => format!("“{}” stays a draft.", page.title),
-    };
+    let asked = ctx.ask("approve", format!("Publish “{}”?", page.title)).within(Duration::from_secs(172_800));
+    if let Approval::Discard = asked.or(Approval::Discard).await? {
+        return Ok(ActionResult::success(page, "The page stays a draft."));
+    }
+    // The request has the effect's key as `Idempotency-Key`. If its answer is lost, you are asked about it.
+    ctx.effect("publish", async |ctx, _key| {
+        Ok(ctx.http().post(surfaces::pages_url()).json(&page).send().await?.error_for_status().map(drop)?)
+    })
+    .await?;
+    let said = format!("“{}” is published.", page.title);
     Ok(ActionResult::success(page, said))
 }
 
-/// Prepares a page, asks you, and publishes it.
+/// Asks you whether to publish a page, and publishes it.
 #[chat_function(action_type = "write", event = "page_published", effects = ["create:page"], data_model = Page, background)]
 async fn publish_page(ctx: Context, params: Page) -> Result<ActionResult> {
     ctx.durable_task(publish::with(params)).await?;
-    Ok(ActionResult::done("Writing the page; you will be asked."))
+    Ok(ActionResult::done("You will be asked."))
 }
 
 fn main() -> ExitCode {
@@ -53,7 +52,9 @@ fn main() -> ExitCode {
 #[cfg(test)]
 #[imperal::test]
 async fn publishes_what_is_approved(platform: imperal::testing::TestPlatform) {
+    platform.http().post(surfaces::pages_url()).reply(imperal::testing::Reply::status(201));
     let anna = platform.user("anna");
     anna.answers("approve", "Publish");
     anna.run("publish_page", serde_json::json!({"title": "News"})).await.assert_says("“News” is published.");
+    assert!(platform.http().requests()[0].header("idempotency-key").is_some());
 }

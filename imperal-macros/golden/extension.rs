@@ -11,8 +11,8 @@ const _: () = {
         "../tests/icon.svg", icon_svg :
         ::core::include_str!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/",
         "../tests/icon.svg")), capabilities : & ["my-notes:read"], tool_name :
-        "my_notes", system : false, manifest_dir : ::core::env!("CARGO_MANIFEST_DIR"),
-        module_path : ::core::module_path!(), file : ::core::file!(), line :
-        ::core::line!(), }
+        "my_notes", secrets : & [], system : false, manifest_dir :
+        ::core::env!("CARGO_MANIFEST_DIR"), module_path : ::core::module_path!(), file :
+        ::core::file!(), line : ::core::line!(), }
     }
 };

@@ -1,11 +1,12 @@
 //! `extension!`: validates the declaration of an extension and registers it.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use imperal_manifest::{grammar, limits};
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::LitStr;
+use syn::{LitStr, Path};
 
 use crate::chat_function::allowed_warnings;
 use crate::diagnostics::Diagnostics;
@@ -48,6 +49,9 @@ struct Extension {
     icon_svg: TokenStream,
     capabilities: Vec<String>,
     tool_name: String,
+    secrets: Vec<Path>,
+    /// Where the list of secrets is.
+    secrets_span: Span,
     system: bool,
 }
 
@@ -90,6 +94,7 @@ fn check(options: &Options, diagnostics: &mut Diagnostics) -> Option<Extension> 
             tool_name
         },
     );
+    let secrets = secrets(options, diagnostics);
     let (icon, icon_svg) = icon?;
     Some(Extension {
         app_id: app_id?,
@@ -100,6 +105,8 @@ fn check(options: &Options, diagnostics: &mut Diagnostics) -> Option<Extension> 
         icon_svg,
         capabilities,
         tool_name,
+        secrets,
+        secrets_span: options.get("secrets").map_or_else(Span::call_site, |entry| entry.key.span()),
         system: options.flag("system", false),
     })
 }
@@ -158,6 +165,18 @@ fn capabilities(options: &Options, diagnostics: &mut Diagnostics) -> Vec<String>
     list.iter().map(LitStr::value).collect()
 }
 
+/// The constants of the secrets. The compiler checks their types and names.
+fn secrets(options: &Options, diagnostics: &mut Diagnostics) -> Vec<Path> {
+    let paths = options.paths("secrets");
+    let mut seen = HashSet::new();
+    for path in paths {
+        if !seen.insert(path.to_token_stream().to_string()) {
+            diagnostics.error(path, "this secret is listed twice: remove one");
+        }
+    }
+    paths.to_vec()
+}
+
 /// The icon's path, and an expression whose value is the text of the file.
 fn icon_of(literal: &LitStr, diagnostics: &mut Diagnostics) -> Option<(String, TokenStream)> {
     let path = literal.value();
@@ -181,8 +200,16 @@ fn once(options: &Options) -> TokenStream {
 }
 
 fn registration(extension: &Extension, krate: &TokenStream) -> TokenStream {
-    let Extension { app_id, version, name, description, icon, icon_svg, capabilities, tool_name, system } = extension;
+    let Extension { app_id, version, name, description, icon, icon_svg, capabilities, tool_name, secrets, .. } =
+        extension;
+    let system = extension.system;
+    let distinct = (!secrets.is_empty()).then(|| {
+        quote_spanned! {extension.secrets_span.resolved_at(Span::mixed_site())=>
+            const _: () = #krate::__private::assert_distinct(&[#(#secrets),*]);
+        }
+    });
     quote! {
+        #distinct
         const _: () = {
             #krate::__private::inventory::submit! {
                 #krate::__private::ExtensionDef {
@@ -194,6 +221,7 @@ fn registration(extension: &Extension, krate: &TokenStream) -> TokenStream {
                     icon_svg: #icon_svg,
                     capabilities: &[#(#capabilities),*],
                     tool_name: #tool_name,
+                    secrets: &[#(#secrets),*],
                     system: #system,
                     manifest_dir: ::core::env!("CARGO_MANIFEST_DIR"),
                     module_path: ::core::module_path!(),

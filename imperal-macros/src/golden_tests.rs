@@ -42,6 +42,7 @@ fn cases() -> Vec<Case> {
         icon: "../tests/icon.svg",
         capabilities: ["my-notes:read"],
     };
+    let secrets = quote!(#declaration secrets: [API_KEY, keys::TOKEN]);
     vec![
         function("read", quote!(action_type = "read"), &plain),
         function(
@@ -115,6 +116,7 @@ fn cases() -> Vec<Case> {
             ),
         ),
         Case { name: "extension", input: declaration.clone(), output: extension(quote!(::imperal; #declaration)) },
+        Case { name: "extension_with_secrets", input: secrets.clone(), output: extension(quote!(::imperal; #secrets)) },
     ]
 }
 

@@ -6,7 +6,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::{ExprArray, LitBool, LitStr, Path, Token, Type};
+use syn::{Expr, ExprArray, LitBool, LitStr, Path, Token, Type};
 
 use crate::diagnostics::Diagnostics;
 use crate::options::{Kind, OptionSpec, Table};
@@ -19,6 +19,7 @@ pub(crate) enum Value {
     Type(Box<Type>),
     Path(Path),
     Ident(Ident),
+    Paths(Vec<Path>),
 }
 
 /// A key with its value.
@@ -146,6 +147,7 @@ impl Options {
             Kind::Path => input.call(Path::parse_mod_style).map(Value::Path).map_err(wrong)?,
             Kind::Ident => input.parse().map(Value::Ident).map_err(wrong)?,
             Kind::List => Value::List(read_list(input, &at, key, &wanted)?),
+            Kind::Paths => Value::Paths(read_paths(input, &at, key, &wanted)?),
         };
         Ok((at, value))
     }
@@ -179,6 +181,11 @@ impl Options {
     /// The values of a key that takes a list; empty if the key is missing.
     pub(crate) fn list(&self, key: &str) -> &[LitStr] {
         self.get(key).map_or(&[], |entry| if let Value::List(list) = &entry.value { list } else { &[] })
+    }
+
+    /// The values of a key that takes a list of constants; empty if the key is missing.
+    pub(crate) fn paths(&self, key: &str) -> &[Path] {
+        self.get(key).map_or(&[], |entry| if let Value::Paths(paths) = &entry.value { paths } else { &[] })
     }
 
     /// Whether a flag is on.
@@ -219,6 +226,18 @@ fn read_list(input: ParseStream<'_>, at: &TokenStream, key: &Ident, wanted: &str
     let literals: Result<Vec<LitStr>, syn::Error> =
         array.elems.iter().map(|element| syn::parse2(element.to_token_stream()).map_err(|_| wrong(element))).collect();
     literals
+}
+
+fn read_paths(input: ParseStream<'_>, at: &TokenStream, key: &Ident, wanted: &str) -> syn::Result<Vec<Path>> {
+    let wrong = |at: &dyn ToTokens| {
+        syn::Error::new_spanned(at.to_token_stream(), format!("`{key}` takes a list of constants: {wanted}"))
+    };
+    let array: ExprArray = input.parse().map_err(|_| wrong(at))?;
+    let path = |element: &Expr| match element {
+        Expr::Path(path) if path.qself.is_none() => Ok(path.path.clone()),
+        other => Err(wrong(other)),
+    };
+    array.elems.iter().map(path).collect()
 }
 
 /// Returns the tokens up to the next comma, without consuming them. A comma inside `<..>` ends them early,

@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     Path,
     /// an identifier
     Ident,
+    /// `[PATH, ..]`
+    Paths,
 }
 
 impl Kind {
@@ -34,6 +36,7 @@ impl Kind {
             Self::Type => "MyType",
             Self::Path => "my::path",
             Self::Ident => "MyName",
+            Self::Paths => "[MY_CONSTANT, ..]",
         }
     }
 }
@@ -215,6 +218,7 @@ pub(crate) const EXTENSION: Table = Table {
             Kind::Text,
             "The chat tool that its functions belong to. Default: the app_id with `_` instead of `-`.",
         ),
+        row("secrets", Kind::Paths, "Its secrets, each a constant of type [`Secret`](crate::Secret). Default: none."),
         row("allow", Kind::List, "Codes of warnings to silence: `V34`. Default: none."),
     ],
     elsewhere: &[
@@ -299,6 +303,7 @@ impl Kind {
             (Self::Text, None) if plain && written.contains(char::is_lowercase) => Some(format!("\"{written}\"")),
             (Self::List, Some(_)) => Some(format!("[{written}]")),
             (Self::Type | Self::Path | Self::Ident, Some(text)) => Some(text),
+            (Self::Paths, None) if plain => Some(format!("[{written}]")),
             (Self::Flag, Some(text)) if text == "true" || text == "false" => Some(text),
             _ => None,
         }
@@ -312,6 +317,7 @@ impl Kind {
             Self::Type => "a type",
             Self::Path => "a path",
             Self::Ident => "one name without quotes",
+            Self::Paths => "a list of constants",
         }
     }
 }

@@ -245,8 +245,8 @@ const SECRET: Section = closed(&[
     optional("required", FieldType::Bool),
     optional("write_mode", FieldType::Choice(&["user", "extension", "both"])),
     optional("max_bytes", FieldType::Int(1, 65_536)),
-    nullable("rotation_hint_days", FieldType::Int(1, i64::MAX)),
     optional("scope", FieldType::Choice(&["user", "app"])),
+    nullable("rotation_hint_days", FieldType::Int(1, i64::MAX)),
     nullable(
         "env_fallback",
         FieldType::Pattern(is_secret_variable, "a variable whose name begins with IMPERAL_APPSECRET_"),

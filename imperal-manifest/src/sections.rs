@@ -177,10 +177,10 @@ sections! {
         may write_mode: String,
         /// Most bytes of the value, from 1 to 65536.
         may max_bytes: i64,
-        /// Age of the value, in days, at which a new one is advised.
-        may rotation_hint_days: i64,
         /// Owner of the value: `user` or `app`.
         may scope: String,
+        /// Age of the value, in days, at which a new one is advised.
+        may rotation_hint_days: i64,
         /// Environment variable used as a fallback; `app` scope only.
         may env_fallback: String,
     }

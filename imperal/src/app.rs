@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::context::States;
-use crate::platform::Settings;
+use crate::platform::{Queue, Settings};
 
 /// State and settings of an extension's binary, set up before the commands run.
 ///
@@ -100,6 +100,22 @@ impl App {
             make(folder, &mut self.states)?;
         }
         Ok(std::mem::take(&mut self.states))
+    }
+
+    /// Declares a queue of durable tasks, for [`DurableTask::queue`](crate::context::DurableTask::queue).
+    ///
+    /// ```no_run
+    /// # use std::process::ExitCode;
+    /// use imperal::{App, Queue};
+    ///
+    /// fn main() -> ExitCode {
+    ///     App::new().queue(Queue::new("render").at_most(4).per_user(1)).run()
+    /// }
+    /// ```
+    #[must_use]
+    pub fn queue(mut self, queue: Queue) -> Self {
+        self.settings.queues.push(queue);
+        self
     }
 
     /// Changes the default settings. Options of the command line win.

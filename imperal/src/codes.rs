@@ -70,10 +70,40 @@ codes! {
     STEP_IN_STEP
     /// Nobody answered a question of the task in time.
     NO_ANSWER
+    /// The answer to a question follows its schema, but the type of the answer does not take it.
+    ANSWER_MISFIT
     /// The question has another answer already, its time is over, or it was withdrawn.
     QUESTION_CLOSED
     /// The task has as many open questions as it may.
     QUESTIONS_EXCEEDED
+    /// The task was stopped because it is not known whether an effect was done.
+    EFFECT_UNKNOWN
+    /// An effect sent a second request that may change something.
+    EFFECT_TWO_REQUESTS
+    /// The task cannot be exported: its values may have secrets, or are no longer kept.
+    NOT_EXPORTABLE
+    /// A new task cannot go on from the task, or run it again.
+    NOT_CONTINUABLE
+    /// Something was written in a durable task outside of a step, where each attempt would write it again.
+    STEP_NEEDED
+    /// A document was changed since it was read.
+    DOCUMENT_CONFLICT
+    /// There is a document with this id already.
+    DOCUMENT_EXISTS
+    /// A newer version of the program wrote the document; only a patch may change it.
+    DOCUMENT_NEWER
+    /// A document is larger than 1 MiB.
+    DOCUMENT_TOO_LARGE
+    /// A document does not fit the type of its collection.
+    DOCUMENT_UNREADABLE
+    /// A user has as many documents or bytes of documents as one may, or a step writes too many.
+    DOCUMENTS_EXCEEDED
+    /// A query of many documents has no index that fits it.
+    INDEX_NEEDED
+    /// A secret that the function needs has no value, or one that cannot be opened any more.
+    SECRET_MISSING
+    /// A result, step, message, question or document has the value of a secret in it.
+    SECRET_EXPOSED
     /// A result is larger than 1 MiB.
     RESULT_TOO_LARGE
     /// A result is nested deeper than 120 levels.

@@ -2,6 +2,8 @@
 //!
 //! The macro writes one [`ExtensionDef`] per crate and registers it. `manifest/` makes a manifest of it.
 
+use crate::secrets::Secret;
+
 /// An extension crate as its `extension!` declares it.
 #[derive(Debug, Clone, Copy)]
 #[doc(hidden)]
@@ -23,6 +25,8 @@ pub struct ExtensionDef {
     pub capabilities: &'static [&'static str],
     /// `owner_chat_tool` of every function; `tool_<app_id>_chat`'s successor, the app id with `_`.
     pub tool_name: &'static str,
+    /// The secrets that it reads, each name once.
+    pub secrets: &'static [Secret],
     /// A first-party extension.
     pub system: bool,
     /// Folder of the crate's Cargo.toml when it was compiled.
@@ -47,6 +51,7 @@ impl ExtensionDef {
         icon_svg: "",
         capabilities: &[],
         tool_name: "",
+        secrets: &[],
         system: false,
         manifest_dir: "",
         module_path: "",

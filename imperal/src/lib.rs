@@ -22,7 +22,7 @@
 //! #[derive(Serialize, Deserialize, JsonSchema)]
 //! struct Greeting { text: String }
 //!
-//! /// Greet somebody at length in the background.
+//! /// Greet a person at length in the background.
 //! #[chat_function(action_type = "write", event = "greeted", effects = ["create:greeting"], data_model = Greeting, background)]
 //! async fn greet(ctx: Context, who: Who) -> Result<ActionResult> {
 //!     ctx.background_task(|ctx| async move {
@@ -110,6 +110,7 @@ mod private_file;
 mod rate;
 mod result;
 mod rows;
+mod secrets;
 #[cfg(feature = "platform")]
 pub mod server;
 mod sync;
@@ -119,6 +120,7 @@ pub mod testing;
 mod trace;
 mod truncate;
 mod user;
+mod vault;
 
 use imperal_manifest::json;
 #[cfg(feature = "platform")]
@@ -143,10 +145,17 @@ pub use imperal_macros::durable_task;
 /// The fn takes nothing, `platform: TestPlatform`, or `setup: TestSetup`. Its outgoing HTTP is
 /// scripted, and its clock is paused unless `#[imperal::test(clock = "real")]` says otherwise.
 pub use imperal_macros::test;
+pub use platform::Queue;
 pub use result::{ActionResult, Result, WireResult};
+pub use secrets::{Secret, SecretScope, SecretValue, SecretWriter};
 #[cfg(feature = "platform")]
 pub use server::Server;
 pub use user::User;
+
+/// State that an extension keeps for its users: collections, documents, queries. See [`Context::documents`].
+pub mod documents {
+    pub use crate::context::{Collection, Cursor, Document, DocumentValue, Documents, Find, Found, UnreadableDocument};
+}
 
 /// The names that almost every extension file needs, in one line.
 pub mod prelude {
@@ -169,6 +178,7 @@ pub mod __private {
     #[cfg(feature = "platform")]
     pub use crate::manifest::assert_manifest_is_fresh;
     pub use crate::result::{ActionResult, Result};
+    pub use crate::secrets::assert_distinct;
     #[cfg(feature = "testing")]
     pub use crate::testing::assert_from_test;
     pub use imperal_macros::extension;

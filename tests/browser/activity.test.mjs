@@ -1,6 +1,7 @@
 // The activity panel with many tasks: telling them apart, searching, cancelling all, and its place beside the chat.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
 import { open, opened, stub, withStub } from "./setup.mjs";
@@ -142,4 +143,80 @@ test("an error code is behind the details", async () => {
   assert.equal(await code.isVisible(), false);
   await page.locator(".error-note summary").click();
   assert.ok(await code.isVisible());
+});
+
+/** Rows of the audit trail with their sentences: the terminal's test reads the same list. */
+const SENTENCES = JSON.parse(
+  await readFile(new URL("../../imperal/src/cli/audit_sentences.json", import.meta.url), "utf8"),
+);
+
+test("the audit trail has a sentence for each action, and no raw name", async () => {
+  const id = many(1)[0];
+  const { rows } = SENTENCES;
+  const at = new Date().toISOString();
+  stub.auditRows = rows.map(([row], n) => ({
+    audit_id: rows.length - n,
+    at,
+    tenant_id: "local",
+    user_id: "dev",
+    target: id,
+    ...row,
+  }));
+  const page = await opened();
+  await page.locator("#open-audit").click();
+  await page.locator(".audit-row").first().waitFor();
+  assert.deepEqual(
+    await page.locator(".audit-row .sentence").allTextContents(),
+    rows.map(([, sentence]) => sentence),
+  );
+  await page.locator(".audit-row").first().getByRole("button", { name: "Show in the chat" }).click();
+  const seq = await page.evaluate(() => document.activeElement.dataset.seq);
+  assert.equal(
+    stub.turns.find((turn) => String(turn.seq) === seq).call_id,
+    stub.tasks.get(id).call_id,
+    "it still runs",
+  );
+});
+
+test("the audit trail can be read for one function", async () => {
+  const [first] = many(1);
+  const call = stub.asked("build_report", {}, RESULT);
+  const other = stub.task(call, "build_report", {});
+  const row = (audit_id, over) => ({
+    audit_id,
+    at: new Date().toISOString(),
+    tenant_id: "local",
+    user_id: "dev",
+    actor: "user:dev",
+    outcome: "done",
+    ...over,
+  });
+  stub.auditRows = [
+    row(1, { action: "task.cancel", target: first }),
+    row(2, { action: "task.answer", target: other, app_id: "studio" }),
+    row(3, {
+      action: "chat.inject",
+      target: "gone",
+      detail: `outcome of task ${other}: failed`,
+      actor: "extension:studio",
+    }),
+    row(4, { action: "page.link", outcome: "refused" }),
+  ];
+  const page = await opened();
+  await page.locator("#open-audit").click();
+  await page.locator(".audit-row").nth(3).waitFor();
+  const sentences = () => page.locator(".audit-row .sentence").allTextContents();
+  const choose = page.getByRole("combobox", { name: "About which function" });
+  await choose.selectOption({ label: "Build report" });
+  assert.deepEqual(await sentences(), [
+    "Text studio delivered an outcome: failed",
+    "You answered a question of a task",
+  ]);
+  assert.equal(await page.getByRole("button", { name: /^All 2$/ }).count(), 1, "the numbers are of the function");
+  await page.getByRole("button", { name: /^Refused 0$/ }).click();
+  await page.getByText("No entry of this function has this outcome.").waitFor();
+  await page.getByRole("button", { name: /^All 2$/ }).click();
+  await choose.selectOption({ label: "All functions" });
+  assert.equal((await sentences()).length, 4);
+  await open.accessible("the audit trail of a function");
 });

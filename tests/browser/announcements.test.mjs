@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { busyChat } from "./busy-chat.mjs";
-import { heard, hears, listen } from "./listen.mjs";
+import { heard, hears, listen, passes, stopClock } from "./listen.mjs";
 import { open, opened, stub, withStub } from "./setup.mjs";
 import { DONE } from "./stub.mjs";
 
@@ -25,11 +25,11 @@ describe("announcements", () => {
     stub.end(id, "succeeded", { ...DONE, summary: "Refined output ready!" });
     await hears(page, "succeeded");
     assert.deepEqual(
-      (await heard(page)).map((one) => one.text),
+      (await heard(page)).map((one) => one.text.replace(/after \d+ seconds?/, "after 9 seconds")),
       [
         "Refine output: 30 percent, Generating",
         "Refine output: 60 percent, Generating",
-        "Refine output succeeded: Refined output ready!",
+        "Refine output succeeded after 9 seconds: Refined output ready!",
       ],
     );
   });
@@ -40,15 +40,19 @@ describe("announcements", () => {
     const ids = Array.from({ length: 30 }, (_, n) =>
       stub.task(stub.asked("refine_output", { text: `text ${n}` }, DONE), "refine_output", { name: `Document ${n}` }),
     );
+    await page.locator(".task").nth(29).waitFor();
+    await stopClock(page);
     for (let step = 1; step <= 20; step += 1) {
       for (const [n, id] of ids.entries()) stub.progress(id, Math.min(99, step * 5 + (n % 4)), `Paragraph ${step}`);
-      await new Promise((done) => setTimeout(done, 350));
+      const stages = page.locator(".task .stage", { hasText: new RegExp(`^Paragraph ${step}$`) });
+      await passes(page, `all are at ${step}`, async () => (await stages.count()) === ids.length);
+      await page.clock.runFor(250);
     }
     for (const [n, id] of ids.entries())
       if (n === 7)
         stub.end(id, "failed", { status: "error", summary: "", data: {}, error: "No paper.", error_code: "PAPER" });
       else stub.end(id, "succeeded", { ...DONE, summary: `Document ${n} is ready.` });
-    await hears(page, "1 failed");
+    await passes(page, "the ends are told", async () => (await heard(page)).some(({ text }) => /1 failed/.test(text)));
     const all = await heard(page);
     assert.ok(all.length <= 12, `${all.length} utterances`);
     assert.ok(all.length >= 3, `${all.length} utterances`);
@@ -82,7 +86,8 @@ describe("announcements", () => {
     await open.run();
     await hears(page, "Reply from Ping: Done.");
     stub.end(id, "reclaimed", { status: "error", summary: "", data: {}, error: "Gone.", error_code: "INTERRUPTED" });
-    await hears(page, "Refine output was interrupted: Gone.");
+    await hears(page, "Refine output was interrupted within ");
+    await hears(page, ": Gone.");
     await page.getByRole("article", { name: /^Refine output was interrupted, / }).waitFor();
   });
 
@@ -131,7 +136,8 @@ describe("announcements", () => {
     assert.equal(await page.locator(".task .stage").textContent(), "Reading chapter 1");
     assert.equal(await page.locator(".task .bar").getAttribute("aria-valuetext"), "30 percent, Reading chapter 1");
     stub.end(id, "succeeded", { ...DONE, summary: "~~Old~~ **new** text: 2*3*4." });
-    await hears(page, "Refine output succeeded: Old new text: 2*3*4.");
+    await hears(page, "Refine output succeeded after ");
+    await hears(page, ": Old new text: 2*3*4.");
     await page.locator("#open-tasks").click();
     assert.match(await page.locator(".ended-task .gist").textContent(), /Old new text: 2\*3\*4\.$/);
   });
@@ -180,7 +186,7 @@ describe("announcements", () => {
     await listen(page);
     const ends = await work("First");
     assert.doesNotMatch(ends, /percent/);
-    assert.match(ends, /First succeeded: First is ready\./);
+    assert.match(ends, /First succeeded after \d+ seconds?: First is ready\./);
     await choose("None");
     assert.doesNotMatch(await work("Second"), /Second succeeded|percent/);
   });

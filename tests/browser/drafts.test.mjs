@@ -162,3 +162,25 @@ test("a stored draft that cannot be read is set aside, told of once, and not los
   const kept = await page.evaluate(() => Object.values(sessionStorage));
   assert.ok(kept.includes(broken) && kept.includes("5"), "both are still stored");
 });
+
+test("the list marks a function in whose form something is written and not sent, also after a reload", async () => {
+  const page = await opened();
+  const marked = () => page.locator(".function", { hasText: "Draft" }).locator(".function-name > :first-child");
+  const drafts = async () => (await marked().filter({ visible: true }).allTextContents()).filter(Boolean);
+  const chips = page.locator(".function .chip", { hasText: /^Draft$/ }).filter({ visible: true });
+  assert.equal(await chips.count(), 0);
+  await open.choose("Refine output");
+  await page.getByLabel("Text").fill("half a thought");
+  await page.getByRole("button", { name: "All functions" }).click();
+  assert.equal(await chips.count(), 1);
+  assert.ok((await drafts()).includes("Refine output"));
+  await open.accessible("a list with a draft");
+  await page.goto(stub.url);
+  await open.state("live");
+  assert.equal(await chips.count(), 1);
+  await open.choose("Refine output");
+  await open.run();
+  await open.seen("Done.");
+  await page.getByRole("button", { name: "All functions" }).click();
+  assert.equal(await chips.count(), 0, "it was sent");
+});

@@ -49,3 +49,29 @@ test("a task goes on after its process was killed, and the page says what was ke
   await card.getByText(/^Succeeded within .* · 4 steps$/).waitFor();
   await open.close();
 });
+
+test("a person goes on from a cancelled task, and its done steps are not done again", async () => {
+  rmSync(bank);
+  const open = await Opened.at(browser, orders.link);
+  const { page } = open;
+  await open.state("live");
+  await page.getByLabel("Number").fill("4712");
+  await open.run();
+  const first = page.locator("#turns .task").last();
+  await first.getByText(/^attempt \d+ of 50/).waitFor();
+  await first.getByRole("button", { name: "Cancel Order 4712" }).click();
+  const goOn = page.getByRole("button", { name: "Go on from step 3 of Order 4712" });
+  await goOn.waitFor();
+  await page.getByText("2 done steps are kept and not done again.", { exact: true }).waitFor();
+  writeFileSync(bank, "open");
+  await goOn.click();
+  await open.seen("Go on with “Order 4712” from step 3");
+  await open.seen("Order 4712 is shipped.");
+  const second = page.locator("#turns .task.ended").last();
+  await second.getByText("Goes on from an earlier task, 2 steps kept", { exact: true }).waitFor();
+  await second.getByRole("button", { name: "Details of Order 4712" }).click();
+  const timeline = page.locator("#timeline");
+  await timeline.getByText("Goes on from an earlier task, 2 steps kept", { exact: true }).waitFor();
+  assert.equal(await timeline.getByText("Kept", { exact: true }).count(), 2);
+  await open.close();
+});

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { heard, hears, listen } from "./listen.mjs";
+import { heard, hears, listen, passes, stopClock } from "./listen.mjs";
 import { open, opened, stub, withStub } from "./setup.mjs";
 import { DONE } from "./stub.mjs";
 
@@ -33,10 +33,33 @@ const QUEUED = { state: "queued", deadline_at: undefined };
 const RESUMED = { state: "running", waits_for: undefined, ready_at: undefined };
 
 describe("the card of a durable task", () => {
+  test("a task in a queue says how many are before it, and follows its place without events", async () => {
+    const id = order({ ...QUEUED, attempt: 0, waits_for: "slot", queue: "render", before: 3 });
+    const page = await opened();
+    await card(page).getByText("Queued. 3 before it in its queue. It starts in its turn.").waitFor();
+    stub.tasks.get(id).before = 0;
+    await card(page).getByText("Queued. It is next in its queue. It starts in its turn.").waitFor({ timeout: 9000 });
+    const asked = stub.requests.filter((request) => request === "GET /v1/tasks/active").length;
+    Object.assign(stub.tasks.get(id), { ...RESUMED, attempt: 1, before: undefined });
+    stub.event("task", stub.tasks.get(id));
+    await card(page).getByText("Between two steps").waitFor();
+    await page.waitForTimeout(6000);
+    const later = stub.requests.filter((request) => request === "GET /v1/tasks/active").length;
+    assert.ok(later <= asked + 1, "nothing waits: the page does not ask again");
+  });
+
+  test("a task whose name an operator has paused says so", async () => {
+    order({ ...QUEUED, attempt: 2, waits_for: "paused" });
+    const page = await opened();
+    await card(page)
+      .getByText("Paused. An operator has paused tasks of this kind. It goes on once they are resumed.")
+      .waitFor();
+  });
+
   test("steps that are done fold to their number, the one that runs has its time, and there is no bar", async () => {
     const id = order();
     const page = await opened();
-    stub.report(id, { steps: { done: 2, current: [at("Charge the card")] } });
+    stub.report(id, { steps: { done: 2, current: [at("Charge the card", { since: ago(0.5) })] } });
     await card(page).getByText("Charge the card").waitFor();
     assert.match(await card(page).locator(".tried").textContent(), /^0:0\d$/);
     assert.match(await card(page).locator(".clock").textContent(), /^step 3 · 0:0\d so far$/);
@@ -206,7 +229,7 @@ describe("a durable task that no process runs", () => {
     [
       "stuck",
       { state: "stuck", waits_for: "version" },
-      "Stuck. No running version of the program can continue it. It waits for one, at most a day.",
+      "Stuck. No running version of the program can continue it. It waits for one, and ends if none comes in time.",
     ],
     [
       "asleep",
@@ -338,7 +361,9 @@ describe("durable tasks in the list", () => {
     const panel = page.getByRole("tabpanel", { name: "Tasks" });
     await panel.getByRole("heading", { name: "Running and waiting" }).waitFor();
     assert.equal(await panel.locator(".wait").count(), 7);
-    const waits = (where) => where.locator(".wait:not([hidden])").allTextContents();
+    // the second in which one is read may be another
+    const waits = async (where) =>
+      (await where.locator(".wait:not([hidden])").allTextContents()).map((text) => text.replace(/0:\d\d\.$/, "0:29."));
     assert.equal((await waits(panel)).length, 6);
     assert.deepEqual(await waits(panel), await waits(page.locator("#turns")));
     await panel.getByText("step 2 · ").waitFor();
@@ -407,17 +432,27 @@ describe("updates of a durable task", () => {
     const page = await opened();
     await card(page).getByText("Step 1", { exact: true }).waitFor();
     await listen(page);
+    await stopClock(page);
     for (let n = 1; n <= 30; n += 1) {
-      stub.report(id, { steps: { done: n, current: [at(`Step ${n + 1}`)] } });
-      await new Promise((done) => setTimeout(done, 200));
+      const name = `Step ${n + 1}`;
+      stub.report(id, { steps: { done: n, current: [at(name)] } });
+      await passes(
+        page,
+        `it is at ${name}`,
+        async () => (await card(page).locator(".step-name").first().textContent()) === name,
+      );
+      await page.clock.runFor(150);
     }
-    await hears(page, "Order 4711: Step 31, step 31");
+    const told = async () => (await heard(page)).some(({ text }) => text.includes("Order 4711: Step 31, step 31"));
+    await passes(page, "the last step is told", told);
     const all = await heard(page);
     assert.ok(all.length <= 4, `${all.length} utterances`);
     for (const [n, { at: when }] of all.entries()) if (n) assert.ok(when - all[n - 1].at > 4900);
     stub.report(id, { steps: { done: 30, current: [at("Step 31")] }, message: "the same step" });
     stub.turn({ text: "after it" });
-    await hears(page, "after it");
+    await passes(page, "the turn is told", async () =>
+      (await heard(page)).some(({ text }) => text.includes("after it")),
+    );
     assert.equal((await heard(page)).filter(({ text }) => text.includes("Step 31")).length, 1);
   });
 
@@ -463,6 +498,74 @@ describe("updates of a durable task", () => {
   });
 });
 
+describe("a process that was lost", () => {
+  const LOST = { status: "error", summary: "", data: {}, error: "It was interrupted.", error_code: "INTERRUPTED" };
+
+  test("an interrupted task says how long it ran and how long no process ran it, in all three places", async () => {
+    const call = stub.asked("refine_output", { text: "mug" }, DONE);
+    const [began, lost] = [ago(11), ago(10)];
+    const id = stub.task(call, "refine_output", { name: "Report", created_at: began });
+    const page = await opened();
+    Object.assign(stub.tasks.get(id), { interrupted_at: lost });
+    stub.end(id, "reclaimed", LOST);
+    const words = /ran 1\.0 s, then no process for 1\d s/;
+    await card(page)
+      .getByText(new RegExp(`^Interrupted: ${words.source}$`))
+      .waitFor();
+    await page.locator(".kicker .muted").getByText(words).waitFor();
+    await page.reload();
+    await open.state("live");
+    await page.locator(".kicker .muted").getByText(words).waitFor();
+    await page.locator("#open-tasks").click();
+    await page.locator(".ended-task summary").click();
+    await page.locator(".ended-body .chip").getByText(words).waitFor();
+    await open.accessible("an interrupted task");
+  });
+
+  test("a queued task counts its work until the process was lost, and then the time without one", async () => {
+    const [began, step, lost] = [ago(30), ago(20), ago(10)];
+    const id = order({ created_at: began, deadline_at: ahead(150) });
+    const page = await opened();
+    stub.store(id, "Reserve stock", { began_at: step, done_at: step });
+    stub.change(id, { ...QUEUED, waits_for: "process", interrupted_at: lost });
+    await card(page)
+      .getByText(/^0:20 of work · no process for 0:1\d$/)
+      .waitFor();
+    await page.reload(); // this page has not seen its work: it was from the first stored step on
+    await open.state("live");
+    await card(page)
+      .getByText(/^0:10 of work · no process for 0:1\d$/)
+      .waitFor();
+    await open.accessible("a task whose process was lost");
+    stub.change(id, {
+      ...RESUMED,
+      attempt: 2,
+      interrupted_at: undefined,
+      steps: { done: 1, kept: 1, current: [at("c")] },
+    });
+    await card(page)
+      .getByText(/^step 2 · 0:1\d of work$/)
+      .waitFor();
+    assert.doesNotMatch(await card(page).innerText(), /no process/);
+  });
+
+  test("a durable task that is cancelled after its process was lost says both times too", async () => {
+    const [began, lost] = [ago(30), ago(10)];
+    const id = order({ created_at: began, deadline_at: ahead(150) });
+    const page = await opened();
+    stub.change(id, { ...QUEUED, waits_for: "process", interrupted_at: lost });
+    await page.getByRole("button", { name: "Cancel Order 4711" }).click();
+    await card(page)
+      .getByText(/^Cancelled: ran 20 s, then no process for 1\d s$/)
+      .waitFor();
+    await page.reload();
+    await open.state("live");
+    await card(page)
+      .getByText(/^Cancelled: ran within 20 s, then no process for 1\d s$/)
+      .waitFor();
+  });
+});
+
 describe("the end of a durable task", () => {
   for (const [code, word, verb, error] of [
     [
@@ -483,7 +586,8 @@ describe("the end of a durable task", () => {
       const page = await opened();
       await listen(page);
       stub.end(id, "reclaimed", { status: "error", summary: "", data: {}, error, error_code: code });
-      await hears(page, `Order 4711 ${verb}: ${error}`);
+      await hears(page, `Order 4711 ${verb} within `);
+      await hears(page, `: ${error}`);
       await page.getByRole("article", { name: new RegExp(`^Order 4711 ${verb}, `) }).waitFor();
       await page.locator(".kicker .chip").getByText(word).waitFor();
       await card(page)

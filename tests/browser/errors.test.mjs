@@ -131,6 +131,32 @@ test("a result that could not be loaded is loaded when the page is connected aga
   await page.locator(".outcome-here strong", { hasText: "old" }).waitFor();
 });
 
+test("errors of Cancel all, of older tasks and of signing out go when the page is connected again", async () => {
+  const ended = { state: "succeeded", finished_at: new Date().toISOString() };
+  for (let n = 0; n < 100; n += 1) {
+    const id = stub.task(stub.id("call"), "refine_output", ended);
+    stub.tasks.get(id).created_at = new Date(Date.now() - n * 1000).toISOString();
+  }
+  for (let n = 0; n < 2; n += 1) stub.task(stub.asked("refine_output", { text: "x" }, DONE), "refine_output");
+  const page = await opened();
+  await page.locator("#open-tasks").click();
+  await page.getByRole("button", { name: "Show older tasks" }).waitFor();
+  await offline(page);
+  await page.getByRole("button", { name: "Cancel all 2" }).click();
+  await page.getByRole("button", { name: "Cancel them" }).click();
+  await page.getByText("2 could not be asked: You are offline. Try again.").waitFor();
+  await page.getByRole("button", { name: "Show older tasks" }).click();
+  await page.locator(".form-error", { hasText: "You are offline." }).waitFor();
+  await page.locator("#account > summary").click();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByText("You are still signed in.").waitFor();
+  await back();
+  await page.getByText("You are still signed in.").waitFor({ state: "hidden" });
+  await page.locator(".form-error", { hasText: "You are offline." }).waitFor({ state: "detached" });
+  await page.getByText("could not be asked").waitFor({ state: "detached" });
+  await page.getByText("Asked 0 tasks to stop.").waitFor();
+});
+
 test("the audit trail and its check recover from a lost connection", async () => {
   stub.asked("ping", {}, DONE);
   const page = await opened({ viewport: { width: 1280, height: 860 } });

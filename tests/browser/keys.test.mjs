@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { open, opened, stub, withStub } from "./setup.mjs";
+import { DONE } from "./stub.mjs";
 
 withStub();
 
@@ -39,6 +40,30 @@ test("Alt with arrows moves between turns, and Alt+End goes to the newest", asyn
   assert.match(await focused(page), /message 9/);
   await page.keyboard.press("Alt+ArrowDown");
   assert.match(await focused(page), /message 9/, "there is none after it");
+});
+
+test("Alt with arrows reaches the cards of tasks between the turns", async () => {
+  stub.turn({ text: "before" });
+  const call = stub.asked("refine_output", { text: "x" }, DONE);
+  const ids = [stub.task(call, "refine_output"), stub.task(call, "refine_output", { name: "Order 4711" })];
+  stub.turn({ text: "after" });
+  const page = await opened();
+  await page.locator("#turns .task").nth(1).waitFor();
+  const at = () => page.evaluate(() => document.activeElement.dataset.task ?? document.activeElement.className);
+  const seen = [];
+  for (let n = 0; n < 5; n += 1) {
+    await page.keyboard.press("Alt+ArrowUp");
+    seen.push(await at());
+  }
+  assert.deepEqual(seen.slice(1, 3), [ids[1], ids[0]]);
+  assert.match(seen[3], /^turn bot/, "the reply that they are under");
+  await page.keyboard.press("Alt+ArrowDown");
+  await page.keyboard.press("Alt+ArrowDown");
+  assert.equal(await at(), ids[0]);
+  stub.progress(ids[0], 40, "Half");
+  await page.locator(".task").getByText("Half").waitFor();
+  assert.equal(await at(), ids[0], "news of the task leave the focus");
+  await page.getByRole("heading", { name: "Order 4711", level: 3 }).waitFor();
 });
 
 test("moving up loads earlier turns", async () => {

@@ -31,19 +31,35 @@ test("every text follows the font size that is set in the browser", async () => 
 });
 
 test("what a finger presses is at least 32 pixels high", async () => {
-  busyChat(stub);
+  const log = [{ method: "POST", url: "https://bank.example/charge", status: 504, ms: 9 }];
+  const at = new Date().toISOString();
+  const id = busyChat(stub);
+  Object.assign(stub.tasks.get(id), { durable: true, steps: { done: 1, current: [] } });
+  stub.timelines.set(id, [
+    { kind: "started", at },
+    { kind: "step", step_kind: "step", ordinal: 1, name: "Charge", attempt: 1, began_at: at, done_at: at, log },
+  ]);
   const page = await opened({ viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
-  const small = () =>
+  stub.ask(id);
+  await page.locator(".choice").first().waitFor();
+  const small = (where = "body") =>
     page
-      .locator("button:visible, summary:visible, .filter:visible")
+      .locator(`${where} :is(button, summary, .filter):visible`)
       .evaluateAll((all) =>
         all
           .filter((el) => el.getBoundingClientRect().height < 32)
           .map((el) => `${el.className}: ${el.textContent}, ${el.getBoundingClientRect().height}`),
       );
-  assert.deepEqual(await small(), []);
+  assert.deepEqual(await small(), [], "the chat, with a question");
+  await page
+    .locator("#turns")
+    .getByRole("button", { name: /^Details/ })
+    .click();
+  await page.locator("#timeline button.event-what").waitFor();
+  assert.deepEqual(await small("#timeline"), [], "a timeline");
+  await page.keyboard.press("Escape");
   await page.locator("#open-tasks").click();
-  assert.deepEqual(await small(), []);
+  assert.deepEqual(await small(), [], "the tasks");
 });
 
 test("times are of the reader's zone, and say so", async () => {

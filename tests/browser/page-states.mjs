@@ -46,6 +46,11 @@ export async function busyStates(options, visit) {
   await page.getByText("Entry 3 was changed.").waitFor();
   await visit("the audit trail, broken");
   await page.keyboard.press("Escape");
+  await page.locator("#account > summary").click();
+  await page.getByRole("button", { name: "Secrets" }).click();
+  await page.getByRole("dialog", { name: "Secrets" }).getByText("Missing").waitFor();
+  await visit("the secrets");
+  await page.keyboard.press("Escape");
   if (narrow) await page.locator("#open-side").click();
   await visit("the list of functions");
   await open.choose("Build report");

@@ -58,7 +58,7 @@ test("a question survives its process, is answered in one window with the keyboa
     .getByText(/^You answered: Publish/)
     .waitFor();
   await question(other.page)
-    .getByText(/^Answered in another window: Publish, \d\d:\d\d$/)
+    .getByText(/^Answered elsewhere: Publish, \d\d:\d\d$/)
     .waitFor();
   assert.doesNotMatch(await page.title(), /^\? /);
 

@@ -4,6 +4,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
+import { until } from "./deadline.mjs";
+import { heard, listen, passes, stopClock } from "./listen.mjs";
 import { open, opened, stub, withStub } from "./setup.mjs";
 import { DONE } from "./stub.mjs";
 
@@ -45,10 +47,10 @@ describe("where a question is", () => {
     const id = order();
     const page = await opened();
     const title = await page.title();
-    assert.equal(asked(), 0, "nothing is read for a task that asks nothing");
+    await until("what it asked before is read", () => asked() === 1);
     stub.ask(id, { schema: DOCUMENTED, fallback: "Later" });
     await question(page).getByText("Publish these images?").waitFor();
-    assert.equal(asked(), 1);
+    assert.equal(asked(), 2);
     assert.deepEqual(await question(page).getByRole("button").allInnerTexts(), [
       "Publish\nEverybody sees them at once.",
       "Ship the rest",
@@ -90,8 +92,10 @@ describe("where a question is", () => {
   });
 
   test("each change of the number of open questions reads them once", async () => {
-    const id = order();
     const page = await opened();
+    const id = order();
+    await card(page).waitFor();
+    assert.equal(asked(), 0, "nothing is read for a task that asks nothing");
     stub.ask(id, { text: "First?" });
     await question(page).getByText("First?").waitFor();
     stub.report(id, { percent: 10 });
@@ -103,7 +107,173 @@ describe("where a question is", () => {
   });
 });
 
+describe("the way to a question", () => {
+  const strip = (page) => page.getByRole("region", { name: "Questions" }).getByRole("button", { name: /^Answer/ });
+  /** The question has the focus, and is on the screen and uncovered. */
+  const reached = async (page, where) => {
+    await page.waitForFunction((part) => document.activeElement.matches(`${part} [data-question]`), where, {
+      timeout: 5000,
+    });
+    const isSeen = await page.evaluate(() => {
+      const { left, top, width, height } = document.activeElement.getBoundingClientRect();
+      const at = document.elementFromPoint(left + width / 2, top + Math.min(height / 2, 40));
+      return document.activeElement.contains(at);
+    });
+    assert.ok(isSeen, `the question in ${where} is on the screen`);
+  };
+
+  test("Answer goes to a question that is far away in the chat", async () => {
+    stub.ask(order(), { schema: FORM });
+    for (let n = 0; n < 40; n += 1) stub.turn({ text: `message ${n}` });
+    const page = await opened();
+    await strip(page).click();
+    await reached(page, "#turns");
+    await page.locator("#chat").evaluate((el) => (el.scrollTop = el.scrollHeight));
+    await strip(page).click();
+    await reached(page, "#turns");
+  });
+
+  for (const [what, before, options] of [
+    ["was called before the first loaded turn", 100, {}],
+    ["has no turn, in a window over the chat", 0, { viewport: { width: 760, height: 700 } }],
+    ["has no turn, on a phone", 0, { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true }],
+  ])
+    test(`Answer opens the drawer with the question of a task that ${what}`, async () => {
+      const call = before ? stub.asked("refine_output", { text: "mug" }, DONE) : stub.id("call");
+      const id = stub.task(call, "refine_output", { name: "Order 4711", durable: true });
+      const it = stub.ask(id, { fallback: "Later" });
+      for (let n = 0; n < before; n += 1) stub.turn({ text: `message ${n}` });
+      const page = await opened(options);
+      await strip(page).click();
+      await reached(page, "#drawer");
+      assert.ok(!stub.requests.some((one) => one.includes("before=")), "no history is loaded for it");
+      await open.accessible("a question in the drawer");
+      await open.fits("a question in the drawer");
+      await page.locator("#drawer .question").getByRole("button", { name: "Publish" }).click();
+      await page
+        .locator("#drawer .question")
+        .getByText(/^You answered: Publish/)
+        .waitFor();
+      assert.equal(it.answer, "Publish");
+    });
+
+  test("a drawer that is open, searched and filtered shows the question all the same", async () => {
+    for (let n = 0; n < 7; n += 1) order({ name: `Other ${n}` });
+    const id = stub.task(stub.id("call"), "refine_output", { name: "Order 4711", durable: true });
+    stub.ask(id);
+    const page = await opened();
+    await page.locator("#open-tasks").click();
+    await page.getByRole("searchbox", { name: "Search tasks" }).fill("Other 3");
+    await page
+      .locator("#drawer")
+      .getByRole("button", { name: /^Succeeded/ })
+      .click();
+    await page.locator("#drawer").getByRole("tab", { name: "Audit" }).click();
+    await strip(page).click();
+    await reached(page, "#drawer");
+  });
+
+  test("g q from the functions of a narrow screen leaves them for the question, in the chat or in the drawer", async () => {
+    for (const [where, call] of [
+      ["#turns", stub.asked("refine_output", { text: "mug" }, DONE)],
+      ["#drawer", stub.id("call")],
+    ]) {
+      const id = stub.task(call, "refine_output", { name: "Order 4711", durable: true });
+      const it = stub.ask(id);
+      const page = await opened({ viewport: { width: 760, height: 700 } });
+      await strip(page).waitFor();
+      await page.getByRole("button", { name: "Run a function" }).click();
+      await page.locator("body.sheet-open").waitFor();
+      await page.locator("#side .function").first().focus(); // letters are for the search box while it has the focus
+      await page.keyboard.press("g");
+      await page.keyboard.press("q");
+      await reached(page, where);
+      stub.close(it, { state: "withdrawn" });
+      stub.end(id, "cancelled", DONE);
+      await open.close();
+    }
+  });
+});
+
+describe("reading questions", () => {
+  test("at most four requests run at once", async () => {
+    for (let n = 0; n < 12; n += 1) stub.ask(order({ name: `Order ${n}` }), { text: `Number ${n}?` });
+    let [running, most, release] = [0, 0, null];
+    const gate = new Promise((done) => (release = done));
+    stub.beforeQuestions = async () => {
+      running += 1;
+      most = Math.max(most, running);
+      await gate;
+      running -= 1;
+    };
+    const page = await opened();
+    await until("four requests run", () => running === 4);
+    await page.evaluate(() => fetch("v1/session")); // a fifth one would have come before this
+    assert.equal(running, 4);
+    release();
+    await page.waitForFunction(() => document.querySelectorAll("#turns .question").length === 12);
+    assert.equal(most, 4);
+    assert.equal(asked(), 12);
+  });
+
+  test("a failed one is repeated after a growing pause, in one chain, and no longer once the task has ended", async () => {
+    const page = await opened();
+    const id = order();
+    await card(page).waitFor();
+    await stopClock(page);
+    stub.beforeQuestions = () => 503;
+    const passed = async (ms) => {
+      await page.clock.runFor(ms);
+      await page.evaluate(() => fetch("v1/session")); // what was sent before is counted
+      return asked();
+    };
+    stub.ask(id, { text: "First?" });
+    await until("they are read", () => asked() === 1);
+    await page.evaluate(() => fetch("v1/session"));
+    assert.equal(await passed(400), 1);
+    stub.ask(id, { text: "Second?" }); // news of the task begins no second chain
+    await until("the page knows", async () => /asks|Asks/.test(await card(page).innerText()));
+    assert.equal(await passed(50), 1);
+    assert.equal(await passed(600), 2, "after half a second to a second");
+    assert.equal(await passed(950), 2);
+    assert.equal(await passed(1100), 3, "after one to two seconds");
+    assert.equal(await passed(1950), 3);
+    assert.equal(await passed(2100), 4, "after two to four seconds");
+    stub.end(id, "succeeded", DONE);
+    await until("they are read once more", () => asked() === 5);
+    await page.locator(".task.ended").waitFor();
+    assert.equal(await passed(300_000), 5);
+  });
+
+  test("questions whose end cannot be read are closed with their task", async () => {
+    const id = order();
+    stub.ask(id);
+    const page = await opened();
+    await question(page).waitFor();
+    stub.beforeQuestions = () => 500;
+    stub.end(id, "succeeded", DONE);
+    await question(page).getByText("The task no longer asks this.").waitFor();
+  });
+});
+
 describe("answering", () => {
+  test("choices are in the order in which the schema has them, also if only some are documented", async () => {
+    const id = order();
+    const page = await opened();
+    // as schemars writes an enum of which one variant has no comment: that one comes first
+    const schema = {
+      oneOf: [
+        { type: "string", enum: ["Skip"] },
+        { const: "Wait", type: "string", description: "Until it is there." },
+        { const: "Buy", type: "string", description: "Another one." },
+      ],
+    };
+    stub.ask(id, { schema });
+    await question(page).waitFor();
+    const words = (await question(page).getByRole("button").allInnerTexts()).map((text) => text.split("\n")[0]);
+    assert.deepEqual(words, ["Skip", "Wait", "Buy"]);
+  });
+
   test("yes or no is two buttons, more than four choices are a list", async () => {
     const id = order();
     const page = await opened();
@@ -131,7 +301,7 @@ describe("answering", () => {
     await question(page).getByRole("button", { name: "Answer" }).click();
     await question(page).getByText("This is needed.").waitFor();
     await question(page).getByLabel("Copies").fill("3");
-    await page.waitForTimeout(400); // drafts are kept 300 ms after the last change
+    await page.waitForFunction(() => Object.values({ ...sessionStorage }).some((text) => text.includes('"copies":3')));
     await page.reload();
     await open.state("live");
     page = open.page;
@@ -183,6 +353,74 @@ describe("answering", () => {
     assert.equal(it.answer, "Publish");
   });
 
+  test("an answer that waits for the server outlives a reload", async () => {
+    const id = order();
+    const it = stub.ask(id);
+    const page = await opened();
+    await question(page).waitFor();
+    let isDown = true;
+    await page.route("**/answer", (route) => (isDown ? route.abort() : route.continue()));
+    await choice(page, "Later").click();
+    await question(page).getByText("“Later” is sent when you are back.").waitFor();
+    await page.reload();
+    await question(page).getByText("“Later” is sent when you are back.").waitFor();
+    assert.equal(it.answer, undefined);
+    isDown = false;
+    await question(page)
+      .getByText(/^You answered: Later/)
+      .waitFor();
+    assert.equal(it.answer, "Later");
+    await page.waitForFunction(() => !Object.keys(sessionStorage).some((key) => key.startsWith("parked:")));
+  });
+
+  test("an answer that waits outlives the end of the session, and a page that closes while it is sent", async () => {
+    const id = order();
+    const it = stub.ask(id);
+    const page = await opened();
+    await question(page).waitFor();
+    let how = "503";
+    const answered = { 503: [503, "UNAVAILABLE"], 401: [401, "UNAUTHENTICATED"] };
+    await page.route("**/answer", (route) => {
+      if (how === "hangs") return;
+      if (!(how in answered)) return route.continue();
+      const [status, code] = answered[how];
+      return route.fulfill({ status, json: { error: { code, message: "Not now." } } });
+    });
+    const kept = () => page.evaluate(() => Object.entries(sessionStorage).filter(([key]) => key.startsWith("parked:")));
+    await choice(page, "Later").click();
+    await question(page).getByText("“Later” is sent when you are back.").waitFor();
+    how = "hangs";
+    await page.waitForRequest("**/answer");
+    assert.equal((await kept()).length, 1, "it is stored while it is sent again");
+    how = "401";
+    await page.reload();
+    await page.waitForResponse((response) => response.url().endsWith("/answer") && response.status() === 401);
+    assert.equal((await kept()).length, 1, "it is stored for the next session");
+    how = "";
+    await page.reload();
+    await question(page)
+      .getByText(/^You answered: Later/)
+      .waitFor();
+    assert.equal(it.answer, "Later");
+  });
+
+  test("an answer that is a secret waits in the page only", async () => {
+    const id = order();
+    const it = stub.ask(id, { text: "Which PIN?", schema: { type: "string", writeOnly: true } });
+    const page = await opened();
+    await page.context().setOffline(true);
+    stub.cut();
+    await question(page).getByLabel("Answer").first().fill("4711-0815");
+    await question(page).getByRole("button", { name: "Answer" }).click();
+    await question(page)
+      .getByText(/is sent when you are back/)
+      .waitFor();
+    const stored = await page.evaluate(() => JSON.stringify({ ...sessionStorage, ...localStorage }));
+    assert.ok(!stored.includes("4711-0815"), stored);
+    await page.context().setOffline(false);
+    await until("it is answered", () => it.answer === "4711-0815");
+  });
+
   test("an answer whose response was lost is sent again, and counts once", async () => {
     const id = order();
     const it = stub.ask(id);
@@ -197,7 +435,7 @@ describe("answering", () => {
     });
     await choice(page, "Later").click();
     await question(page)
-      .getByText(/(You answered|Answered in another window): Later/)
+      .getByText(/(You answered|Answered elsewhere): Later/)
       .waitFor();
     assert.equal(it.answer, "Later");
   });
@@ -225,7 +463,7 @@ describe("what becomes of a question", () => {
     await box.fill("my own words");
     stub.answered(it, "their words");
     await question(page)
-      .getByText(/^Answered in another window: their words, \d\d:\d\d$/)
+      .getByText(/^Answered elsewhere: their words, \d\d:\d\d$/)
       .waitFor();
     assert.equal(await box.count(), 0);
     assert.ok(await question(page).evaluate((el) => el === document.activeElement), "the focus stays at the question");
@@ -239,10 +477,81 @@ describe("what becomes of a question", () => {
     const page = await opened();
     await question(page).waitFor();
     Object.assign(it, { state: "answered", answer: "Later", answered_by: "service", answered_at: ahead(0) });
+    const before = asked();
     await choice(page, "Publish").click();
     await question(page)
       .getByText(/^A service answered for you: Later/)
       .waitFor();
+    assert.equal(asked(), before, "the refusal has the question: it is not read again");
+  });
+
+  test("an answered question stays over a reload: on the card of an open task, in the row of an ended one", async () => {
+    const id = order();
+    stub.ask(id);
+    let page = await opened();
+    await choice(page, "Later").click();
+    const words = /^You answered: Later, \d\d:\d\d$/;
+    await question(page).getByText(words).waitFor();
+    stub.turn({ text: "later" }); // the stream does not repeat what was before it
+    await open.seen("later");
+    await page.reload();
+    await open.state("live");
+    await question(page).getByText(words).waitFor();
+    assert.equal(await question(page).getByRole("button").count(), 0);
+    await open.accessible("an answered question after a reload");
+    const other = await open.again(stub.url);
+    await question(other.page)
+      .getByText(/^Answered elsewhere: Later/)
+      .waitFor();
+    await other.page.close();
+    stub.end(id, "succeeded", DONE);
+    await page.locator(".task.ended").waitFor();
+    const before = asked();
+    await page.reload();
+    await open.state("live");
+    await page.locator("#open-tasks").click();
+    await page.locator(".ended-task summary").waitFor();
+    assert.equal(asked(), before, "the questions of an ended task are read when it is unfolded");
+    await page.locator(".ended-task summary").click();
+    await page.locator(".asked-list").getByText(words).waitFor();
+    await page.locator(".asked-list").getByText("Publish these images?").waitFor();
+    await open.accessible("an ended task with what it had asked");
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "Show outcome here of Order 4711" }).click();
+    await question(page).getByText(words).waitFor();
+  });
+
+  test("a question that has its end leaves nothing behind, and what was written is in the next view of it", async () => {
+    for (let n = 0; n < 5; n += 1) stub.turn({ text: `earlier ${n}` });
+    const id = order();
+    for (let n = 0; n < 70; n += 1) stub.turn({ text: `message ${n}` });
+    const it = stub.ask(id, { schema: { type: "string" } });
+    const page = await opened({ viewport: { width: 1280, height: 700 } });
+    await page.evaluate(() => {
+      window.leaving = 0;
+      for (const [name, by] of Object.entries({ addEventListener: 1, removeEventListener: -1 })) {
+        const original = window[name];
+        window[name] = function (kind, ...rest) {
+          if (kind === "pagehide") window.leaving += by;
+          return original.call(window, kind, ...rest);
+        };
+      }
+    });
+    const leaving = () => page.evaluate(() => window.leaving);
+    await page.getByRole("region", { name: "Questions" }).getByRole("button").click();
+    const box = (where) => page.locator(where).getByRole("textbox", { name: "Answer" });
+    await box("#drawer").pressSequentially("a red one");
+    assert.equal(await leaving(), 1);
+    await until("the earlier turns are there", async () => {
+      await page.locator("#chat").evaluate((el) => (el.scrollTop = 0));
+      return (await box("#turns").count()) > 0;
+    });
+    assert.equal(await box("#turns").inputValue(), "a red one");
+    assert.equal(await leaving(), 2);
+    stub.close(it, { state: "withdrawn" });
+    await question(page).getByText("The task no longer asks this.").waitFor();
+    await page.locator("#drawer").getByText("The task no longer asks this.").waitFor();
+    assert.equal(await leaving(), 0);
   });
 
   test("a question whose time is over says with what the task went on", async () => {
@@ -338,5 +647,26 @@ describe("keyboard and screen readers", () => {
     await open.state("live");
     await page.locator("#announcer p", { hasText: words }).waitFor({ state: "attached" });
     assert.equal(await loud.count(), 0);
+  });
+
+  test("many new questions interrupt once, with how many tasks ask, and the next ones after five seconds", async () => {
+    const ids = Array.from({ length: 8 }, (_, n) => order({ name: `Order ${n}` }));
+    const page = await opened();
+    await listen(page);
+    await page.locator(".task").nth(7).waitFor();
+    await stopClock(page);
+    const more = (n) => page.locator(".asks-more", { hasText: `and ${n} more` }).waitFor();
+    for (const [n, id] of ids.slice(0, 7).entries()) stub.ask(id, { text: `Number ${n}?`, asked_at: ahead(n) });
+    await more(6);
+    await page.clock.runFor(300);
+    const loud = async () => (await heard(page)).filter(({ text }) => / asks?\b/.test(text)).map(({ text }) => text);
+    assert.equal((await loud()).length, 1);
+    assert.match((await loud())[0], /^7 tasks ask\. The first: Order \d asks: Number \d\? 2 choices\.$/);
+    stub.ask(ids[7], { text: "The last?" });
+    await more(7);
+    await page.clock.runFor(4500);
+    assert.equal((await loud()).length, 1);
+    await passes(page, "it is told", async () => (await loud()).length === 2);
+    assert.equal((await loud())[1], "Order 7 asks: The last? 2 choices.");
   });
 });

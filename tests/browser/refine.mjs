@@ -9,6 +9,8 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 
+import { until, within } from "./deadline.mjs";
+
 const HOW = "Build the example (cargo build -p refine) and set REFINE_BIN to the path of the binary.";
 
 function binary() {
@@ -27,7 +29,7 @@ export const beside = (name) => join(dirname(binary()), name);
 
 /** A free port, below the range that the system hands out: one of that range could be taken before the binary binds it. */
 async function freePort() {
-  for (;;) {
+  for (let tries = 0; tries < 100; tries += 1) {
     const port = 15_000 + Math.floor(Math.random() * 17_000);
     const server = createPort().listen(port, "127.0.0.1");
     const free = await new Promise((done) =>
@@ -37,6 +39,7 @@ async function freePort() {
     await new Promise((done) => server.close(done));
     return port;
   }
+  throw new Error("of a hundred ports none was free");
 }
 
 const SECRETS = {
@@ -74,7 +77,8 @@ class Completions {
   /** The next request that comes, or has come, to the service: `{asked, answer(text)}`. */
   next() {
     const held = this.waiting.shift();
-    return held ? Promise.resolve(held) : new Promise((done) => this.wanted.push(done));
+    if (held) return Promise.resolve(held);
+    return within("a request to the completion service", new Promise((done) => this.wanted.push(done)), 60_000);
   }
 
   async stop() {
@@ -112,7 +116,7 @@ export class Refine {
     });
     this.ended = new Promise((done) => this.child.once("exit", done));
     this.child.stderr.on("data", (chunk) => (this.log += chunk));
-    this.link = await new Promise((resolve, reject) => {
+    const link = new Promise((resolve, reject) => {
       this.ended.then((code) =>
         reject(new Error(`the binary ended with ${code} before it said where it is:\n${this.log}`)),
       );
@@ -121,6 +125,7 @@ export class Refine {
         if (found) resolve(found[1]);
       });
     });
+    this.link = await within("the binary to say where it is", link, 60_000);
     return this;
   }
 
@@ -152,7 +157,11 @@ export class Refine {
   }
 
   /** Resolves to the first turn of the cookie's user for which `wanted` is true. */
-  async untilTurn(cookie, wanted) {
+  untilTurn(cookie, wanted) {
+    return within("a turn", this.findTurn(cookie, wanted), 60_000);
+  }
+
+  async findTurn(cookie, wanted) {
     const abort = new AbortController();
     const response = await fetch(`${this.url}v1/events/stream?after=0`, { headers: { cookie }, signal: abort.signal });
     try {
@@ -172,23 +181,24 @@ export class Refine {
   }
 
   /** Resolves once retention has deleted the events after a number, which the live stream reports. */
-  async untilPruned(cookie, after) {
-    for (;;) {
-      const abort = new AbortController();
-      const response = await fetch(`${this.url}v1/events/stream?after=${after}`, {
-        headers: { cookie },
-        signal: abort.signal,
-      });
-      let [text, second] = ["", undefined];
-      for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
-        text += chunk;
-        [, second] = [...text.matchAll(/^event: ?(\w+)$/gm)].map(([, name]) => name);
-        if (second) break; // the first one is `hello`
-      }
-      abort.abort();
-      if (second === "pruned") return;
-      await new Promise((done) => setTimeout(done, 100));
+  untilPruned(cookie, after) {
+    return until("the events are pruned", () => this.isPruned(cookie, after), 60_000);
+  }
+
+  async isPruned(cookie, after) {
+    const abort = new AbortController();
+    const response = await fetch(`${this.url}v1/events/stream?after=${after}`, {
+      headers: { cookie },
+      signal: abort.signal,
+    });
+    let [text, second] = ["", undefined];
+    for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
+      text += chunk;
+      [, second] = [...text.matchAll(/^event: ?(\w+)$/gm)].map(([, name]) => name);
+      if (second) break; // the first one is `hello`
     }
+    abort.abort();
+    return second === "pruned";
   }
 
   /** Kills the process: no signal handler runs. */

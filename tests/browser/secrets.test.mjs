@@ -48,6 +48,12 @@ test("secrets are left out at any depth", () => {
   assert.deepEqual(secrets(schema), ["token", "hosts", "pair", "tree"]);
 });
 
+test("a value that is a secret as a whole is left out", () => {
+  assert.equal(kept("secret", { type: "string", writeOnly: true }), null);
+  assert.equal(kept(["secret"], { $ref: "#/$defs/pin", $defs: { pin: { writeOnly: true } } }), null);
+  assert.equal(kept("plain", { anyOf: [{ type: "string" }, { properties: { a: { writeOnly: true } } }] }), "plain");
+});
+
 test("values without secrets stay unchanged, and recursive schemas end", () => {
   const params = { a: [1] };
   assert.equal(kept(params, { properties: { writeOnly: { type: "boolean" } } }), params);

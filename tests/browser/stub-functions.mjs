@@ -108,6 +108,7 @@ export const extensions = [
     app_id: "studio",
     name: "Text studio",
     description: "Works on drafts and keeps the results in the chat.",
+    has_secrets: true,
     functions: [
       fn("refine_output", "Refines the given text and posts the result in the chat.", refine, {
         action_type: "write",

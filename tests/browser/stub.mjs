@@ -6,6 +6,7 @@ import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
+import { within } from "./deadline.mjs";
 import { extensions } from "./stub-functions.mjs";
 
 const PAGE = new URL("../../imperal/src/gateway/page/", import.meta.url);
@@ -14,6 +15,20 @@ const CSP =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 const ICON =
   '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><rect width="24" height="24" rx="6" fill="#0f7a63"/><path d="M6 8h12M6 12h9M6 16h11" stroke="#fff" stroke-width="2" stroke-linecap="round"/></svg>';
+
+/** Secrets that the stub's extension declares. */
+const apiKey = () => ({
+  app_id: "studio",
+  name: "api_key",
+  description: "Key of the text service: text.example/keys",
+  scope: "user",
+  required: true,
+  write_mode: "user",
+  max_bytes: 200,
+  status: "missing",
+  writable: true,
+});
+const sharedKey = () => ({ ...apiKey(), name: "shared_key", scope: "app", required: false, writable: false });
 
 /** A successful result. */
 export const DONE = { status: "success", summary: "Done.", data: {} };
@@ -24,7 +39,12 @@ export class Stub {
     this.tasks = new Map();
     this.steps = new Map(); // task_id -> its stored steps
     this.questions = new Map(); // task_id -> its questions
+    this.timelines = new Map(); // task_id -> the entries of its timeline
     this.refuseAnswer = null; // {message, field} for the next answer
+    this.beforeQuestions = null; // (task_id) -> the status of a refusal or nothing, perhaps later
+    this.secrets = [apiKey(), sharedKey()];
+    this.refuseSecret = null; // {status, code, message, field} for the next value
+    this.auditRows = null; // rows in place of those of the turns
     this.streams = new Set();
     this.requests = [];
     this.sessionOver = false;
@@ -32,6 +52,7 @@ export class Stub {
     this.drop = new Set(); // event numbers that the first stream omits
     this.answers = new Map(); // function -> (params, stub) -> result or nothing
     this.pageTurns = Infinity; // most turns of one history page, as for large turns
+    this.taskPage = Infinity; // most tasks of one list
     this.ids = 0;
     this.user = { id: "dev", tenant_id: "local", email: "dev@example.com" };
   }
@@ -173,6 +194,32 @@ export class Stub {
     return send(200, { question });
   }
 
+  /** `POST /v1/tasks/{id}/continue` and `/run-again`: one new task for however many requests. */
+  followUp(taskId, how, send, fail) {
+    if (this.refuseFollowUp) return fail(409, "NOT_CONTINUABLE", this.refuseFollowUp);
+    const [ended, goesOn] = [this.tasks.get(taskId), how === "continue"];
+    const known = [...this.tasks.values()].find(
+      ({ follows }) => follows?.task_id === taskId && (goesOn === follows.through) !== undefined,
+    );
+    if (known) return send(200, known);
+    const { function: fn, name, app_id, steps } = ended;
+    const call_id = this.id("call");
+    const text = goesOn
+      ? `Go on with “${name}” from step ${(steps?.done ?? 0) + 1}`
+      : `Run “${name}” again from the start`;
+    this.turn({ role: "user", text, function: fn, call_id, follows: taskId });
+    const follows = goesOn ? { task_id: taskId, through: 9, kept: steps?.done ?? 0 } : { task_id: taskId };
+    const made = { name, app_id, follows, durable: true, state: "queued", waits_for: "process", attempt: 0 };
+    const next = this.task(call_id, fn, { ...made, deadline_at: undefined });
+    this.turn({
+      text: "Started.",
+      function: fn,
+      call_id,
+      result: { status: "success", summary: "Started.", data: {} },
+    });
+    return send(200, this.tasks.get(next));
+  }
+
   /** A call with its reply, as of a foreground function. */
   asked(fn, params, result, at) {
     const call_id = this.id("call");
@@ -251,13 +298,33 @@ export class Stub {
       return send(200, {
         tasks: [...this.tasks.values()]
           .reverse()
-          .slice(0, Number(query.get("limit") ?? 50))
+          .slice(0, Math.min(this.taskPage, Number(query.get("limit") ?? 50)))
           .map(listed),
       });
     if (path === "/v1/audit/check")
       return send(200, { rows: this.audit().length, users: 1, ...(this.broken ? { broken: this.broken } : {}) });
     if (path === "/v1/audit")
       return send(200, { rows: this.audit().filter((row) => row.audit_id > Number(query.get("after") ?? 0)) });
+    if (path === "/v1/secrets") return send(200, { secrets: this.secrets });
+    const named = path.match(/^\/v1\/secrets\/([^/]+)\/([^/]+)$/);
+    if (named) {
+      const secret = this.secrets.find((one) => one.app_id === named[1] && one.name === named[2]);
+      if (request.method === "PUT") {
+        this.entered = JSON.parse(await read(request)).value;
+        if (this.refuseSecret) {
+          const { status, code, message, field } = this.refuseSecret;
+          this.refuseSecret = null;
+          return fail(status, code, message, field);
+        }
+        const set_at = new Date().toISOString();
+        Object.assign(secret, { status: "set", set_at, set_by: `user:${this.user.id}` });
+      }
+      if (request.method === "DELETE") {
+        Object.assign(secret, { status: "missing", set_at: undefined, set_by: undefined });
+        return send(200, { was_set: true });
+      }
+      return send(200, secret);
+    }
     const cancel = path.match(/^\/v1\/tasks\/([^/]+)\/cancel$/);
     if (cancel) {
       const task = this.tasks.get(cancel[1]);
@@ -274,8 +341,14 @@ export class Stub {
         });
       return send(200, task);
     }
+    const followUp = path.match(/^\/v1\/tasks\/([^/]+)\/(continue|run-again)$/);
+    if (followUp) return this.followUp(followUp[1], followUp[2], send, fail);
     const questions = path.match(/^\/v1\/tasks\/([^/]+)\/questions$/);
-    if (questions) return send(200, { questions: this.questions.get(questions[1]) ?? [] });
+    if (questions) {
+      const status = await this.beforeQuestions?.(questions[1]);
+      if (status) return fail(status, "INTERNAL", "The questions cannot be read now.");
+      return send(200, { questions: this.questions.get(questions[1]) ?? [] });
+    }
     const answer = path.match(/^\/v1\/tasks\/([^/]+)\/answer$/);
     if (answer) return this.answer(answer[1], JSON.parse(await read(request)), send, fail);
     const steps = path.match(/^\/v1\/tasks\/([^/]+)\/steps$/);
@@ -283,6 +356,14 @@ export class Stub {
       const later = (this.steps.get(steps[1]) ?? []).filter((step) => step.ordinal > Number(query.get("after") ?? 0));
       const shown = later.slice(0, Number(query.get("limit") ?? 200));
       return send(200, { steps: shown, ...(later.length > shown.length ? { next: shown.at(-1).ordinal } : {}) });
+    }
+    const timeline = path.match(/^\/v1\/tasks\/([^/]+)\/timeline$/);
+    if (timeline) {
+      const entries = this.timelines.get(timeline[1]) ?? [];
+      const [after, limit] = [Number(query.get("after") ?? 0), Number(query.get("limit") ?? 200)];
+      const page = entries.slice(after, after + limit);
+      const more = entries.length > after + page.length;
+      return send(200, { task: this.tasks.get(timeline[1]), entries: page, ...(more ? { next: after + limit } : {}) });
     }
     const one = path.match(/^\/v1\/tasks\/([^/]+)$/);
     if (one && this.tasks.has(one[1])) return send(200, this.tasks.get(one[1]));
@@ -333,10 +414,11 @@ export class Stub {
 
   /** Resolves when a live stream is closed by its page. */
   streamClosed() {
-    return new Promise((done) => (this.onStreamClosed = done));
+    return within("a live stream to be closed", new Promise((done) => (this.onStreamClosed = done)));
   }
 
   audit() {
+    if (this.auditRows) return this.auditRows;
     return this.turns
       .filter((turn) => turn.role === "bot")
       .slice(-30)

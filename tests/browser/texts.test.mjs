@@ -147,6 +147,49 @@ describe("cuts", () => {
     assert.ok((await height()) < 2200, `a tree: ${await height()} px`);
   });
 
+  test("nothing is folded for a rest of a few words, lines or rows, and the button has a gap before it", async () => {
+    const page = await opened();
+    const words = (n) => `${"word ".repeat(n / 5 + 1).slice(0, n - 1)}!`;
+    const lines = (n) => Array.from({ length: n }, (_, k) => `line ${k}`).join("\n");
+    const rows = (n) => Array.from({ length: n }, (_, k) => ({ id: k, name: `row ${k}` }));
+    const last = page.locator("#turns > .turn").last();
+    const folds = async (shown) => {
+      const seen = await open.turns().count();
+      shown();
+      await open.turns().nth(seen).waitFor();
+      return (await last.getByRole("button", { name: /^Show (all|more)/ }).count()) > 0;
+    };
+    const call = (text) => () => stub.asked("ping", { text, n: 1 });
+    const reply = (data) => () =>
+      stub.turn({ text: "x", function: "ping", call_id: stub.id("call"), result: answer(data) });
+    for (const [what, shown, expected] of [
+      ["274 characters of a parameter", call(words(274)), false],
+      ["395 characters of a parameter", call(words(395)), false],
+      ["400 characters of a parameter", call(words(400)), true],
+      ["eight lines of a parameter", call(lines(8)), false],
+      ["nine lines of a parameter", call(lines(9)), true],
+      ["1,315 characters of an answer", reply({ text: words(1315) }), false],
+      ["1,320 characters of an answer", reply({ text: words(1320) }), true],
+      ["26 lines of an answer", reply({ text: lines(26) }), false],
+      ["27 lines of an answer", reply({ text: lines(27) }), true],
+      ["27 rows", reply({ rows: rows(27) }), false],
+      ["28 rows", reply({ rows: rows(28) }), true],
+    ])
+      assert.equal(await folds(shown), expected, what);
+    await folds(call(lines(9))); // the button is in the line of the last words
+    const gap = await last
+      .locator(".stepped")
+      .first()
+      .evaluate((el) => {
+        const range = document.createRange();
+        range.selectNodeContents(el.firstElementChild);
+        const [text] = [...range.getClientRects()].slice(-1);
+        const button = el.querySelector("button").getBoundingClientRect();
+        return button.top < text.bottom && button.left - text.right;
+      });
+    assert.ok(gap >= 6, `${gap} px between the text and the button`);
+  });
+
   test("a text of many short lines, items, rows or headings is folded by its lines", async () => {
     const page = await opened();
     const card = page.locator(".turn.bot").last();

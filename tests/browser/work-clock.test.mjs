@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { nextWork, worked, workFromSteps } from "../../imperal/src/gateway/page/work-clock.js";
+import { limitAt, nextWork, worked, workFromSteps } from "../../imperal/src/gateway/page/work-clock.js";
 
 const S = 1000;
 const iso = (seconds) => new Date(seconds * S).toISOString();
@@ -47,6 +47,22 @@ test("time without a process is not counted, whether its end was seen or not", (
   assert.equal(after(crashed, 410), 40, "until it was heard of last");
 });
 
+test("an attempt that began while the page was cut off is measured by its stored steps", () => {
+  const steps = (done, since) => ({ done, kept: 2, current: [{ name: "next", since: iso(since) }] });
+  let known;
+  for (const [at, one] of [
+    [5, task()],
+    [30, task({ steps: { done: 2 } })],
+    [400, task({ attempt: 2 })],
+    [401, task({ attempt: 2, steps: steps(3, 398) })],
+  ])
+    known = { ...one, work: nextWork(known, one, at * S) };
+  assert.equal(worked(known, 405 * S), null, "it began before 400, and the page does not know when");
+  const row = (attempt, from, to) => ({ kind: "step", attempt, began_at: iso(from), done_at: iso(to) });
+  known.work = workFromSteps(known, [row(1, 0, 15), row(1, 15, 29), row(2, 390, 398)]);
+  assert.equal(worked(known, 405 * S), 45 * S, "30 before the cut, and 15 since 390");
+});
+
 test("a wait for a slot before the first attempt is no work", () => {
   const slot = task({ ...QUEUED, attempt: 0 });
   assert.equal(after([[5, slot]], 100), 0);
@@ -83,4 +99,20 @@ test("the stored steps tell what the page has not seen", () => {
   const step = (attempt, from, to) => ({ attempt, began_at: iso(from), done_at: iso(to) });
   one.work = workFromSteps(one, [step(1, 0, 10), step(1, 10, 20), step(2, 100, 105), step(3, 990, 995)]);
   assert.equal(worked(one, 1000 * S), (20 + 5 + 10) * S);
+});
+
+test("the wait for an answer is no work, although the answer is the end of its row", () => {
+  const one = task({ attempt: 2 });
+  one.work = nextWork(undefined, one, 9000 * S);
+  const row = (attempt, kind, from, to) => ({ attempt, kind, began_at: iso(from), done_at: iso(to) });
+  one.work = workFromSteps(one, [row(1, "step", 0, 10), row(1, "question", 12, 8000), row(2, "step", 8990, 8995)]);
+  assert.equal(worked(one, 9000 * S), (12 + 10) * S);
+});
+
+test("the time limit moves with short sleeps, and is not known between two steps", () => {
+  const steps = { done: 3, current: [{ name: "a", since: iso(200) }], waited_ms: 59 * S };
+  assert.equal(limitAt(task({ steps })), (180 + 59) * S);
+  assert.equal(limitAt(task({ steps: { ...steps, waited_ms: undefined } })), 180 * S);
+  assert.equal(limitAt(task({ steps: { ...steps, current: undefined } })), null);
+  assert.equal(limitAt(task({ steps, deadline_at: undefined })), null);
 });

@@ -97,23 +97,38 @@ async fn cleanups_do_not_run_at_a_hand_over() {
 /// A thread cannot be dropped, so it holds up the hand-over also outside of steps: two attempts never overlap.
 #[imperal::test]
 async fn a_thread_in_flight_is_waited_for() {
-    let blocks = body(async |ctx, log| {
-        let noted = log.clone();
-        ctx.blocking(move |_| {
-            if noted.note("thread") > noted.count("ended") + 1 {
-                noted.note("overlap");
-            }
-            std::thread::sleep(Duration::from_millis(300));
-            Ok(noted.note("ended"))
-        })
-        .await?;
-        ctx.step("after", async |_| Ok(())).await?;
-        Ok(ActionResult::done("done"))
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let (begun, mut has_begun) = tokio::sync::mpsc::unbounded_channel();
+    let wait = Arc::new(Mutex::new(wait));
+    let blocks = body(move |ctx, log| {
+        let (wait, begun) = (wait.clone(), begun.clone());
+        async move {
+            let noted = log.clone();
+            ctx.blocking(move |_| {
+                if noted.note("thread") > noted.count("ended") + 1 {
+                    noted.note("overlap");
+                }
+                begun.send(()).unwrap();
+                // Until the test drops the sender.
+                wait.lock().unwrap().recv().unwrap_err();
+                Ok(noted.note("ended"))
+            })
+            .await?;
+            ctx.step("after", async |_| Ok(())).await?;
+            Ok(ActionResult::done("done"))
+        }
     });
     let (platform, anna, log) = platform(blocks).await;
     let task_id = start_task(&anna).await;
-    until(&log, "thread", 1).await;
-    platform.deploy().await;
+    // The clock stands still while the thread runs.
+    has_begun.recv().await.unwrap();
+    let mut deploy = std::pin::pin!(platform.deploy());
+    for _ in 0..1_000 {
+        assert!(futures_util::poll!(&mut deploy).is_pending(), "the thread still runs");
+        tokio::task::yield_now().await;
+    }
+    drop(go);
+    deploy.await;
     anna.outcome(task_id).await.assert_state(TaskState::Succeeded);
     assert_eq!((log.count("thread"), log.count("ended"), log.count("overlap")), (2, 2, 0));
 }

@@ -5,15 +5,30 @@
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
 #![allow(deprecated, reason = "the results of test functions need no data_model")]
 
+mod answers;
 mod audit;
 mod cancel;
+mod capacity;
+mod captured;
+mod crashes;
 mod data_model;
+mod effects;
+mod fan_out_steps;
+mod follow_up;
 mod hand_over;
+mod hazards;
+mod leaving;
 mod limits;
+mod log;
 mod messages;
+mod misfits;
 mod nesting;
+mod questions;
+mod queues;
+mod replay;
 mod steps;
 mod stuck;
+mod timeline;
 mod waits;
 
 use std::collections::BTreeMap;
@@ -23,6 +38,7 @@ use std::sync::{Arc, Mutex};
 use imperal::ids::TaskId;
 use imperal::prelude::*;
 use imperal::testing::{TestPlatform, TestSetup, TestUser};
+use imperal_tests::eventually;
 use serde_json::json;
 
 imperal::extension! {
@@ -37,6 +53,11 @@ imperal::extension! {
 struct StartParams {
     #[serde(default)]
     key: Option<String>,
+    #[serde(default)]
+    queue: Option<String>,
+    /// How long the call goes on after it has started the task, in seconds.
+    #[serde(default)]
+    linger: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -66,6 +87,11 @@ impl Log {
     fn count(&self, what: &str) -> u32 {
         self.0.lock().unwrap().get(what).copied().unwrap_or_default()
     }
+
+    /// How often each of these numbered things has happened.
+    fn counts<const N: usize>(&self, what: &str, numbers: [u32; N]) -> [u32; N] {
+        numbers.map(|number| self.count(&format!("{what} {number}")))
+    }
 }
 
 /// Runs the test's body.
@@ -83,7 +109,11 @@ async fn start(ctx: Context, params: StartParams) -> Result<ActionResult> {
     if let Some(key) = params.key {
         task = task.key(key);
     }
+    if let Some(queue) = params.queue {
+        task = task.queue(queue);
+    }
     task.await?;
+    tokio::time::sleep(Duration::from_secs(params.linger)).await;
     Ok(ActionResult::done("started"))
 }
 
@@ -109,14 +139,16 @@ async fn platform(body: Body) -> (TestPlatform, TestUser, Log) {
 
 /// Starts the test's durable task. The tasks that it starts itself belong to the same call.
 async fn start_task(anna: &TestUser) -> TaskId {
-    let reply = anna.call("start", json!({})).await.unwrap();
+    start_with(anna, json!({})).await
+}
+
+async fn start_with(anna: &TestUser, params: serde_json::Value) -> TaskId {
+    let reply = anna.call("start", params).await.unwrap();
     let tasks = anna.access().tasks_of_call(reply.call_id).await.unwrap();
     tasks.iter().find(|task| task.durable).unwrap().task_id
 }
 
 /// Waits until something has happened this often.
 async fn until(log: &Log, what: &str, count: u32) {
-    while log.count(what) < count {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    eventually(what, async || (log.count(what) >= count).then_some(())).await;
 }

@@ -68,9 +68,10 @@ async fn a_start_outside_of_steps_needs_a_key() {
         ctx.background_task(|_| async { Ok(ActionResult::done("child")) }).key("child").await?;
         Ok(ActionResult::done("done"))
     });
-    let (_platform, anna, _) = platform(starts).await;
+    let (platform, anna, _) = platform(starts).await;
     let task_id = start_task(&anna).await;
     anna.outcome(task_id).await.assert_state(TaskState::Succeeded);
+    assert_eq!(platform.take_warnings().len(), 1);
 }
 
 /// The key of a task that has ended is free: a second start under it is a second task, on every attempt.
@@ -100,22 +101,27 @@ async fn a_key_can_be_used_again_once_its_task_has_ended() {
     assert_eq!((log.count("first"), log.count("second")), (1, 1));
 }
 
-/// The ledger may have the message although nobody waited for the answer: the next delivery must find it.
+/// The ledger may have the message although its await was dropped: the next delivery must find it.
 #[imperal::test(clock = "real")]
 async fn a_message_whose_await_is_dropped_is_said_once() {
-    let says = body(async |ctx, log| {
-        // From the reply of the call on, a delivery is written at once.
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        let message = ctx.deliver_chat_message("Half way.").name("half").into_future();
-        // The first poll begins to write it.
-        tokio::select! {
-            biased;
-            _ = message => {}
-            () = std::future::ready(()) => {}
+    let replied = Arc::new(tokio::sync::Notify::new());
+    let has_reply = replied.clone();
+    let says = body(move |ctx, log| {
+        let has_reply = has_reply.clone();
+        async move {
+            // From the reply of the call on, a delivery is written at once.
+            has_reply.notified().await;
+            let message = ctx.deliver_chat_message("Half way.").name("half").into_future();
+            // The first poll begins to write it.
+            tokio::select! {
+                biased;
+                _ = message => {}
+                () = std::future::ready(()) => {}
+            }
+            ctx.deliver_chat_message("Half way.").name("half").await?;
+            log.note("said");
+            Ok(ActionResult::done("done"))
         }
-        ctx.deliver_chat_message("Half way.").name("half").await?;
-        log.note("said");
-        Ok(ActionResult::done("done"))
     });
     let folder = tempfile::tempdir().unwrap();
     // A ledger in memory writes within the first poll.
@@ -124,6 +130,7 @@ async fn a_message_whose_await_is_dropped_is_said_once() {
     let platform = setup.ledger(Arc::new(ledger)).start().await;
     let anna = platform.user("anna");
     let task_id = start_task(&anna).await;
+    replied.notify_one();
     anna.outcome(task_id).await.assert_state(TaskState::Succeeded);
     assert_eq!(log.count("said"), 1);
     let texts = anna.texts().await;

@@ -1,4 +1,4 @@
-//! What a step does with the context of the body: it is refused, or belongs to the step.
+//! A step that uses the context of the body: the use is refused, or belongs to the step.
 
 use imperal::context::StepRetry;
 use imperal::ledger::TaskState;
@@ -111,9 +111,7 @@ async fn a_request_with_the_bodys_context_has_the_key_of_its_step() {
     platform.http().post("https://bank.example/charge").reply(Reply::status(200));
     let task_id = start_task(&anna).await;
     until(&log, "charged", 1).await;
-    while platform.http().requests().is_empty() {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    eventually("a request", async || platform.http().requests().first().map(drop)).await;
     platform.crash().await;
     anna.outcome(task_id).await.assert_state(TaskState::Succeeded);
     let requests = platform.http().requests();

@@ -1,7 +1,9 @@
 //! Tasks that a program cannot continue, and tasks that crash their process.
 
 use imperal::ledger::{TaskState, WaitsFor};
+use imperal::platform::Settings;
 
+use super::waits::DAY;
 use super::*;
 
 /// A value of the old version, read as the new version's type.
@@ -41,9 +43,11 @@ async fn a_value_of_another_type_makes_the_task_stuck_until_a_fitting_version_co
     };
     let new = next("b", "2", version(|| 7_u32)).start().await;
     let anna = new.user("anna");
-    while anna.access().task(task_id).await.unwrap().state != TaskState::Stuck {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
+    eventually("the task is stuck", async || {
+        let state = anna.access().task(task_id).await.unwrap().state;
+        (state == TaskState::Stuck).then_some(())
+    })
+    .await;
     let stuck = anna.access().task(task_id).await.unwrap();
     assert_eq!(stuck.waits_for, Some(WaitsFor::Version));
     tokio::time::sleep(Duration::from_secs(60)).await;
@@ -55,23 +59,47 @@ async fn a_value_of_another_type_makes_the_task_stuck_until_a_fitting_version_co
     assert_eq!(outcome.turn.body.text, "\"text\"");
 }
 
-#[imperal::test]
-async fn a_task_that_is_stuck_for_a_day_ends() {
+/// Makes a task stuck on a platform with these settings. It stays so just before this time is over, and has ended a look
+/// of the platform later.
+async fn assert_ends_after(time: Duration, change: impl FnOnce(&mut Settings), says: &str) {
+    const LOOK: Duration = Duration::from_secs(15 * 60);
     let (setup, log) = setup(version(|| "text".to_owned()));
-    let old = setup.settings(|s| s.program = "1".to_owned()).start().await;
+    let old = setup.settings(|s| "1".clone_into(&mut s.program)).start().await;
     let task_id = start_task(&old.user("anna")).await;
     until(&log, "runs", 1).await;
     old.platform().shutdown(Duration::from_secs(1)).await;
     let new = TestPlatform::setup()
         .on_ledger_of(&old)
         .settings(|s| (s.node, s.program) = ("b".to_owned(), "2".to_owned()))
+        .settings(change)
         .state(version(|| 7_u32))
         .state(log.clone());
     let new = new.start().await;
-    let outcome = new.user("anna").outcome(task_id).await;
-    outcome.assert_state(TaskState::Reclaimed);
+    let anna = new.user("anna");
+    let state = async || anna.access().task(task_id).await.unwrap().state;
+    eventually("the task is stuck", async || (state().await == TaskState::Stuck).then_some(())).await;
+    let began = tokio::time::Instant::now();
+    new.pass(time.saturating_sub(LOOK)).await;
+    assert_eq!(state().await, TaskState::Stuck);
+    let outcome = anna.outcome(task_id).await;
+    let took = began.elapsed();
+    let least = time.saturating_sub(Duration::from_secs(1));
+    assert!((least..time + LOOK).contains(&took), "{took:?}");
+    outcome.assert_state(TaskState::Reclaimed).assert_says(says);
     assert_eq!(outcome.task.result.unwrap().error_code.unwrap(), imperal::codes::TASK_STUCK);
     assert_eq!(log.count("runs"), 1);
+}
+
+#[imperal::test]
+async fn a_task_that_is_stuck_for_a_day_ends() {
+    assert_ends_after(DAY, |_| {}, "could continue it for a day.").await;
+}
+
+/// `--stuck-for`
+#[imperal::test]
+async fn the_time_for_which_a_task_is_stuck_is_a_setting() {
+    let weekend = |s: &mut Settings| s.stuck_for = 3 * DAY;
+    assert_ends_after(3 * DAY, weekend, "could continue it for 3 days.").await;
 }
 
 /// Five crashes in a row without progress end the task; the waits between them grow.

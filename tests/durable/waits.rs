@@ -1,4 +1,4 @@
-//! Sleeps and questions: parked, woken, answered once, over crashes and deploys.
+//! Waits of a body: sleeps and questions park the task, and whatever ends first wakes it, over crashes and deploys.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,23 +10,9 @@ use serde_json::json;
 
 use super::{body, setup};
 
-const DAY: Duration = Duration::from_secs(24 * 3600);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
 
-#[derive(Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
-#[serde(rename_all = "snake_case")]
-enum Choice {
-    Publish,
-    Later,
-}
-
-#[derive(Serialize, Deserialize, JsonSchema)]
-struct Form {
-    title: String,
-    #[schemars(range(min = 1))]
-    copies: u32,
-}
-
-fn seconds(n: u64) -> Duration {
+pub(super) fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
@@ -86,7 +72,7 @@ async fn a_short_sleep_stays_in_the_process() {
     assert_eq!(log.count("attempt"), 1);
 }
 
-/// A step that runs beside the wait is finished first.
+/// A step that runs during the wait is finished first.
 #[imperal::test]
 async fn a_task_is_parked_once_nothing_is_in_flight() {
     let (setup, log) = setup(body(async |ctx, log| {
@@ -107,118 +93,6 @@ async fn a_task_is_parked_once_nothing_is_in_flight() {
     assert_eq!(log.count("step"), 1, "it is stored before the park");
     anna.outcome(task_id).await.assert_state(TaskState::Succeeded);
     assert_eq!((log.count("step"), log.count("attempt")), (1, 2));
-}
-
-#[imperal::test]
-async fn an_answer_wakes_the_task_and_stays_over_crashes() {
-    let (setup, log) = setup(body(async |ctx, log| {
-        let choice: Choice = ctx.ask("publish", "Publish these?").await?;
-        ctx.step("later", async |_| Ok(log.note("step"))).await?;
-        ctx.sleep("a while", DAY).await?;
-        Ok(ActionResult::done(format!("{choice:?}")))
-    }));
-    let platform = setup.start().await;
-    let anna = platform.user("anna");
-    let task_id = anna.start("start", json!({})).await;
-    let task = anna.parked(task_id).await;
-    assert_eq!((task.waits_for, task.open_questions), (Some(WaitsFor::Answer), 1));
-    let question = anna.question(task_id).await;
-    assert_eq!((&*question.name, &*question.text), ("publish", "Publish these?"));
-    assert_eq!(question.schema["enum"], json!(["publish", "later"]));
-    platform.crash().await;
-    tokio::time::sleep(3 * DAY).await;
-    anna.answer(task_id, "publish").await;
-    while log.count("step") == 0 {
-        tokio::time::sleep(seconds(1)).await;
-    }
-    platform.crash().await;
-    let outcome = anna.outcome(task_id).await;
-    assert_eq!(outcome.turn.body.text, "Publish");
-    assert_eq!(log.count("step"), 1);
-    let audit = anna.audit().await;
-    let answers: Vec<_> = audit.iter().filter(|row| row.body.action == "task.answer").collect();
-    assert_eq!(answers.len(), 1);
-    assert_eq!((&*answers[0].body.actor, answers[0].body.detail.as_deref()), ("user:anna", Some("publish")));
-}
-
-#[imperal::test]
-async fn the_first_answer_counts_and_an_equal_one_is_accepted() {
-    let (setup, _) = setup(body(async |ctx, _| {
-        let choice: Choice = ctx.ask("publish", "Publish these?").await?;
-        Ok(ActionResult::done(format!("{choice:?}")))
-    }));
-    let platform = setup.start().await;
-    let (anna, ben) = (platform.user("anna"), platform.user("ben"));
-    let task_id = anna.start("start", json!({})).await;
-    let question = anna.question(task_id).await;
-    let access = anna.access();
-    let refused = access.answer(task_id, None, json!("maybe")).await.unwrap_err();
-    assert_eq!(refused.code().as_str(), "VALIDATION_TYPE_ERROR");
-    let refused = ben.access().answer(task_id, None, json!("publish")).await.unwrap_err();
-    assert_eq!(refused.code().as_str(), "PERMISSION_DENIED");
-    assert!(matches!(access.answer(task_id, None, json!("later")).await, Ok(Answered::Accepted(_))));
-    let id = Some(question.question_id);
-    let again = access.answer(task_id, id, json!("later")).await;
-    assert!(matches!(again, Ok(Answered::Accepted(_))), "a repeated request: {again:?}");
-    let other = access.answer(task_id, id, json!("publish")).await;
-    assert!(matches!(&other, Ok(Answered::Closed(q)) if q.answer == Some(json!("later"))), "{other:?}");
-    assert_eq!(anna.outcome(task_id).await.turn.body.text, "Later");
-}
-
-#[imperal::test]
-async fn a_question_goes_on_with_its_fallback_if_nobody_answers() {
-    let (setup, _) = setup(body(async |ctx, _| {
-        let first = ctx.ask::<Choice>("first", "Publish?").within(DAY).or(Choice::Later).await?;
-        let second: Option<u32> = ctx.ask("second", "How many?").within(DAY).await?;
-        Ok(ActionResult::done(format!("{first:?} {second:?}")))
-    }));
-    let platform = setup.start().await;
-    let anna = platform.user("anna");
-    let begun = tokio::time::Instant::now();
-    let task_id = anna.start("start", json!({})).await;
-    assert_eq!(anna.question(task_id).await.fallback, Some(json!("later")));
-    assert_eq!(anna.outcome(task_id).await.turn.body.text, "Later None");
-    assert!((2 * DAY..2 * DAY + seconds(10)).contains(&begun.elapsed()));
-    let states: Vec<_> = anna.questions(task_id).await.iter().map(|question| question.state).collect();
-    assert_eq!(states, [QuestionState::Expired, QuestionState::Expired]);
-    let late = anna.access().answer(task_id, Some(anna.questions(task_id).await[0].question_id), json!("later")).await;
-    assert!(matches!(late, Ok(Answered::Closed(_))), "{late:?}");
-}
-
-#[imperal::test]
-async fn a_question_without_a_limit_fails_after_thirty_days() {
-    let (setup, _) = setup(body(async |ctx, _| {
-        let answer: String = ctx.ask("name", "What name?").await?;
-        Ok(ActionResult::done(answer))
-    }));
-    let platform = setup.start().await;
-    let anna = platform.user("anna");
-    let outcome = anna.run("start", json!({})).await;
-    outcome.assert_state(TaskState::Failed);
-    assert!(outcome.turn.body.text.contains("Nobody answered"), "{}", outcome.turn.body.text);
-}
-
-/// A form is checked field by field, against the schema that it had when it was asked.
-#[imperal::test]
-async fn a_form_is_answered_field_by_field() {
-    let (setup, _) = setup(body(async |ctx, _| {
-        let form: Form = ctx.ask("form", "What and how many?").await?;
-        Ok(ActionResult::done(format!("{} x {}", form.copies, form.title)))
-    }));
-    let platform = setup.start().await;
-    let anna = platform.user("anna");
-    let task_id = anna.start("start", json!({})).await;
-    anna.question(task_id).await;
-    for (answer, field) in [
-        (json!({ "title": "A" }), "copies"),
-        (json!({ "title": "A", "copies": 0 }), "copies"),
-        (json!({ "title": 3, "copies": 1 }), "title"),
-    ] {
-        let refused = anna.access().answer(task_id, None, answer).await.unwrap_err();
-        assert_eq!(refused.field(), Some(field));
-    }
-    anna.answer(task_id, json!({ "title": "A", "copies": 2 })).await;
-    assert_eq!(anna.outcome(task_id).await.turn.body.text, "2 x A");
 }
 
 /// The question that loses stays open until the task withdraws it.
@@ -243,18 +117,6 @@ async fn the_loser_of_a_select_can_be_withdrawn() {
     anna.answer(task_id, true).await;
     assert_eq!(anna.outcome(task_id).await.turn.body.text, "yes false");
     assert_eq!(log.count("slept"), 1);
-}
-
-#[imperal::test]
-async fn prepared_answers_are_given_by_name() {
-    let (setup, _) = setup(body(async |ctx, _| {
-        let (a, b) = tokio::join!(ctx.ask::<u32>("a", "A?").into_future(), ctx.ask::<u32>("b", "B?").into_future());
-        Ok(ActionResult::done(format!("{}", a? + b?)))
-    }));
-    let platform = setup.start().await;
-    let anna = platform.user("anna");
-    anna.answers("a", 40).answers("b", 2);
-    assert_eq!(anna.run("start", json!({})).await.turn.body.text, "42");
 }
 
 #[imperal::test]
@@ -326,7 +188,7 @@ async fn waits_have_limits() {
     }
 }
 
-/// A step beside two questions: each registers while the other waits, which must not wake it.
+/// A step during two questions: each registers while the other waits, which must not wake it.
 #[imperal::test]
 async fn questions_beside_a_step_leave_the_ledger_alone() {
     let (setup, _) = setup(body(async |ctx, _| {
@@ -383,25 +245,7 @@ async fn a_long_sleep_beside_a_short_one_is_parked() {
     anna.cancel(task_id).await;
 }
 
-#[imperal::test]
-async fn a_question_for_a_secret_is_refused() {
-    #[derive(Serialize, Deserialize, JsonSchema)]
-    struct Login {
-        #[schemars(extend("writeOnly" = true))]
-        password: String,
-    }
-    let (setup, _) = setup(body(async |ctx, _| {
-        let login: Login = ctx.ask("login", "Your password?").await?;
-        Ok(ActionResult::done(login.password))
-    }));
-    let platform = setup.start().await;
-    let anna = platform.user("anna");
-    let outcome = anna.run("start", json!({})).await;
-    outcome.assert_state(TaskState::Failed);
-    assert!(anna.questions(outcome.task.task_id).await.is_empty());
-}
-
-/// Two of one type and a wait beside it: which of them wakes the task does not matter.
+/// The task waits for a sleep and an answer at once. Either of them may wake it first.
 #[imperal::test]
 async fn a_deploy_hands_waiting_tasks_over() {
     let (setup, log) = setup(body(async |ctx, _| {
@@ -419,4 +263,42 @@ async fn a_deploy_hands_waiting_tasks_over() {
     platform.deploy().await;
     assert_eq!(anna.outcome(task_id).await.turn.body.text, "7");
     assert!(log.count("attempt") >= 3, "the answer, then the hour");
+}
+
+/// So a body that cannot run again from its top fails in its first test.
+#[imperal::test]
+async fn the_kit_parks_every_sleep() {
+    let (setup, log) = setup(body(async |ctx, _| {
+        ctx.sleep("short", seconds(5)).await?;
+        Ok(ActionResult::done("slept"))
+    }));
+    let platform = setup.start().await;
+    let anna = platform.user("anna");
+    let begun = tokio::time::Instant::now();
+    let outcome = anna.run("start", json!({})).await;
+    assert_eq!((outcome.task.attempt, log.count("attempt")), (2, 2));
+    let slept = begun.elapsed();
+    assert!((seconds(5)..seconds(7)).contains(&slept), "{slept:?}");
+}
+
+/// Each attempt computes another time. That of the first stays.
+#[imperal::test]
+async fn the_time_of_a_sleep_until_stays_over_a_crash() {
+    let (begun, start) = (tokio::time::Instant::now(), jiff::Timestamp::now());
+    let (setup, log) = setup(body(move |ctx, log| async move {
+        let now = start + jiff::SignedDuration::try_from(begun.elapsed()).unwrap();
+        ctx.sleep_until("an hour", now + jiff::SignedDuration::from_hours(1)).await?;
+        log.note("woken");
+        Ok(ActionResult::done("slept"))
+    }));
+    let platform = setup.start().await;
+    let anna = platform.user("anna");
+    let task_id = anna.start("start", json!({})).await;
+    anna.parked(task_id).await;
+    platform.pass(seconds(1800)).await;
+    platform.crash().await;
+    anna.outcome(task_id).await.assert_state(TaskState::Succeeded);
+    let slept = begun.elapsed();
+    assert!((seconds(3599)..seconds(3605)).contains(&slept), "{slept:?}");
+    assert_eq!((log.count("attempt"), log.count("woken")), (2, 1));
 }

@@ -113,6 +113,10 @@ async fn openapi_document_is_complete() {
         let pointer = reference.strip_prefix('#').unwrap();
         assert!(document.pointer(pointer).is_some(), "{reference}");
     }
+    let answer = &document["paths"]["/v1/tasks/{task_id}/answer"]["post"];
+    assert_eq!(answer["security"], json!([{"user": []}, {"page": []}, {"service": []}]));
+    let closed = answer["responses"]["409"]["content"]["application/json"]["schema"]["$ref"].as_str().unwrap();
+    assert!(closed.ends_with("/ClosedQuestion"), "{closed}");
     assert_eq!(anna.get("/healthz").await.0, 200);
     assert_eq!(anna.get("/readyz").await.0, 200);
     assert!(anna.get("/metrics").await.1.as_str().unwrap().contains("imperal_tasks_running 0"));

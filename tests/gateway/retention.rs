@@ -1,6 +1,6 @@
 //! Retention removes old rows, and a client that resumes from a removed event gets a notice (P10).
 
-use imperal_tests::User;
+use imperal_tests::{User, eventually};
 use serde_json::json;
 
 #[tokio::test]
@@ -16,9 +16,10 @@ async fn client_behind_retention_is_told_and_continues() {
     let task_id = called["result"]["data"]["task_id"].as_str().unwrap().to_owned();
     assert_eq!(anna.end_of(&task_id).await["state"], "succeeded");
     let seen = called["turn"]["seq"].as_u64().unwrap();
-    while !anna.turns().await.is_empty() || !anna.audit().await.is_empty() {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    eventually("retention removes everything", async || {
+        (anna.turns().await.is_empty() && anna.audit().await.is_empty()).then_some(())
+    })
+    .await;
     assert_eq!(anna.get(&format!("/v1/tasks/{task_id}")).await.0, 404);
     let mut events = anna.stream(seen).await;
     let hello = events.next().await;

@@ -7,6 +7,7 @@ mod hostile;
 mod ledger;
 mod properties;
 mod rules;
+mod secrets;
 
 use imperal::function::Registry;
 use imperal::manifest::export;

@@ -1,13 +1,14 @@
 //! A ledger that loses answers or is unavailable: the platform repeats a write until its outcome is known,
 //! and the write takes effect once.
 
+use std::future::IntoFuture;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use imperal::ids::CallId;
 use imperal::ledger::contract::{Calls, Leases, Recovery, Tasks};
-use imperal::ledger::{NewCall, Owner, Role, TaskState, TurnBody};
+use imperal::ledger::{NewCall, Owner, Role, StepKind, TaskState, TurnBody};
 use imperal::platform::{Answered, Settings};
 use imperal::prelude::*;
 use imperal::testing::TestPlatform;
@@ -59,6 +60,23 @@ async fn begin(ctx: Context, params: Begin) -> Result<ActionResult> {
     Ok(ActionResult::done("Begun."))
 }
 
+/// Report twice in the background, and take a minute to say so.
+#[chat_function(action_type = "write", event = "reported", effects = ["update:work"])]
+async fn report_twice(ctx: Context, _params: Nothing) -> Result<ActionResult> {
+    ctx.background_task(|ctx| async move {
+        ctx.progress(10, "first").await?;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        ctx.progress(90, "last").await?;
+        Ok(ActionResult::done("Done."))
+    })
+    .await?;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    Ok(ActionResult::done("Begun."))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Nothing {}
+
 #[derive(Deserialize, JsonSchema)]
 struct Begin {
     /// How long the work takes.
@@ -108,6 +126,63 @@ async fn message_of_a_task_waits_for_an_unavailable_ledger() {
 
     let answer = anna.call("say", json!({"later": false})).await.unwrap().result;
     assert_eq!(answer.error_code, Some(imperal::codes::UNAVAILABLE), "{answer:?}");
+}
+
+/// Pay, and end without waiting for the outcome.
+#[durable_task]
+async fn pay(ctx: TaskContext, ends: bool) -> Result<ActionResult> {
+    let done = AtomicU32::new(0);
+    let mut paid = ctx.effect("pay", async |_, _| Ok(done.fetch_add(1, Ordering::SeqCst))).into_future();
+    // Polled to the end of the closure, then dropped.
+    while done.load(Ordering::SeqCst) == 0 {
+        tokio::select! { biased; _ = &mut paid => break, () = tokio::task::yield_now() => {} }
+    }
+    drop(paid);
+    if ends { Ok(ActionResult::done("Paid.")) } else { Err(Error::user("NO", "Failed.")) }
+}
+
+/// Start to pay in the background.
+#[chat_function(action_type = "write", event = "paid", effects = ["create:payment"])]
+async fn start_paying(ctx: Context, params: Pays) -> Result<ActionResult> {
+    ctx.durable_task(pay::with(params.ends)).await?;
+    Ok(ActionResult::done("Paying."))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Pays {
+    /// Whether it succeeds.
+    ends: bool,
+}
+
+/// The body has ended, and the ledger is unavailable for longer than the work stays registered.
+#[tokio::test(start_paused = true)]
+async fn what_became_of_an_effect_waits_for_an_unavailable_ledger() {
+    for (ends, times) in [(true, 2), (false, 12)] {
+        let ledger = Arc::new(LosesAnswers::default());
+        let platform = TestPlatform::setup().ledger(ledger.clone()).start().await;
+        let anna = platform.user("anna");
+        ledger.results_to_refuse.store(times, Ordering::SeqCst);
+        let task_id = anna.start("start_paying", json!({"ends": ends})).await;
+        let task = anna.end_of(task_id).await;
+        assert_eq!(ledger.results_to_refuse.load(Ordering::SeqCst), 0, "it was tried again");
+        assert_eq!((task.state == TaskState::Succeeded, task.open_effects), (ends, 0));
+        let rows = anna.access().steps(task_id, 0, 10).await.unwrap().rows;
+        assert_eq!(rows.iter().map(|row| row.kind).collect::<Vec<_>>(), [StepKind::Intent, StepKind::Effect]);
+    }
+}
+
+/// The ledger takes its time for the first report of a task, and the task ends meanwhile.
+#[tokio::test(start_paused = true)]
+async fn a_late_report_does_not_replace_the_last_one() {
+    let ledger = Arc::new(LosesAnswers::default());
+    ledger.late_reports.store(1, Ordering::SeqCst);
+    let platform = TestPlatform::setup().ledger(ledger.clone()).start().await;
+    let anna = platform.user("anna");
+    anna.call("report_twice", json!({})).await.unwrap();
+    let [task] = &anna.access().recent_tasks(10).await.unwrap()[..] else { panic!("one task was started") };
+    let task = anna.end_of(task.task_id).await;
+    assert_eq!(ledger.late_reports.load(Ordering::SeqCst), 0, "a report was late");
+    assert_eq!((task.percent, task.message.as_deref()), (Some(90.0), Some("last")));
 }
 
 /// There is more orphaned work than a slow ledger accepts at once; the start repeats while it makes progress.

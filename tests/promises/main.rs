@@ -5,7 +5,9 @@
 #![allow(deprecated, reason = "the results of test functions need no data_model")]
 
 mod lost_answers;
+mod lost_documents;
 mod lost_lease;
+mod lost_secrets;
 mod repeat;
 mod settings;
 
@@ -25,6 +27,7 @@ imperal::extension! {
     description: "Functions that try to break what the platform promises.",
     icon: "icon.svg",
     capabilities: ["promises:write"],
+    secrets: [lost_secrets::TOKEN],
 }
 
 #[derive(Deserialize, JsonSchema)]

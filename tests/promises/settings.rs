@@ -26,7 +26,7 @@ fn times() -> impl Strategy<Value = Duration> {
 
 /// Most values are valid, so that many platforms start.
 fn changes() -> impl Strategy<Value = Vec<(usize, Duration)>> {
-    proptest::collection::vec((0..13_usize, times()), 0..4)
+    proptest::collection::vec((0..14_usize, times()), 0..4)
 }
 
 fn change(settings: &mut Settings, field: usize, time: Duration) {
@@ -43,6 +43,7 @@ fn change(settings: &mut Settings, field: usize, time: Duration) {
         9 => settings.keep.turns = Some(time),
         10 => settings.keep.events = Some(time),
         11 => settings.tasks_per_user = u32::try_from(time.as_millis()).unwrap_or(u32::MAX),
+        12 => settings.stuck_for = time,
         _ => settings.node = "n".repeat(usize::try_from(time.as_secs()).unwrap_or(300).min(300)),
     }
 }

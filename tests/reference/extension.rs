@@ -9,6 +9,7 @@ use std::path::Path;
 use imperal::function::Registry;
 use imperal::manifest::{build, export};
 use imperal::prelude::*;
+use imperal::{Secret, SecretWriter};
 
 use crate::{Row, python};
 
@@ -19,7 +20,14 @@ imperal::extension! {
     description: "Has a function of every kind, so that manifests can be compared: größer, 日本語.",
     icon: "icon.svg",
     capabilities: ["every-kind:read", "every-kind:write", "*"],
+    secrets: [API_KEY, REFRESH_TOKEN, SHARED_KEY],
 }
+
+const API_KEY: Secret = Secret::new("api_key", "Key of the service: größer, 日本語.").required().max_bytes(200);
+const REFRESH_TOKEN: Secret =
+    Secret::new("refresh_token", "Written after the sign-in.").written_by(SecretWriter::Both).rotate_after_days(30);
+const SHARED_KEY: Secret =
+    Secret::new("shared_key", "One key for all users.").of_app().env_fallback("IMPERAL_APPSECRET_EVERY_KIND");
 
 /// Finds rows.
 #[derive(Deserialize, JsonSchema)]

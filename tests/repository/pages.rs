@@ -10,5 +10,9 @@ mod choosing {}
 mod durable {}
 #[doc = include_str!("../../docs/migration.md")]
 mod migration {}
+#[doc = include_str!("../../docs/state.md")]
+mod state {}
 #[doc = include_str!("../../docs/tutorial.md")]
 mod tutorial {}
+#[doc = include_str!("../../docs/secrets.md")]
+mod secrets {}

@@ -25,6 +25,8 @@ const ORDER: &[(&str, &str)] = &[
     ("error", "the error of handlers, and the failure of an outgoing call"),
     ("result", "a success with data, or an error"),
     ("rows", "stored turns, calls, tasks and audit rows"),
+    ("secrets", "declarations of secrets, and the guard of their values"),
+    ("vault", "seals and opens stored secrets"),
     // Declarations and surfaces of an author.
     ("context", "the surfaces of a running function; knows its host by one trait"),
     ("extension", "an extension's declaration"),
@@ -48,25 +50,25 @@ const ORDER: &[(&str, &str)] = &[
 const INSIDE: &[(&str, &str)] = &[
     (
         "context",
-        "background log progress signal span state durable fan_out on_cancel
-         blocking chat http poll host",
+        "hazard background log progress signal span state documents fan_out durable on_cancel
+         blocking chat http poll host guarded_host secrets",
     ),
     (
         "ledger",
-        "clock page unreadable feed retention meters contract decode rules no_spans spans dynamic
+        "clock page unreadable feed retention meters contract decode rounds rules no_spans spans dynamic
          memory sqlite postgres audit_check conformance",
     ),
     (
         "platform",
-        "error ledger_errors readable_name refusals messages settings call_reply lease_age
-         active progress meters http_meter admission step_quota node
-         lease recovery retention durable_write questions host task_run
-         chat injection tasks durable idempotency dispatch resume durable_digest access",
+        "error ledger_errors readable_name refusals messages queue settings call_reply lease_age
+         active progress meters http_meter admission step_quota answer_types hazards node
+         lease retention durable_write durable_digest recovery questions documents secrets host task_run hazard_checks
+         chat injection tasks durable idempotency dispatch resume follow_up timeline export access",
     ),
     (
         "gateway",
         "api_error headers body limits panics connection listener auth hosts idempotency
-         health metrics page extensions audit chat tasks questions session stream calls inject openapi",
+         health metrics page extensions audit chat tasks operators documents questions secrets session stream calls inject follow_up openapi",
     ),
 ];
 

@@ -135,10 +135,13 @@ impl Page {
         self.call("greet", json!({"name": "Anna"})).await["turn"]["text"].as_str().unwrap().to_owned()
     }
 
+    async fn get(&self, path: &str) -> Value {
+        let request = self.http.get(format!("{}{path}", self.url)).header("cookie", &self.cookie);
+        request.send().await.unwrap().json().await.unwrap()
+    }
+
     async fn turns(&self) -> Vec<Value> {
-        let url = format!("{}/v1/chat/turns?latest=100", self.url);
-        let answer = self.http.get(url).header("cookie", &self.cookie).send().await.unwrap();
-        answer.json::<Value>().await.unwrap()["turns"].as_array().unwrap().clone()
+        self.get("/v1/chat/turns?latest=100").await["turns"].as_array().unwrap().clone()
     }
 }
 
@@ -215,12 +218,19 @@ fn tutorial_ends_in_passing_tests(hello: &Hello) {
     let text = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/tutorial.md");
     let text = std::fs::read_to_string(text).unwrap();
     let files: Vec<_> = text.split("```rust\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    assert_eq!(files.len(), 3, "the slow function, the one in the background, and the durable one");
+    assert_eq!(files.len(), 4, "the slow function, the one in the background, the durable one, and the one that asks");
     std::fs::write(hello.path.join("src/research.rs"), files[2]).unwrap();
+    std::fs::write(hello.path.join("src/post.rs"), files[3]).unwrap();
     let scaffold = hello.source();
-    hello.write(&scaffold.replacen("use imperal::prelude::*;\n", "use imperal::prelude::*;\n\nmod research;\n", 1));
+    hello.write(&scaffold.replacen(
+        "use imperal::prelude::*;\n",
+        "use imperal::prelude::*;\n\nmod post;\nmod research;\n",
+        1,
+    ));
     let stale = shown(&cargo_test(hello));
-    for line in ["a_cancel_ends_it ... ok", "the_findings_come_later ... ok", "the_manifest_is_fresh ... FAILED"] {
+    for line in
+        ["a_cancel_ends_it ... ok", "nothing_is_posted_without_a_yes ... ok", "the_manifest_is_fresh ... FAILED"]
+    {
         assert!(stale.contains(line), "{stale}");
     }
     for args in [["build"], ["validate"]] {
@@ -228,7 +238,7 @@ fn tutorial_ends_in_passing_tests(hello: &Hello) {
         assert!(done.status.success(), "{}", shown(&done));
     }
     let tested = cargo_test(hello);
-    assert!(shown(&tested).contains("test result: ok. 7 passed"), "{}", shown(&tested));
+    assert!(shown(&tested).contains("test result: ok. 8 passed"), "{}", shown(&tested));
 }
 
 fn new_extension_is_complete(hello: &Hello) {
@@ -288,11 +298,39 @@ async fn reload_loses_no_work(hello: &Hello) {
     hello.write(&good.replace("\"Servus, {}!\"", "\"Salut, {}!\""));
     dev.err.until("serving the new build");
     assert_eq!(page.greet().await, "Salut, Anna!");
+    durable_task_goes_on_in_the_new_build(hello, &page, &dev, &good).await;
 
     let told = Command::new("kill").args(["-TERM", &dev.child.id().to_string()]).status().unwrap();
     assert!(told.success());
     assert!(dev.child.wait().unwrap().success());
     assert!(listening(hello).is_none(), "the process has gone with it");
+}
+
+/// The task reads ten sources for two seconds each, which outlasts the build and not the grace.
+async fn durable_task_goes_on_in_the_new_build(hello: &Hello, page: &Page, dev: &Dev, source: &str) {
+    for build in 0..3 {
+        let started = page.call("research", json!({"topic": format!("tea {build}")})).await;
+        let pid = listening(hello).unwrap()["pid"].clone();
+        hello.write(&source.replace("\"Servus, {}!\"", &format!("\"Salut {build}, {{}}!\"")));
+        dev.err.until("serving the new build");
+        assert_ne!(listening(hello).unwrap()["pid"], pid);
+        let call = started["call_id"].as_str().unwrap();
+        let task = async || page.get(&format!("/v1/tasks?call_id={call}")).await["tasks"][0].clone();
+        if task().await["state"] == "succeeded" {
+            continue; // the build took longer than the task
+        }
+        while task().await["finished_at"].is_null() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        let task = task().await;
+        assert_eq!((&task["state"], &task["attempt"]), (&json!("succeeded"), &json!(2)), "{task}");
+        let steps = page.get(&format!("/v1/tasks/{}/steps", task["task_id"].as_str().unwrap())).await;
+        let attempts: Vec<_> = steps["steps"].as_array().unwrap().iter().map(|step| step["attempt"].clone()).collect();
+        assert_eq!(attempts.len(), 10, "each source once: {steps}");
+        assert_eq!((&attempts[0], &attempts[9]), (&json!(1), &json!(2)), "{steps}");
+        return;
+    }
+    panic!("three builds took longer than 20 s each");
 }
 
 async fn killed_supervisor_leaves_no_process_behind(hello: &Hello) {

@@ -9,6 +9,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use tokio::net::TcpListener;
 
+use super::effect_service::EffectLog;
+
 /// One request of a step.
 #[derive(Debug, Clone)]
 struct Seen {
@@ -26,6 +28,8 @@ pub struct StepService {
     /// Its address: a step posts to `{url}/{task}/{step}`.
     pub url: String,
     log: Log,
+    /// Its acts for effects.
+    pub effects: EffectLog,
 }
 
 impl StepService {
@@ -34,12 +38,13 @@ impl StepService {
     /// # Panics
     /// When there is none.
     pub async fn start() -> Self {
-        let log = Log::default();
+        let (log, effects) = (Log::default(), EffectLog::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("a listener has an address"));
-        let app = axum::Router::new().route("/{task}/{step}", post(note)).with_state(log.clone());
+        let app =
+            axum::Router::new().route("/{task}/{step}", post(note)).with_state(log.clone()).merge(effects.routes());
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { url, log }
+        Self { url, log, effects }
     }
 
     /// The number of requests, and their faults: a step whose result was stored and that ran again,

@@ -1,16 +1,15 @@
 //! Questions of tasks at the terminal: answered in a script, by a person, and left open.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use imperal_tests::{Node, NodeOptions, Terminal};
+use imperal_tests::{Node, NodeOptions, Terminal, eventually};
 use tempfile::TempDir;
 
 use super::{PROBE, json_lines, run, text};
 
 const PLAIN: &[(&str, &str)] = &[("NO_COLOR", "1")];
 
-/// A server beside which the probe asks.
+/// A server whose probe asks.
 struct Asker {
     folder: TempDir,
     _node: Node,
@@ -42,24 +41,20 @@ impl Asker {
 
     /// The text of the latest task's outcome.
     async fn outcome(&self, id: &str) -> String {
-        loop {
+        eventually("the task ends", async || {
             let shown = json_lines(&run(&self.data(), &["show", id, "--json"]).await).remove(0);
-            if let Some(said) = shown["result"]["summary"].as_str() {
-                return said.to_owned();
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+            shown["result"]["summary"].as_str().map(str::to_owned)
+        })
+        .await
     }
 }
 
 async fn parked(data: &Path) -> String {
-    loop {
+    eventually("the latest task is parked", async || {
         let task = json_lines(&run(data, &["tasks", "--json", "-n", "1"]).await).remove(0);
-        if task["state"] == "waiting" {
-            return task["task_id"].as_str().unwrap().to_owned();
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        (task["state"] == "waiting").then(|| task["task_id"].as_str().unwrap().to_owned())
+    })
+    .await
 }
 
 #[tokio::test]
@@ -90,7 +85,7 @@ async fn script_answers_a_choice_once() {
     assert!(said.contains("is no longer open: answered: Publish (by "), "{said}");
     assert_eq!(asker.outcome(&id).await, "The answer was: Publish.");
     let shown = text(&run(&asker.data(), &["show", &id]).await.stdout);
-    assert!(shown.contains("done publish  Publish these images?\n      answered: Publish (by "), "{shown}");
+    assert!(shown.contains("asked publish  Publish these images?\n        answered: Publish (by "), "{shown}");
     let json = json_lines(&run(&asker.data(), &["show", &id, "--json"]).await).remove(0);
     assert_eq!(json["questions"][0]["answer"], "Publish");
 }
@@ -269,19 +264,39 @@ async fn answer_without_a_value_asks() {
     assert_eq!(asker.outcome(&id).await, "The answer was: 1 x a blue one.");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn tab_completes_tasks_that_ask_and_their_choices() {
-    let asker = Asker::start().await;
-    let id = asker.ask("choice").await;
-    let short = &id[id.len() - 8..];
+/// A shell that asks the probe for completions.
+fn completing_bash(asker: &Asker) -> Terminal {
     let path = Path::new(PROBE).parent().unwrap().display().to_string();
     let path = format!("{path}:{}", std::env::var("PATH").unwrap());
     let env = [("PS1", "> "), ("PATH", path.as_str())];
     let mut bash = Terminal::start("bash", &["--norc", "--noprofile", "-i"], asker.folder.path(), &env);
     bash.send("eval \"$(probe completions bash)\" && echo rea''dy\r");
-    let at = bash.until(0, "ready\r\n");
+    bash.until(0, "ready\r\n");
+    bash
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tab_completes_tasks_that_ask_and_their_choices() {
+    let asker = Asker::start().await;
+    let id = asker.ask("choice").await;
+    let short = &id[id.len() - 8..];
+    let mut bash = completing_bash(&asker);
     bash.send("probe answer \t\t");
-    let at = bash.until(at, short);
+    let at = bash.until(0, short);
     bash.send(&format!("\x15\rprobe answer {short} Pu\t"));
     bash.until(at, "Publish");
+}
+
+/// Several questions are open; the named one is completed.
+#[tokio::test(flavor = "multi_thread")]
+async fn tab_completes_the_named_question() {
+    let asker = Asker::start().await;
+    let id = asker.ask("both").await;
+    let mut bash = completing_bash(&asker);
+    bash.send(&format!("probe answer {id} --question or\t"));
+    let at = bash.until(0, "--question order");
+    bash.send("no\t");
+    let at = bash.until(at, "note=");
+    bash.send(&format!("\x15\rprobe answer {id} --question publish Lat\t"));
+    bash.until(at, "publish Later");
 }

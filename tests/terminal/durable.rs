@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use imperal_tests::{Node, NodeOptions, Terminal};
+use imperal_tests::{Node, NodeOptions, Terminal, eventually};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
@@ -61,19 +61,30 @@ impl Relay {
     }
 
     async fn until_begun(&self, leg: u32) {
-        while !self.begun().contains_key(&leg) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        self.until_begun_times(leg, 1).await;
+    }
+
+    async fn until_begun_times(&self, leg: u32, times: u32) {
+        eventually("the leg begins", async || self.begun().get(&leg).copied().filter(|begun| *begun >= times)).await;
     }
 
     async fn task(&self) -> Value {
         json_lines(&run(&self.data(), &["tasks", "--json"]).await)[0].clone()
     }
 
-    /// How many crashes the ledger counts, while no process has it open.
+    /// How many crashes the ledger counts.
     fn crashes(&self) -> u32 {
+        self.stored("SELECT crashes FROM durable")
+    }
+
+    /// Whether the ledger knows that the server stops.
+    fn is_draining(&self) -> bool {
+        self.stored("SELECT max(draining) FROM node") > 0
+    }
+
+    fn stored(&self, sql: &str) -> u32 {
         let ledger = rusqlite::Connection::open(self.data().join("ledger.db")).unwrap();
-        ledger.query_row("SELECT crashes FROM durable", (), |row| row.get(0)).unwrap()
+        ledger.query_row(sql, (), |row| row.get(0)).unwrap()
     }
 }
 
@@ -162,6 +173,23 @@ async fn stopped_server_hands_its_task_over() {
     assert_eq!(relay.task().await["attempt"], 2);
 }
 
+/// As by a supervisor with less patience than the grace period. After two crashes in a row the task would wait 10 s.
+#[tokio::test]
+async fn server_that_is_killed_while_it_stops_has_not_crashed() {
+    let mut relay = Relay::start(1, 60_000, 0).await;
+    for attempt in 1..=2 {
+        relay.until_begun_times(1, attempt).await;
+        let node = relay.node.take().unwrap();
+        node.signal("TERM").await;
+        eventually("the ledger knows", async || relay.is_draining().then_some(())).await;
+        relay.node = Some(node.kill().await.start().await);
+    }
+    let started = Instant::now();
+    relay.until_begun_times(1, 3).await;
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert_eq!(relay.crashes(), 0);
+}
+
 #[tokio::test]
 async fn commands_without_a_server_leave_durable_tasks_as_they_are() {
     let mut relay = Relay::start(3, 700, 0).await;
@@ -172,13 +200,18 @@ async fn commands_without_a_server_leave_durable_tasks_as_they_are() {
     assert!(listed.contains("STEP") && listed.contains("  queued  "), "{listed}");
     let follow = run(&data, &["follow"]).await;
     assert_eq!(follow.status.code(), Some(5), "an open task is no success: {}", text(&follow.stderr));
-    assert_eq!(text(&follow.stdout), "relay waits for a process to go on.\n");
+    let waits = text(&follow.stdout);
+    assert!(waits.starts_with("relay waits for a process to go on; none has run it for "), "{waits}");
     assert!(text(&follow.stderr).contains("`probe dev` starts a process"), "{}", text(&follow.stderr));
     let task_id = relay.task().await["task_id"].as_str().unwrap().to_owned();
     let shown = text(&run(&data, &["show", &task_id]).await.stdout);
     assert!(shown.contains("it waits for a process to go on") && shown.contains("done leg/1"), "{shown}");
+    let killed = "gap its process ended or lost touch; no process runs it";
+    assert!(shown.contains("attempt 1 on ") && shown.contains(killed), "{shown}");
     let json = json_lines(&run(&data, &["show", &task_id, "--json"]).await);
     assert_eq!(json[0]["stored_steps"][0]["name"], "leg/1", "{json:?}");
+    let kinds: Vec<_> = json[0]["timeline"].as_array().unwrap().iter().map(|entry| &entry["kind"]).collect();
+    assert_eq!(kinds, ["started", "attempt_began", "step", "attempt_ended", "unattended"]);
     assert_eq!((relay.task().await["attempt"].clone(), relay.begun()), (Value::Null, [(1, 1), (2, 1)].into()));
     let cancelled = run(&data, &["cancel", &task_id]).await;
     assert_eq!(text(&cancelled.stdout), "relay was cancelled: no process ran it.\n");
@@ -221,6 +254,27 @@ async fn call_without_a_server_runs_its_durable_task_to_the_end() {
     let output = run(&folder.path().join("data"), &call).await;
     assert_eq!(text(&output.stdout), "Off they go.\n2 legs done.\n", "{}", text(&output.stderr));
     assert_eq!(output.status.code(), Some(0));
+}
+
+/// It would otherwise run, and wait for, whatever others have left in the queue.
+#[tokio::test(flavor = "multi_thread")]
+async fn call_without_a_server_leaves_others_tasks_of_queues_to_a_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let log = |name: &str| format!("log={}", folder.path().join(name).display());
+    let node = NodeOptions::new(PROBE, &data).start().await;
+    for _ in 0..2 {
+        run(&data, &["call", "relay", "legs=1", "leg_ms=600000", "queue=narrow", &log("others")]).await;
+    }
+    let begun = || std::fs::read_to_string(folder.path().join("others")).unwrap_or_default().lines().count();
+    eventually("both run", async || (begun() == 2).then_some(())).await;
+    node.kill().await;
+    let call = ["call", "relay", "legs=2", "leg_ms=10", "queue=narrow", &log("own")];
+    let output = run(&data, &call).await;
+    assert_eq!(text(&output.stdout), "Off they go.\n2 legs done.\n", "{}", text(&output.stderr));
+    assert_eq!((output.status.code(), begun()), (Some(0), 2));
+    let tasks = json_lines(&run(&data, &["tasks", "--json"]).await);
+    assert_eq!(tasks.iter().filter(|task| task["state"] == "queued").count(), 2, "{tasks:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

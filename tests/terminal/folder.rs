@@ -101,3 +101,16 @@ async fn one_time_links_of_others_open_nothing() {
     assert_eq!(fs::read(&theirs).unwrap(), b"00000000000000000000000000000000", "not written through");
     assert!(!data.join("links").is_symlink());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_cannot_be_made_ends_the_command_with_its_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("no-shelf"), "").unwrap();
+    let output = run(folder.path(), &["call", "echo", "text=hello"]).await;
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("a state of the extension could not be made in the data folder: the shelf is gone"),
+        "{told}"
+    );
+}

@@ -4,12 +4,16 @@
 mod asks;
 #[cfg(unix)]
 mod cargo;
+mod documents;
 mod durable;
 mod examples;
+mod export;
 #[cfg(unix)]
 mod folder;
+mod follow_up;
 mod hostile;
 mod interactive;
+mod ops;
 mod reading;
 #[cfg(unix)]
 mod stopping;
@@ -19,7 +23,7 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 
 use imperal_tests::proxy::{Proxy, Way};
-use imperal_tests::{Claims, JWT_SECRET, NodeOptions, User, token};
+use imperal_tests::{Claims, JWT_SECRET, NodeOptions, User, eventually, token};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
@@ -63,7 +67,7 @@ async fn call_without_a_server_runs_here_and_waits_for_its_tasks() {
     let tasks = json_lines(&run(&folder, &["tasks", "--json"]).await);
     assert_eq!(tasks[2]["state"], "succeeded");
     let audit = run(&folder, &["audit"]).await;
-    assert!(text(&audit.stdout).contains("extension:probe  chat.inject  done"), "{}", text(&audit.stdout));
+    assert!(text(&audit.stdout).contains("Probe delivered an outcome: succeeded  done"), "{}", text(&audit.stdout));
 }
 
 #[tokio::test]
@@ -110,15 +114,13 @@ async fn follow_over_a_gap(kinds: &[&str]) -> (Option<i32>, String, String) {
     let task = format!("/v1/tasks/{}", active["tasks"][0]["task_id"].as_str().unwrap());
     anna.post(&format!("{task}/cancel"), &json!({})).await;
     // The reply has number 3: a client that has seen it and no later event gets a notice of the gap.
-    loop {
+    eventually("retention removes the events", async || {
         let mut events = anna.stream(3).await;
         events.next().await;
         let ended = events.next().await.event == "pruned";
-        if ended && (!kinds.contains(&"tasks") || anna.get(&task).await.0 == 404) {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
+        (ended && (!kinds.contains(&"tasks") || anna.get(&task).await.0 == 404)).then_some(())
+    })
+    .await;
     way.set(Way::Open);
     let to_its_end = async {
         let mut said = String::new();

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use imperal::prelude::*;
+use jiff::Timestamp;
 
 use crate::check::{Check, DEFAULT, Finding, Status};
 use crate::domain::{self, Domains};
-use crate::store::Store;
+use crate::store::{AUDITS, LATEST};
 use crate::summary::Audit;
 use crate::tools_api::ToolsApi;
 
@@ -65,9 +66,9 @@ async fn audit_domains(ctx: Context, params: AuditParams) -> Result<ActionResult
     let checks = chosen(params.checks);
     let count = domains.len();
     ctx.background_task(move |ctx| async move {
-        let audit = Audit::of(audited(&ctx, &domains, &checks).await?, ctx.state::<Store>()?.now());
+        let audit = Audit::of(audited(&ctx, &domains, &checks).await?, Timestamp::now());
         ctx.progress(95, "Writing it down").await?;
-        ctx.state::<Store>()?.keep_audit(&ctx, audit.clone()).await?;
+        ctx.documents(&AUDITS).put(LATEST, &audit).await?;
         let summary = audit.headline();
         Ok(ActionResult::success(audit, summary).refresh_panels(["bulk-audit"]))
     })

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use imperal::prelude::*;
 
 use crate::check::Status;
-use crate::store::Store;
+use crate::store::{AUDITS, LATEST};
 use crate::summary::Audit;
 
 #[derive(Deserialize, JsonSchema)]
@@ -14,10 +14,10 @@ struct NoParams {}
 /// Show the latest audit again.
 #[chat_function(action_type = "read")]
 async fn get_last_audit(ctx: Context, _params: NoParams) -> Result<ActionResult<Audit>> {
-    Ok(match ctx.state::<Store>()?.kept(&ctx).await?.latest {
+    Ok(match ctx.documents(&AUDITS).get(LATEST).await? {
         Some(audit) => {
             let summary = audit.headline();
-            ActionResult::success(audit, summary)
+            ActionResult::success(audit.value, summary)
         }
         None => none_yet(),
     })
@@ -39,7 +39,7 @@ struct Export {
 /// Export the findings of the latest audit as comma-separated values.
 #[chat_function(action_type = "read")]
 async fn export_audit(ctx: Context, _params: NoParams) -> Result<ActionResult<Export>> {
-    let Some(audit) = ctx.state::<Store>()?.kept(&ctx).await?.latest else {
+    let Some(audit) = ctx.documents(&AUDITS).get(LATEST).await? else {
         return Ok(none_yet());
     };
     let csv = csv(&audit);

@@ -2,15 +2,16 @@
 
 use imperal::context::MsgType;
 use imperal::prelude::*;
+use jiff::Timestamp;
 
 use crate::audit::{audited, chosen, domains_of};
 use crate::check::{Check, Status};
 use crate::domain::{self, Domains};
-use crate::store::{Group, Store};
+use crate::store::{GROUPS, Group};
 use crate::summary::Audit;
 
 /// Groups that a user may have.
-const GROUPS: usize = 50;
+const MOST: u32 = 50;
 
 /// A group in one line.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -49,8 +50,9 @@ struct NoParams {}
 /// List the groups of domains with how their latest audit looks.
 #[chat_function(action_type = "read")]
 async fn list_domain_groups(ctx: Context, _params: NoParams) -> Result<ActionResult<Groups>> {
-    let kept = ctx.state::<Store>()?.kept(&ctx).await?;
-    let groups: Vec<GroupLine> = kept.groups.iter().map(|(name, group)| GroupLine::of(name, group)).collect();
+    let found = ctx.documents(&GROUPS).find().limit(MOST).await?;
+    let mut groups: Vec<GroupLine> = found.documents.iter().map(|group| GroupLine::of(&group.id, group)).collect();
+    groups.sort_by(|a, b| a.name.cmp(&b.name));
     let summary = match groups.len() {
         0 => "There are no groups yet. `save_domain_group` makes one.".to_owned(),
         1 => "One group.".to_owned(),
@@ -76,22 +78,19 @@ async fn save_domain_group(ctx: Context, params: SaveParams) -> Result<ActionRes
         let text = format!("`{wrong}` is not the name of a domain.");
         return Err(Error::user(codes::VALIDATION_TYPE_ERROR, text).with_field("domains"));
     }
-    let name = params.name.trim().to_owned();
-    let saved = ctx.state::<Store>()?.change(&ctx, move |kept| {
-        if !kept.groups.contains_key(&name) && kept.groups.len() >= GROUPS {
-            return None;
-        }
-        let group = kept.groups.entry(name.clone()).or_default();
-        group.domains = domains;
-        Some(GroupLine::of(&name, group))
-    });
-    Ok(match saved.await? {
-        Some(line) => {
-            let summary = format!("`{}` has {}.", line.name, domains_of(line.domains.len()));
-            ActionResult::success(line, summary)
-        }
-        None => ActionResult::error("TOO_MANY_GROUPS", format!("There are {GROUPS} groups already. Delete one first.")),
-    })
+    let name = params.name.trim();
+    if name.is_empty() {
+        return Err(Error::user(codes::VALIDATION_TYPE_ERROR, "A group needs a name.").with_field("name"));
+    }
+    let groups = ctx.documents(&GROUPS);
+    if groups.get(name).await?.is_none() && groups.find().count().await? >= u64::from(MOST) {
+        let text = format!("There are {MOST} groups already. Delete one first.");
+        return Ok(ActionResult::error("TOO_MANY_GROUPS", text));
+    }
+    let saved = groups.update_or_default(name, |group| group.domains.clone_from(&domains)).await?;
+    let line = GroupLine::of(name, &saved);
+    let summary = format!("`{name}` has {}.", domains_of(line.domains.len()));
+    Ok(ActionResult::success(line, summary))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -113,10 +112,10 @@ struct Deleted {
 #[chat_function(action_type = "destructive", event = "bulk-audit.group_deleted", effects = ["delete:group"], id_projection = "name")]
 async fn delete_domain_group(ctx: Context, params: GroupParams) -> Result<ActionResult<Deleted>> {
     let name = params.name.trim().to_owned();
-    let key = name.clone();
-    let gone = ctx.state::<Store>()?.change(&ctx, move |kept| kept.groups.remove(&key)).await?;
-    Ok(match gone {
+    let groups = ctx.documents(&GROUPS);
+    Ok(match groups.get(&name).await? {
         Some(group) => {
+            groups.delete(&name).await?;
             let audits = usize::from(group.latest.is_some());
             let summary = format!("`{name}` is deleted{}.", if audits > 0 { ", and its audit with it" } else { "" });
             ActionResult::success(Deleted { name, audits }, summary)
@@ -152,26 +151,28 @@ struct AuditGroupParams {
 )]
 async fn audit_domain_group(ctx: Context, params: AuditGroupParams) -> Result<ActionResult> {
     let name = params.name.trim().to_owned();
-    let Some(group) = ctx.state::<Store>()?.kept(&ctx).await?.groups.remove(&name) else {
+    let Some(group) = ctx.documents(&GROUPS).get(&name).await? else {
         return Ok(no_such_group(&name));
     };
+    let domains = group.value.domains;
     let checks = chosen(params.checks);
-    let count = group.domains.len();
+    let count = domains.len();
     let (title, key) = (format!("Audit of `{name}`"), format!("group {name}"));
     let ack = format!("Auditing `{name}`, {}. The table comes here.", domains_of(count));
     ctx.background_task(move |ctx| async move {
-        let store = ctx.state::<Store>()?;
-        let audit = Audit::of(audited(&ctx, &group.domains, &checks).await?, store.now());
-        let (new, group) = (audit.clone(), name.clone());
-        // The group may have been changed, audited or deleted during this audit.
-        let turned = store.change(&ctx, move |kept| {
-            let group = kept.groups.get_mut(&group)?;
-            let turned: Vec<String> =
-                new.newly_critical(group.latest.as_ref()).into_iter().map(str::to_owned).collect();
-            group.latest = Some(new);
-            Some(turned)
+        let audit = Audit::of(audited(&ctx, &domains, &checks).await?, Timestamp::now());
+        let mut turned: Vec<String> = Vec::new();
+        let groups = ctx.documents(&GROUPS);
+        let kept = groups.update(&name, |group| {
+            let critical = audit.newly_critical(group.latest.as_ref());
+            turned = critical.into_iter().map(str::to_owned).collect();
+            group.latest = Some(audit.clone());
         });
-        let turned = turned.await?.unwrap_or_default();
+        match kept.await {
+            // The group was deleted during its audit.
+            Err(error) if *error.code() == codes::NOT_FOUND => {}
+            kept => drop(kept?),
+        }
         if !turned.is_empty() {
             let text = format!("Critical since the last audit of `{name}`: {}.", turned.join(", "));
             ctx.deliver_chat_message(text).msg_type(MsgType::System).await?;

@@ -29,5 +29,5 @@ imperal::extension! {
 }
 
 fn main() -> ExitCode {
-    imperal::App::new().state(tools_api::ToolsApi::from_env()).state_in(store::Store::open).run()
+    imperal::App::new().state(tools_api::ToolsApi::from_env()).run()
 }

@@ -3,11 +3,11 @@
 use imperal::context::Retry;
 use imperal::prelude::*;
 
-use crate::report::{Category, Strategy};
+use crate::address;
+use crate::report::{Category, Report, Strategy};
 use crate::settings::Settings;
 use crate::speed_api::{SpeedApi, Target, patience};
-use crate::store::{Finished, Snapshot, Store};
-use crate::{address, key};
+use crate::store::{self, Check, KEY, Snapshot, Status};
 
 #[derive(Deserialize, JsonSchema)]
 struct CheckParams {
@@ -35,15 +35,15 @@ struct CheckParams {
 )]
 async fn check_site_speed(ctx: Context, params: CheckParams) -> Result<ActionResult> {
     let url = address::whole(&params.url, "url")?;
-    let key = key::of_user(&ctx).await?;
-    let settings = ctx.state::<Store>()?.settings(&ctx).await?;
+    let key = ctx.secret(&KEY).await?;
+    let settings = store::settings(&ctx).await?;
     let categories = if params.categories.is_empty() { settings.categories.clone() } else { params.categories };
     let target = Target { url: url.clone(), strategy: params.strategy, categories };
     let what = format!("{url} ({})", target.strategy.as_str());
     ctx.background_task(move |ctx| async move {
         ctx.progress(10, format!("Measuring {}", target.url)).await?;
-        let snapshot = measured(&ctx, &key, &target, &settings, patience().shown_at(10)).await?;
-        let summary = format!("{}: {}.", snapshot.url, snapshot.report.headline());
+        let snapshot = measured(&ctx, key.expose(), &target, &settings, patience().shown_at(10)).await?;
+        let summary = format!("{}: {}.", snapshot.check.url, snapshot.check.report.headline());
         Ok(ActionResult::success(snapshot, summary).refresh_panels(["page-speed"]))
     })
     .name(format!("Speed check of {what}"))
@@ -63,12 +63,22 @@ pub(crate) async fn measured(
     settings: &Settings,
     patience: Retry,
 ) -> Result<Snapshot> {
-    let store = ctx.state::<Store>()?;
-    let started_at = store.now();
+    let started_at = store::now(ctx)?;
     let outcome = ctx.state::<SpeedApi>()?.measure(ctx, key, target, &settings.thresholds, patience).await;
-    let written = outcome.as_ref().map(Clone::clone).map_err(|error| error.message().to_owned());
-    let finished = Finished { url: target.url.clone(), strategy: target.strategy, started_at, outcome: written };
-    // After a cancel the store refuses the write; this is its error.
-    let snapshot = store.add(ctx, finished).await?;
+    let (status, error, report) = match &outcome {
+        Ok(report) => (Status::Completed, None, report.clone()),
+        Err(error) => (Status::Failed, Some(error.message().to_owned()), Report::default()),
+    };
+    let check = Check {
+        url: target.url.clone(),
+        strategy: target.strategy,
+        status,
+        started_at: store::time(started_at),
+        checked_at: store::time(store::now(ctx)?),
+        error,
+        report,
+    };
+    // After a cancel the write is refused; this is its error.
+    let snapshot = store::add(ctx, check, settings).await?;
     outcome.map(|_| snapshot)
 }

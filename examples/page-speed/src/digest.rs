@@ -11,8 +11,7 @@ use crate::check::measured;
 use crate::report::{self, Strategy};
 use crate::settings::{Notify, Settings};
 use crate::speed_api::{Target, patience};
-use crate::store::Store;
-use crate::{history, key};
+use crate::store::{self, KEY};
 
 /// Pages that are measured at once.
 const AT_ONCE: usize = 3;
@@ -53,30 +52,31 @@ struct DigestLine {
     long_running
 )]
 async fn send_speed_digest(ctx: Context, params: DigestParams) -> Result<ActionResult> {
-    let store = ctx.state::<Store>()?;
-    let now = store.now().to_zoned(TimeZone::UTC);
+    let now = store::now(&ctx)?.to_zoned(TimeZone::UTC);
     let today = now.date().to_string();
     // Without a key the day is not stored: the digest stays due.
-    let key = key::of_user(&ctx).await;
+    let key = ctx.secret(&KEY).await;
     let can_begin = key.is_ok();
-    let begun = store.change_settings(&ctx, move |settings| {
+    let mut begun = None;
+    let changed = store::change_settings(&ctx, |settings| {
         let digest = &mut settings.digest;
         let due = digest.enabled
             && i16::from(now.hour()) >= i16::from(digest.hour)
             && digest.last_run.as_deref() != Some(today.as_str());
         let begins = (params.now || due) && !digest.sites.is_empty();
         if begins && can_begin {
-            digest.last_run = Some(today);
+            digest.last_run = Some(today.clone());
         }
-        begins.then(|| settings.clone())
+        begun = begins.then(|| settings.clone());
     });
-    let Some(settings) = begun.await? else {
+    changed.await?;
+    let Some(settings) = begun else {
         return Ok(ActionResult::done("There is no digest to send now."));
     };
     let key = key?;
     let count = settings.digest.sites.len();
     ctx.background_task(move |ctx| async move {
-        let lines = all_measured(&ctx, &key, &settings).await?;
+        let lines = all_measured(&ctx, key.expose(), &settings).await?;
         let slower = lines.iter().filter(|line| line.verdict == SLOWER).count();
         let failed = lines.iter().filter(|line| line.performance.is_none()).count();
         let silent = match settings.digest.notify {
@@ -120,13 +120,14 @@ async fn all_measured(ctx: &Context, key: &str, settings: &Settings) -> Result<V
 
 /// Compares a page with its earlier check.
 async fn line(ctx: &Context, key: &str, site: &str, settings: &Settings) -> Result<DigestLine> {
-    let before = history::completed(ctx, site.to_owned(), Strategy::Mobile, 1).await?.pop();
+    let before = store::completed(ctx, site, Strategy::Mobile, 1).await?.pop();
     let target = Target { url: site.to_owned(), strategy: Strategy::Mobile, categories: settings.categories.clone() };
     let now = measured(ctx, key, &target, settings, patience()).await?;
-    let changes = before.map(|before| report::score_changes(&before.report, &now.report)).unwrap_or_default();
+    let changes =
+        before.map(|before| report::score_changes(&before.check.report, &now.check.report)).unwrap_or_default();
     Ok(DigestLine {
         page: site.to_owned(),
-        performance: now.report.scores.get("performance").copied(),
+        performance: now.check.report.scores.get("performance").copied(),
         change: changes.iter().find(|change| change.what == "performance").map(|change| change.difference),
         verdict: if report::regressed(&changes) { SLOWER } else { OK }.to_owned(),
     })

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use imperal::prelude::*;
 
 use crate::report::{self, Change, Strategy};
-use crate::store::{Snapshot, Status, Store};
+use crate::store::{self, Check, Snapshot, Status};
 
 /// A snapshot in one line.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -53,8 +53,8 @@ fn twenty() -> usize {
 #[chat_function(action_type = "read")]
 async fn list_speed_snapshots(ctx: Context, params: ListParams) -> Result<ActionResult<Snapshots>> {
     let ListParams { url, strategy, limit } = params;
-    let wanted = move |row: &Snapshot| row.url.contains(&url) && strategy.is_none_or(|one| one == row.strategy);
-    let rows = ctx.state::<Store>()?.snapshots(&ctx, limit, wanted).await?;
+    let wanted = |row: &Check| row.url.contains(&url) && strategy.is_none_or(|one| one == row.strategy);
+    let rows = store::newest(&ctx, limit, wanted).await?;
     if rows.is_empty() {
         return Ok(ActionResult::error("NO_CHECKS", "There are no checks yet. Run `check_site_speed` first."));
     }
@@ -66,14 +66,14 @@ async fn list_speed_snapshots(ctx: Context, params: ListParams) -> Result<Action
     Ok(ActionResult::success(Snapshots { snapshots }, summary))
 }
 
-fn line(row: Snapshot) -> Line {
+fn line(Snapshot { snapshot_id, check: row }: Snapshot) -> Line {
     Line {
         performance: row.report.scores.get("performance").copied(),
         checked_at: row.checked_at,
         url: row.url,
         strategy: row.strategy,
         status: row.status,
-        snapshot_id: row.snapshot_id,
+        snapshot_id,
     }
 }
 
@@ -86,10 +86,11 @@ struct GetParams {
 /// Show one earlier speed check with everything that was measured.
 #[chat_function(action_type = "read", id_projection = "snapshot_id")]
 async fn get_speed_snapshot(ctx: Context, params: GetParams) -> Result<ActionResult<Snapshot>> {
-    let found = ctx.state::<Store>()?.snapshot(&ctx, params.snapshot_id).await?;
+    let found = store::snapshot(&ctx, &params.snapshot_id).await?;
     Ok(match found {
         Some(row) => {
-            let summary = format!("{} on {}: {}.", row.url, row.strategy.as_str(), row.report.headline());
+            let summary =
+                format!("{} on {}: {}.", row.check.url, row.check.strategy.as_str(), row.check.report.headline());
             ActionResult::success(row, summary)
         }
         None => ActionResult::error(codes::NOT_FOUND, "There is no such check."),
@@ -130,12 +131,13 @@ struct Comparison {
 async fn compare_speed_snapshots(ctx: Context, params: CompareParams) -> Result<ActionResult<Comparison>> {
     let url = crate::address::whole(&params.url, "url")?;
     let CompareParams { strategy, .. } = params;
-    let rows = completed(&ctx, url.clone(), strategy, 2).await?;
+    let rows = store::completed(&ctx, &url, strategy, 2).await?;
     let [now, before] = rows.as_slice() else {
         let text =
             format!("Two finished checks of {url} on {} are needed, there is {}.", strategy.as_str(), rows.len());
         return Ok(ActionResult::error("TOO_FEW_CHECKS", text));
     };
+    let (now, before) = (&now.check, &before.check);
     let scores = report::score_changes(&before.report, &now.report);
     let regressed = report::regressed(&scores);
     let comparison = Comparison {
@@ -150,12 +152,6 @@ async fn compare_speed_snapshots(ctx: Context, params: CompareParams) -> Result<
     let verdict = if regressed { "It got worse" } else { "It did not get worse" };
     let summary = format!("{verdict}: {}, and {} before.", now.report.headline(), before.report.headline());
     Ok(ActionResult::success(comparison, summary))
-}
-
-/// Finished checks of exactly this page and device, newest first.
-pub(crate) async fn completed(ctx: &Context, url: String, strategy: Strategy, limit: usize) -> Result<Vec<Snapshot>> {
-    let same = move |row: &Snapshot| row.status == Status::Completed && row.url == url && row.strategy == strategy;
-    ctx.state::<Store>()?.snapshots(ctx, limit, same).await
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -173,7 +169,7 @@ struct Export {
 /// Export the whole history of speed checks as comma-separated values.
 #[chat_function(action_type = "read")]
 async fn export_speed_history(ctx: Context, _params: NoParams) -> Result<ActionResult<Export>> {
-    let rows = ctx.state::<Store>()?.snapshots(&ctx, usize::MAX, |_| true).await?;
+    let rows = store::newest(&ctx, usize::MAX, |_| true).await?;
     let checks = rows.len();
     // Ten thousand rows take milliseconds: too long for a thread of the runtime.
     let csv = ctx.blocking(move |_| Ok(csv(&rows))).await?;
@@ -182,7 +178,7 @@ async fn export_speed_history(ctx: Context, _params: NoParams) -> Result<ActionR
 
 fn csv(rows: &[Snapshot]) -> String {
     let mut csv = String::from("checked_at,url,strategy,status,performance,lcp_ms,cls,tbt_ms,error\n");
-    for row in rows {
+    for Snapshot { check: row, .. } in rows {
         let metric = |name: &str| row.report.lab.iter().find(|m| m.metric == name).map(|m| m.value.to_string());
         let status = if row.status == Status::Completed { "completed" } else { "failed" };
         let fields = [

@@ -4,7 +4,7 @@ use imperal::prelude::*;
 
 use crate::settings::Shown;
 use crate::speed_api::SpeedApi;
-use crate::store::Store;
+use crate::store::{self, KEY};
 
 #[derive(Deserialize, JsonSchema)]
 struct ConnectParams {
@@ -18,9 +18,8 @@ struct ConnectParams {
 async fn connect_pagespeed(ctx: Context, params: ConnectParams) -> Result<ActionResult<Shown>> {
     let key = params.api_key.trim().to_owned();
     ctx.state::<SpeedApi>()?.try_key(&ctx, &key).await?;
-    let store = ctx.state::<Store>()?;
-    store.set_key(&ctx, Some(key)).await?;
-    let settings = store.settings(&ctx).await?;
+    ctx.set_secret(&KEY, key).await?;
+    let settings = store::settings(&ctx).await?;
     Ok(ActionResult::success(settings.into(), "The page-speed service is connected.")
         .refresh_panels(["page-speed", "page-speed-settings"]))
 }
@@ -38,18 +37,7 @@ struct Disconnected {
 /// Disconnect the page-speed service: forget its key. The history stays.
 #[chat_function(action_type = "write", event = "page-speed.disconnected", effects = ["delete:key"])]
 async fn disconnect_pagespeed(ctx: Context, _params: NoParams) -> Result<ActionResult<Disconnected>> {
-    let had_key = ctx.state::<Store>()?.set_key(&ctx, None).await?;
+    let had_key = ctx.remove_secret(&KEY).await?;
     let text = if had_key { "The key is forgotten; the history stays." } else { "There was no key." };
     Ok(ActionResult::success(Disconnected { had_key }, text))
-}
-
-/// The user's key.
-///
-/// # Errors
-/// A user error that says how to connect a key.
-pub(crate) async fn of_user(ctx: &Context) -> Result<String> {
-    let key = ctx.state::<Store>()?.key(ctx).await?;
-    key.ok_or_else(|| {
-        Error::user("NOT_CONNECTED", "There is no key for the page-speed service yet. Run `connect_pagespeed` first.")
-    })
 }

@@ -28,8 +28,9 @@ imperal::extension! {
     description: "Measures how fast web pages are, keeps the history, and says in the chat when a page got slower.",
     icon: "icon.svg",
     capabilities: ["page-speed:read", "page-speed:write"],
+    secrets: [store::KEY],
 }
 
 fn main() -> ExitCode {
-    imperal::App::new().state(speed_api::SpeedApi::from_env()).state_in(store::Store::open).run()
+    imperal::App::new().state(speed_api::SpeedApi::from_env()).state(store::Clock::of_the_system()).run()
 }

@@ -4,7 +4,7 @@ use imperal::prelude::*;
 
 use crate::address;
 use crate::report::{Bounds, Category, Thresholds};
-use crate::store::Store;
+use crate::store;
 
 /// The stored settings of a user.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -95,7 +95,7 @@ struct NoParams {}
 /// Show the settings: thresholds, what is kept, the daily digest.
 #[chat_function(action_type = "read")]
 async fn get_speed_settings(ctx: Context, _params: NoParams) -> Result<ActionResult<Shown>> {
-    let settings = ctx.state::<Store>()?.settings(&ctx).await?;
+    let settings = store::settings(&ctx).await?;
     Ok(ActionResult::success(settings.into(), "The settings of the page-speed checks."))
 }
 
@@ -130,15 +130,25 @@ struct ThresholdParams {
 /// Change the thresholds that rate a metric as good or poor; what is left out stays.
 #[chat_function(action_type = "write", event = "page-speed.settings_saved", effects = ["update:settings"])]
 async fn save_speed_thresholds(ctx: Context, params: ThresholdParams) -> Result<ActionResult<Shown>> {
-    let changed = ctx.state::<Store>()?.change_settings(&ctx, move |settings| {
-        let mut new = settings.thresholds.clone();
-        set(&mut new.lcp_ms, params.lcp_good, params.lcp_poor, "lcp_good")?;
-        set(&mut new.cls, params.cls_good, params.cls_poor, "cls_good")?;
-        set(&mut new.inp_ms, params.inp_good, params.inp_poor, "inp_good")?;
-        settings.thresholds = new;
-        Ok::<_, Error>(settings.clone())
+    // A refusal leaves the settings as they are.
+    let mut refused = None;
+    let changed = store::change_settings(&ctx, |settings| match rated(&settings.thresholds, &params) {
+        Ok(new) => settings.thresholds = new,
+        Err(error) => refused = Some(error),
     });
-    Ok(ActionResult::success(changed.await??.into(), "The thresholds are saved."))
+    let settings = changed.await?;
+    match refused {
+        Some(error) => Err(error),
+        None => Ok(ActionResult::success(settings.into(), "The thresholds are saved.")),
+    }
+}
+
+fn rated(old: &Thresholds, params: &ThresholdParams) -> Result<Thresholds> {
+    let mut new = old.clone();
+    set(&mut new.lcp_ms, params.lcp_good, params.lcp_poor, "lcp_good")?;
+    set(&mut new.cls, params.cls_good, params.cls_poor, "cls_good")?;
+    set(&mut new.inp_ms, params.inp_good, params.inp_poor, "inp_good")?;
+    Ok(new)
 }
 
 fn set(bounds: &mut Bounds, good: Option<f64>, poor: Option<f64>, field: &str) -> Result<()> {
@@ -166,10 +176,11 @@ struct HistoryParams {
 /// Change what a check scores by itself and how long its snapshot is kept; what is left out stays.
 #[chat_function(action_type = "write", event = "page-speed.settings_saved", effects = ["update:settings"])]
 async fn save_speed_defaults(ctx: Context, params: HistoryParams) -> Result<ActionResult<Shown>> {
-    let changed = ctx.state::<Store>()?.change_settings(&ctx, move |settings| {
-        settings.categories = params.categories.unwrap_or_else(|| std::mem::take(&mut settings.categories));
+    let changed = store::change_settings(&ctx, |settings| {
+        if let Some(categories) = &params.categories {
+            settings.categories.clone_from(categories);
+        }
         settings.retention_days = params.retention_days.unwrap_or(settings.retention_days);
-        settings.clone()
     });
     Ok(ActionResult::success(changed.await?.into(), "The defaults are saved."))
 }
@@ -197,15 +208,14 @@ async fn save_speed_digest(ctx: Context, params: DigestParams) -> Result<ActionR
     let whole = |(at, site): (usize, &String)| address::whole(site, &format!("sites[{at}]"));
     let sites =
         params.sites.map(|sites| sites.iter().enumerate().map(whole).collect::<Result<Vec<_>>>()).transpose()?;
-    let changed = ctx.state::<Store>()?.change_settings(&ctx, move |settings| {
+    let changed = store::change_settings(&ctx, |settings| {
         let digest = &mut settings.digest;
         digest.enabled = params.enabled;
         digest.hour = params.hour.unwrap_or(digest.hour);
         digest.notify = params.notify.unwrap_or(digest.notify);
-        if let Some(sites) = sites {
-            digest.sites = sites;
+        if let Some(sites) = &sites {
+            digest.sites.clone_from(sites);
         }
-        settings.clone()
     });
     let settings = changed.await?;
     let summary = match (settings.digest.enabled, settings.digest.sites.len()) {

@@ -3,9 +3,10 @@
 use imperal::context::JobStatus;
 use imperal::prelude::*;
 
+use crate::address;
 use crate::report::Strategy;
 use crate::speed_api::{JobState, PageScore, SpeedApi, Target};
-use crate::{address, key};
+use crate::store::KEY;
 
 #[derive(Serialize, Deserialize, JsonSchema)]
 struct SiteParams {
@@ -58,7 +59,7 @@ struct SitePage {
 )]
 async fn check_whole_site(ctx: Context, params: SiteParams) -> Result<ActionResult> {
     let url = address::whole(&params.url, "url")?;
-    key::of_user(&ctx).await?;
+    ctx.secret(&KEY).await?;
     let text = format!("Measuring {url} and the pages it leads to, {} at most.", params.pages);
     ctx.durable_task(measure_site::with(SiteParams { url: url.clone(), ..params }))
         .name(format!("Speed check of the site {url}"))
@@ -72,14 +73,14 @@ async fn check_whole_site(ctx: Context, params: SiteParams) -> Result<ActionResu
 /// key, because an input or a step's value would be stored.
 #[durable_task]
 async fn measure_site(ctx: TaskContext, params: SiteParams) -> Result<ActionResult<SiteReport>> {
-    let key = key::of_user(&ctx).await?;
+    let key = ctx.secret(&KEY).await?;
     let target = Target { url: params.url, strategy: params.strategy, categories: Vec::new() };
     let start = ctx.step("job", async |ctx| {
         ctx.progress(2, "Starting the job").await?;
-        Ok(ctx.state::<SpeedApi>()?.start_job(&ctx, &key, &target, params.pages).await?.id)
+        Ok(ctx.state::<SpeedApi>()?.start_job(&ctx, key.expose(), &target, params.pages).await?.id)
     });
     let job_id: String = start.await?;
-    let report = site_report(target.url, measured_pages(&ctx, &key, &job_id).await?);
+    let report = site_report(target.url, measured_pages(&ctx, key.expose(), &job_id).await?);
     let summary = format!(
         "{}: mean performance {2:.0}/100 over {1} pages.",
         report.site,

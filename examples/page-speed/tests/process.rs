@@ -45,13 +45,3 @@ fn a_killed_check_ends_in_one_turn_and_leaves_no_row() {
     assert!(history.starts_with("One check."), "the one that was finished: {history}");
     assert!(!history.contains("slow.example.com") && !history.contains("running"), "{history}");
 }
-
-#[test]
-fn a_store_that_cannot_be_opened_ends_the_command_with_its_reason() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("page-speed"), "no folder").unwrap();
-    let refused = command(folder.path(), &["call", "get_speed_settings"]).output().unwrap();
-    assert_eq!(refused.status.code(), Some(1));
-    let text = String::from_utf8(refused.stderr).unwrap();
-    assert!(text.contains("a state of the extension could not be made in the data folder: "), "{text}");
-}

@@ -4,11 +4,11 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use serde_json::{Map, Value};
 
-use super::args::AnswerArgs;
 use super::client::{Client, Needs};
 use super::exit::{CliError, Exit, suggestion};
 use super::out::{self, OutputStyle};
 use super::questions::{self, Sent};
+use super::user_args::AnswerArgs;
 use super::{answer_text, params, program_name, schema_text, task_id};
 use crate::app::App;
 use crate::codes;
@@ -104,12 +104,12 @@ fn ask(name: &str, question: &Question) -> Result<Option<Value>, CliError> {
     loop {
         let Some(line) = read_line("answer (Enter: not now): ")? else { return Ok(None) };
         let (choices, only) = answer_text::choices(&question.schema);
-        let line = if line.trim().eq_ignore_ascii_case("o") && !choices.is_empty() && !only {
-            read_line("answer as JSON: ")?.unwrap_or_default()
+        let answer = if line.trim().eq_ignore_ascii_case("o") && !choices.is_empty() && !only {
+            answer_text::parse_json(&read_line("answer as JSON: ")?.unwrap_or_default())
         } else {
-            line
+            answer_text::parse_line(&line, &question.schema)
         };
-        match answer_text::parse_line(&line, &question.schema) {
+        match answer {
             Ok(answer) => return Ok(answer),
             Err(error) => complain(&error, style),
         }

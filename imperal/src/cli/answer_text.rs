@@ -56,7 +56,7 @@ pub(super) fn in_words(schema: &Value, value: &Value) -> String {
     listed.into_iter().find(|choice| choice.value == *value).map_or_else(|| as_text(value), |choice| choice.title)
 }
 
-/// What a question takes: "one of: Publish, Later", "note=.. (text), copies=.. (whole number)".
+/// The answers that a question takes: "one of: Publish, Later", "note=.. (text), copies=.. (whole number)".
 pub(super) fn takes(schema: &Value) -> String {
     let (listed, only) = choices(schema);
     if !listed.is_empty() {
@@ -138,6 +138,32 @@ pub(super) fn parse_line(line: &str, schema: &Value) -> Result<Option<Value>, Cl
     parse(&words, schema).map(Some)
 }
 
+/// The answer that a line of JSON gives, next to the listed choices: a number is itself, and not the number of a
+/// choice.
+/// `None` for an empty line.
+///
+/// # Errors
+/// With the way out, for a line that is not JSON.
+pub(super) fn parse_json(line: &str) -> Result<Option<Value>, CliError> {
+    let line = line.trim();
+    if line.is_empty() {
+        return Ok(None);
+    }
+    crate::json::read(line.as_bytes()).map(Some).map_err(|error| {
+        CliError::usage(format!("the answer is not JSON: {error}")).hint("put a text in double quotes".to_owned())
+    })
+}
+
+/// One word that names a choice and that a shell does not split or change: its title, its value, or else its number.
+pub(super) fn plain_word(choice: &Choice, number: usize) -> String {
+    let is_plain = |word: &str| {
+        let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ',' | '+' | '@' | '/');
+        !word.is_empty() && !word.starts_with('-') && word.chars().all(plain)
+    };
+    let words = [choice.title.clone(), as_text(&choice.value)];
+    words.into_iter().find(|word| is_plain(word)).unwrap_or_else(|| number.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -164,6 +190,41 @@ mod tests {
         assert_eq!(word("yes", &json!({"type": "boolean"})), Ok(json!(true)));
         assert_eq!(word("false", &json!({"type": "boolean"})), Ok(json!(false)));
         assert_eq!(in_words(&schema, &json!("publish")), "Publish now");
+    }
+
+    /// The page lists them in this order too.
+    #[test]
+    fn choices_are_in_the_order_of_their_schema() {
+        let schema = json!({"oneOf": [
+            {"type": "string", "enum": ["Skip"]}, {"const": "Wait", "description": "Until it is there."}, {"const": "Buy"},
+        ]});
+        assert_eq!(takes(&schema), "one of: Skip, Wait, Buy");
+        assert_eq!(word("2", &schema), Ok(json!("Wait")));
+    }
+
+    #[test]
+    fn json_is_never_the_number_of_a_choice() {
+        let schema = json!({"anyOf": [{"const": "a"}, {"const": "b"}, {"type": "integer"}]});
+        assert_eq!(parse_line("2", &schema).unwrap(), Some(json!("b")));
+        assert_eq!(parse_json("2").unwrap(), Some(json!(2)));
+        assert_eq!(parse_json(r#" {"Other": "x"} "#).unwrap(), Some(json!({"Other": "x"})));
+        assert_eq!(parse_json(" ").unwrap(), None);
+        let error = parse_json("x").unwrap_err();
+        assert!(error.text.starts_with("the answer is not JSON") && error.hint.unwrap().contains("quotes"));
+    }
+
+    #[test]
+    fn every_choice_has_a_word_that_a_shell_does_not_split() {
+        let schema = json!({"oneOf": [
+            {"const": "later"}, {"const": "publish", "title": "Publish now"}, {"const": "at noon"}, {"const": "$HOME"},
+            {"const": "--all"}, {"const": "für Ärzte", "title": "Ärzte"},
+        ]});
+        let (listed, _) = choices(&schema);
+        let words: Vec<_> = listed.iter().zip(1..).map(|(choice, number)| plain_word(choice, number)).collect();
+        assert_eq!(words, ["later", "publish", "3", "4", "5", "Ärzte"]);
+        for (text, choice) in words.iter().zip(&listed) {
+            assert_eq!(word(text, &schema), Ok(choice.value.clone()));
+        }
     }
 
     #[test]

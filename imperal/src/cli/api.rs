@@ -100,6 +100,32 @@ impl ApiClient {
         self.read_answer(self.http.post(format!("{}{path}", self.url())).json(body)).await
     }
 
+    /// Sends a request with a request key, if there is one. Returns the answer, and whether it repeats that of an earlier
+    /// request.
+    pub(super) async fn post_once<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        key: Option<&RequestKey>,
+    ) -> Result<(T, bool), CliError> {
+        let mut request = self.http.post(format!("{}{path}", self.url())).json(body);
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key.as_str());
+        }
+        let answer = self.send(request).await?;
+        let repeated = answer.headers().contains_key("idempotency-replayed");
+        let body = crate::json::read(&read_body(answer).await?).map_err(|error| self.unreadable(&error))?;
+        Ok((body, repeated))
+    }
+
+    pub(super) async fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CliError> {
+        self.read_answer(self.http.put(format!("{}{path}", self.url())).json(body)).await
+    }
+
+    pub(super) async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
+        self.read_answer(self.http.delete(format!("{}{path}", self.url()))).await
+    }
+
     /// Opens the event stream, from the event after `after`, or from now if `None`.
     pub(super) async fn open_stream(&self, after: Option<u64>) -> Result<reqwest::Response, CliError> {
         let after = after.map_or_else(String::new, |after| format!("?after={after}"));

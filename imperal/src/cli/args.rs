@@ -1,7 +1,8 @@
 //! The command line of an extension's binary, as clap reads it.
 //!
-//! Owns the list of commands and their own options. `server_args.rs` has those of `dev` and `serve`,
-//! `connect_args.rs` those that most commands share. `help.rs` adds examples and exit codes to the help.
+//! Owns the list of commands and the options of short ones. `server_args.rs` has those of `dev` and `serve`,
+//! `user_args.rs` and `operator_args.rs` those of the commands for calls and tasks, `connect_args.rs` those that most
+//! commands share. `help.rs` adds examples and exit codes to the help.
 
 use std::path::PathBuf;
 
@@ -10,8 +11,9 @@ use clap_complete::engine::ArgValueCompleter;
 
 use super::complete;
 use super::connect_args::ConnectArgs;
+use super::operator_args::{DocumentsArgs, OpsArgs, SecretArgs};
 use super::server_args::{DevArgs, ServeArgs};
-use crate::ids::RequestKey;
+use super::user_args::{AnswerArgs, CallArgs, ContinueArgs, ExportArgs, ListArgs, RunAgainArgs};
 
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
@@ -119,8 +121,14 @@ pub(super) enum Command {
         #[command(flatten)]
         connect: ConnectArgs,
     },
+    /// Write durable tasks with their inputs and steps to files, for a replay in your tests
+    Export(ExportArgs),
     /// Answer a question of a task
     Answer(AnswerArgs),
+    /// Go on from an ended durable task: its stored steps are kept
+    Continue(ContinueArgs),
+    /// Run an ended durable task again from the start
+    RunAgain(RunAgainArgs),
     /// Ask a task to stop
     Cancel {
         /// Task id, or its last characters as `tasks` shows them
@@ -137,6 +145,12 @@ pub(super) enum Command {
         #[arg(long)]
         verify: bool,
     },
+    /// Enter, list and remove secrets; make and change the keys that they are sealed with
+    Secret(SecretArgs),
+    /// Watch and change the tasks of all users
+    Ops(OpsArgs),
+    /// List, export, import and delete the documents of a user
+    Documents(DocumentsArgs),
     /// Print a fresh one-time link to the chat page
     Link {
         #[command(flatten)]
@@ -171,6 +185,12 @@ impl Command {
         match self {
             Self::Call(args) => args.connect.json,
             Self::Answer(args) => args.connect.json,
+            Self::Export(args) => args.connect.json,
+            Self::Continue(args) => args.connect.json,
+            Self::RunAgain(args) => args.connect.json,
+            Self::Ops(args) => args.connect.json,
+            Self::Documents(args) => args.connect.json,
+            Self::Secret(args) => args.connect.json,
             Self::Chat(list) | Self::Tasks(list) | Self::Audit { list, .. } => list.connect.json,
             Self::Follow { connect, .. }
             | Self::Show { connect, .. }
@@ -191,52 +211,4 @@ pub(super) struct ExtensionArgs {
     /// Folder of the extension's Cargo.toml, if it has moved since the build
     #[arg(long, value_name = "DIR")]
     pub(super) folder: Option<PathBuf>,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(super) struct CallArgs {
-    /// The function's name
-    #[arg(add = ArgValueCompleter::new(complete::functions))]
-    pub(super) function: String,
-    /// Parameters as key=value; `key=@file` reads a file, `key=@-` standard input
-    #[arg(value_name = "KEY=VALUE", conflicts_with = "params", add = ArgValueCompleter::new(complete::parameters))]
-    pub(super) pairs: Vec<String>,
-    /// All parameters as one JSON object
-    #[arg(long, value_name = "JSON")]
-    pub(super) params: Option<String>,
-    /// Call the function of this extension, if several have it
-    #[arg(long)]
-    pub(super) app: Option<String>,
-    /// Idempotency key: repeated calls with the same key run the function once
-    #[arg(long)]
-    pub(super) key: Option<RequestKey>,
-    /// Watch its background tasks until their outcome
-    #[arg(long, short)]
-    pub(super) follow: bool,
-    #[command(flatten)]
-    pub(super) connect: ConnectArgs,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(super) struct AnswerArgs {
-    /// Task id, or its last characters as `tasks` shows them
-    #[arg(add = ArgValueCompleter::new(complete::asking_tasks))]
-    pub(super) task: String,
-    /// The answer: a choice or another value, or the fields of a form as key=value. Without it you are asked
-    #[arg(value_name = "VALUE|KEY=VALUE", add = ArgValueCompleter::new(complete::answers))]
-    pub(super) answer: Vec<String>,
-    /// Answer this question, by its name or its id, if the task asks several
-    #[arg(long, value_name = "QUESTION")]
-    pub(super) question: Option<String>,
-    #[command(flatten)]
-    pub(super) connect: ConnectArgs,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(super) struct ListArgs {
-    /// Number of rows: the latest ones
-    #[arg(long, short = 'n', default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(super) limit: u32,
-    #[command(flatten)]
-    pub(super) connect: ConnectArgs,
 }

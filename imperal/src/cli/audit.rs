@@ -1,13 +1,14 @@
-//! `audit`: the audit trail as a table, and the check of its chain.
+//! `audit`: the audit trail as a table of sentences, and the check of its chain.
 
 use serde::Deserialize;
 
-use super::args::ListArgs;
+use super::audit_words::{Names, Reader};
 use super::client::{Client, Needs};
 use super::connect_args::ConnectArgs;
 use super::exit::{CliError, Exit};
 use super::out::{self, OutputStyle, Paint, count};
 use super::table::{Cell, Table};
+use super::user_args::ListArgs;
 use super::when;
 use crate::app::App;
 use crate::function::Registry;
@@ -23,23 +24,27 @@ struct AuditPage {
 /// `audit`.
 pub(super) async fn audit(app: App, registry: Registry, args: ListArgs) -> Result<Exit, CliError> {
     let client = Client::connect(app, registry, &args.connect, Needs::Ledger).await?;
-    let latest = latest_rows(&client, args.limit as usize).await;
+    let read = read(&client, &args).await;
     client.close().await;
-    let latest = latest?;
+    let (latest, reader) = read?;
     if args.connect.json {
         latest.iter().for_each(out::print_json);
     } else if latest.is_empty() {
         out::print_line("The audit trail is empty.");
     } else {
         let style = OutputStyle::of_stdout();
-        table(&latest, style).lines(style).iter().for_each(|line| out::print_line(line));
+        table(&latest, &reader.names(), style).lines(style).iter().for_each(|line| out::print_line(line));
     }
     Ok(Exit::Success)
 }
 
-fn table(rows: &[AuditRow], style: OutputStyle) -> Table {
+async fn read(client: &Client, args: &ListArgs) -> Result<(Vec<AuditRow>, Reader), CliError> {
+    Ok((latest_rows(client, args.limit as usize).await?, client.get("/v1/session").await?))
+}
+
+fn table(rows: &[AuditRow], names: &Names<'_>, style: OutputStyle) -> Table {
     let at = if style.terminal { "AT" } else { "AT (UTC)" };
-    let mut table = Table::new(&[at, "WHO", "DID", "OUTCOME", "USER", "WHAT"]).spare(&["USER", "WHAT"]);
+    let mut table = Table::new(&[at, "WHAT HAPPENED", "OUTCOME", "USER", "TARGET"]).spare(&["USER", "TARGET"]);
     for row in rows {
         let body = &row.body;
         let outcome = match paint_of(body.outcome) {
@@ -48,8 +53,7 @@ fn table(rows: &[AuditRow], style: OutputStyle) -> Table {
         };
         table.add_row([
             Cell::painted(when::format_time(row.at, style), Paint::Dim),
-            Cell::plain(&body.actor),
-            Cell::plain(&body.action),
+            Cell::plain(names.sentence(body)),
             outcome,
             Cell::plain(&body.user_id),
             Cell::plain(body.target.as_deref().unwrap_or_default()),
@@ -113,7 +117,8 @@ mod tests {
         }))
         .unwrap();
         let style = OutputStyle { terminal: true, colour: true, width: None };
-        let line = table(&[row], style).lines(style).remove(1);
+        let reader: Reader = serde_json::from_value(json!({ "user": { "id": "anna" } })).unwrap();
+        let line = table(&[row], &reader.names(), style).lines(style).remove(1);
         assert!(line.contains("\u{1b}[31mcritical\u{1b}[0m"), "{line:?}");
     }
 }

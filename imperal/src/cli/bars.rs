@@ -22,8 +22,15 @@ const NARROW: usize = 72;
 #[derive(Debug)]
 pub(super) struct ProgressBars {
     multi: MultiProgress,
-    by_task: HashMap<TaskId, ProgressBar>,
+    by_task: HashMap<TaskId, TaskBar>,
     style: OutputStyle,
+}
+
+#[derive(Debug)]
+struct TaskBar {
+    bar: ProgressBar,
+    /// The steps of a durable task have their times. The time since its start is not all work.
+    is_durable: bool,
 }
 
 impl ProgressBars {
@@ -47,19 +54,19 @@ impl ProgressBars {
         }
         let started = SystemTime::from(task.created_at);
         let bar = self.multi.add(ProgressBar::new(100));
-        bar.set_style(bar_style(self.style, task.percent.is_some()));
+        bar.set_style(bar_style(self.style, task.percent.is_some(), task.durable));
         bar.set_elapsed(SystemTime::now().duration_since(started).unwrap_or_default());
         bar.set_prefix(prefix(task, self.style));
         bar.enable_steady_tick(Duration::from_millis(120));
-        self.by_task.insert(task.task_id, bar);
+        self.by_task.insert(task.task_id, TaskBar { bar, is_durable: task.durable });
         self.update(task.task_id, task.percent, task.message.as_deref().unwrap_or_default());
     }
 
     /// Shows how far a task is. A task that has not said how many percent are done has no bar.
     pub(super) fn update(&self, task_id: TaskId, percent: Option<f64>, stage: &str) {
-        let Some(bar) = self.by_task.get(&task_id) else { return };
+        let Some(TaskBar { bar, is_durable }) = self.by_task.get(&task_id) else { return };
         if let Some(percent) = percent {
-            bar.set_style(bar_style(self.style, true));
+            bar.set_style(bar_style(self.style, true, *is_durable));
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
             bar.set_position(percent.clamp(0.0, 100.0) as u64);
         }
@@ -67,7 +74,7 @@ impl ProgressBars {
     }
 
     pub(super) fn remove(&mut self, task_id: TaskId) {
-        if let Some(bar) = self.by_task.remove(&task_id) {
+        if let Some(TaskBar { bar, .. }) = self.by_task.remove(&task_id) {
             bar.finish_and_clear();
             self.multi.remove(&bar);
         }
@@ -90,16 +97,16 @@ impl ProgressBars {
     pub(super) fn resume(&self) {
         if self.are_shown() {
             self.multi.set_draw_target(ProgressDrawTarget::stderr());
-            for bar in self.by_task.values() {
-                bar.tick();
+            for one in self.by_task.values() {
+                one.bar.tick();
             }
         }
     }
 
     /// Removes the bars. Printed lines stay.
     pub(super) fn clear(&mut self) {
-        for (_, bar) in self.by_task.drain() {
-            bar.finish_and_clear();
+        for (_, one) in self.by_task.drain() {
+            one.bar.finish_and_clear();
         }
     }
 }
@@ -115,15 +122,15 @@ fn prefix(task: &Task, style: OutputStyle) -> String {
 }
 
 /// A spinner before the first report and a bar after it, in the room that there is.
-fn bar_style(style: OutputStyle, determinate: bool) -> ProgressStyle {
-    let narrow = is_narrow(style);
-    let template = match (determinate, narrow) {
-        (true, false) => "{prefix} {bar:24.cyan/dim} {pos:>3}% {spinner:.cyan} {elapsed:.dim}  {wide_msg}",
-        (true, true) => "{prefix} {bar:8.cyan/dim} {pos:>3}% {spinner:.cyan} {elapsed:.dim} {wide_msg}",
-        (false, _) => "{prefix} {spinner:.cyan} {elapsed:.dim}  {wide_msg}",
+fn bar_style(style: OutputStyle, determinate: bool, is_durable: bool) -> ProgressStyle {
+    let bar = match (determinate, is_narrow(style)) {
+        (true, false) => "{bar:24.cyan/dim} {pos:>3}% ",
+        (true, true) => "{bar:8.cyan/dim} {pos:>3}% ",
+        (false, _) => "",
     };
-    // The templates are constants and valid.
-    ProgressStyle::with_template(template)
+    let elapsed = if is_durable { "" } else { "{elapsed:.dim} " };
+    // The templates are valid.
+    ProgressStyle::with_template(&format!("{{prefix}} {bar}{{spinner:.cyan}} {elapsed} {{wide_msg}}"))
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("━╸┄")
         .tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")

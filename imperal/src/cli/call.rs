@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::args::CallArgs;
 use super::client::{Client, Needs};
 use super::event_stream::{self, ReceivedEvents};
 use super::exit::{CliError, Exit, suggestion};
 use super::follower::Follower;
 use super::task_id::{self, TaskList};
+use super::user_args::CallArgs;
 use super::{out, params, program_name, turns};
 use crate::app::App;
 use crate::function::Registry;

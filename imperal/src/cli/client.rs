@@ -15,10 +15,11 @@ use super::api::{Address, ApiClient, http_builder};
 use super::connect_args::ConnectArgs;
 use super::environment::env_text;
 use super::exit::CliError;
-use super::program_name;
+use super::{program_name, secret_keys};
 use crate::app::App;
 use crate::function::Registry;
 use crate::gateway::{AllowedHosts, ConnectionLimits, LocalKey};
+use crate::ids::RequestKey;
 use crate::server::{DataFolder, FolderLock, ListeningServer, NodeAddress, local_user};
 
 /// A process that has opened the folder must listen within this time.
@@ -138,6 +139,24 @@ impl Client {
         self.api.post(path, body).await
     }
 
+    /// See [`ApiClient::post_once`].
+    pub(super) async fn post_once<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        key: Option<&RequestKey>,
+    ) -> Result<(T, bool), CliError> {
+        self.api.post_once(path, body, key).await
+    }
+
+    pub(super) async fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CliError> {
+        self.api.put(path, body).await
+    }
+
+    pub(super) async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
+        self.api.delete(path).await
+    }
+
     /// Ends an embedded platform after its tasks.
     pub(super) async fn close(self) {
         if let Some(EmbeddedPlatform { server, grace }) = self.embedded {
@@ -163,6 +182,7 @@ fn local_address(path: &Path) -> Option<Address> {
 /// Starts a platform for one command, on a free port of the loopback address.
 async fn start_embedded(app: App, registry: Registry, folder: DataFolder) -> Result<ListeningServer, CliError> {
     let builder = app.server(folder.path()).registry(registry).hosts(AllowedHosts::only(Vec::new())).for_one_command();
+    let builder = secret_keys::for_developer(builder)?;
     let server = builder.start_in(folder).await?;
     let free_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     Ok(server.listen(free_port, ConnectionLimits::default()).await?)

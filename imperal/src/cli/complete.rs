@@ -20,7 +20,7 @@ use super::task_id::TaskList;
 use super::{answer_text, durable_words, out, schema_text};
 use crate::function::{FunctionDef, Registry, params_schema};
 use crate::gateway::LocalKey;
-use crate::ledger::{Question, QuestionState, Task};
+use crate::ledger::{Question, QuestionState, Task, TaskState};
 use crate::server::{DataFolder, local_user};
 
 /// The shell sets this variable when it asks for candidates.
@@ -69,7 +69,8 @@ pub(super) fn functions(current: &OsStr) -> Vec<CompletionCandidate> {
 /// Commands and functions, for `help`.
 pub(super) fn help_topics(current: &OsStr) -> Vec<CompletionCandidate> {
     let begun = current.to_string_lossy();
-    let commands = super::help::COMMAND_HELP.iter().map(|help| help.name).filter(|name| name.starts_with(&*begun));
+    let commands =
+        super::help_table::COMMAND_HELP.iter().map(|help| help.name).filter(|name| name.starts_with(&*begun));
     commands.map(CompletionCandidate::new).chain(functions(current)).collect()
 }
 
@@ -105,9 +106,24 @@ pub(super) fn parameters(current: &OsStr) -> Vec<CompletionCandidate> {
 
 /// Open tasks of the platform on the data folder.
 pub(super) fn tasks(current: &OsStr) -> Vec<CompletionCandidate> {
+    candidates(current, open_tasks(&words()).unwrap_or_default())
+}
+
+/// Ended durable tasks.
+pub(super) fn ended_tasks(current: &OsStr) -> Vec<CompletionCandidate> {
+    candidates(current, recent_tasks(&words(), |task| task.durable && !task.state.is_open()))
+}
+
+/// Ended durable tasks that did not succeed.
+pub(super) fn unfinished_tasks(current: &OsStr) -> Vec<CompletionCandidate> {
+    let is_unfinished = |task: &Task| task.durable && !task.state.is_open() && task.state != TaskState::Succeeded;
+    candidates(current, recent_tasks(&words(), is_unfinished))
+}
+
+/// Tasks by their ids, with their names and states.
+fn candidates(current: &OsStr, tasks: Vec<Task>) -> Vec<CompletionCandidate> {
     let current = current.to_string_lossy();
-    open_tasks(&words())
-        .unwrap_or_default()
+    tasks
         .into_iter()
         .filter_map(|task| {
             let id = task.task_id.to_string();
@@ -136,26 +152,80 @@ pub(super) fn asking_tasks(current: &OsStr) -> Vec<CompletionCandidate> {
     candidates
 }
 
-/// What the open question of the task on the command line takes: its choices, or the fields of its form.
+/// The answers to the question on the command line, or to the only open one of its task: choices, or the fields of a
+/// form.
 pub(super) fn answers(current: &OsStr) -> Vec<CompletionCandidate> {
     let words = words();
     let current = current.to_string_lossy();
-    let named = words.iter().position(|word| word == "answer").and_then(|at| words.get(at + 1));
-    let Some(named) = named else { return Vec::new() };
-    let all = open_tasks(&words).unwrap_or_default();
-    let Some(task) = all.iter().find(|task| task.task_id.to_string().ends_with(named.as_str())) else {
-        return Vec::new();
-    };
-    let asked = ask(&words, &format!("/v1/tasks/{}/questions", task.task_id), |body| {
-        crate::json::read::<Asked>(body).ok().map(|asked| asked.questions)
-    });
-    let open = asked.unwrap_or_default().into_iter().find(|question| question.state == QuestionState::Open);
-    let Some(question) = open else { return Vec::new() };
+    let mut open = open_questions(&words);
+    if let Some(named) = option(&words, "--question") {
+        open.retain(|question| question.name == named || question.question_id.to_string() == named);
+    }
+    // `answer` needs `--question` if several are open.
+    let [question] = &open[..] else { return Vec::new() };
     let (choices, _) = answer_text::choices(&question.schema);
+    let choices = choices.iter().zip(1..).filter_map(|(choice, number)| {
+        let word = answer_text::plain_word(choice, number);
+        let is_meant = word.starts_with(&*current) || choice.title.starts_with(&*current);
+        let help = out::OutputStyle::default().sanitize_line(&choice.title);
+        let help = (word != choice.title).then(|| help.into());
+        is_meant.then(|| CompletionCandidate::new(word).help(help))
+    });
     let fields = schema_text::parameters(&question.schema).into_iter();
     let fields = fields.filter(|field| !given(&words, &field.name)).map(|field| format!("{}=", field.name));
-    let all: Vec<_> = choices.into_iter().map(|choice| choice.title).chain(fields).collect();
-    all.into_iter().filter(|one| one.starts_with(&*current)).map(CompletionCandidate::new).collect()
+    let fields = fields.filter(|field| field.starts_with(&*current)).map(CompletionCandidate::new);
+    choices.chain(fields).collect()
+}
+
+/// The open questions of the task on the command line.
+pub(super) fn questions(current: &OsStr) -> Vec<CompletionCandidate> {
+    let current = current.to_string_lossy();
+    let open = open_questions(&words()).into_iter().filter(|question| question.name.starts_with(&*current));
+    open.map(|question| {
+        let help = out::OutputStyle::default().sanitize_line(&question.text);
+        CompletionCandidate::new(question.name).help(Some(help.into()))
+    })
+    .collect()
+}
+
+fn open_questions(words: &[String]) -> Vec<Question> {
+    let Some(named) = task_to_answer(words) else { return Vec::new() };
+    let all = open_tasks(words).unwrap_or_default();
+    let Some(task) = all.iter().find(|task| task.task_id.to_string().ends_with(named)) else { return Vec::new() };
+    let asked = ask(words, &format!("/v1/tasks/{}/questions", task.task_id), |body| {
+        crate::json::read::<Asked>(body).ok().map(|asked| asked.questions)
+    });
+    let mut open = asked.unwrap_or_default();
+    open.retain(|question| question.state == QuestionState::Open);
+    open
+}
+
+/// The first word after `answer` that is no option and no value of one.
+fn task_to_answer(words: &[String]) -> Option<&str> {
+    let at = words.iter().position(|word| word == "answer")?;
+    let mut rest = words[at + 1..].iter();
+    while let Some(word) = rest.next() {
+        match word.as_str() {
+            "--question" | "--data-dir" | "--url" => {
+                // bash makes a word of the sign in `--question=name`.
+                if rest.next()? == "=" {
+                    rest.next()?;
+                }
+            }
+            word if word.starts_with('-') => {}
+            word => return Some(word),
+        }
+    }
+    None
+}
+
+/// The value of an option, in one of the forms in which shells hand it over.
+fn option<'w>(words: &'w [String], name: &str) -> Option<&'w str> {
+    let at = words.iter().position(|word| word.split('=').next() == Some(name))?;
+    match words[at].split_once('=') {
+        Some((_, value)) => Some(value),
+        None => words[at + 1..].iter().map(String::as_str).find(|word| *word != "="),
+    }
 }
 
 #[derive(serde::Deserialize)]
@@ -215,9 +285,16 @@ fn open_tasks(words: &[String]) -> Option<Vec<Task>> {
     ask(words, "/v1/tasks/active", |body| Some(crate::json::read::<TaskList>(body).ok()?.tasks))
 }
 
+fn recent_tasks(words: &[String], fits: impl Fn(&Task) -> bool) -> Vec<Task> {
+    let read = |body: &[u8]| Some(crate::json::read::<TaskList>(body).ok()?.tasks);
+    let mut tasks = ask(words, "/v1/tasks?limit=100", read).unwrap_or_default();
+    tasks.retain(fits);
+    tasks
+}
+
 /// Asks the platform that has the data folder open.
 fn ask<T>(words: &[String], path: &str, read: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
-    let given = words.iter().position(|word| word == "--data-dir").and_then(|at| words.get(at + 1)).cloned();
+    let given = option(words, "--data-dir").map(str::to_owned);
     let folder = given.or_else(|| std::env::var("IMPERAL_DATA_DIR").ok()).unwrap_or_else(|| ".imperal".to_owned());
     let folder = PathBuf::from(folder);
     let url = DataFolder::listening(&folder)?.local_url()?;
@@ -229,4 +306,26 @@ fn ask<T>(words: &[String], path: &str, read: impl FnOnce(&[u8]) -> Option<T>) -
         let answer = http.get(format!("{url}{path}")).bearer_auth(token).send().await.ok()?;
         read(&read_body(answer).await.ok()?)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn options_are_found_in_every_form() {
+        for line in ["answer --question order 9f", "answer --question=order 9f", "answer --question = order 9f"] {
+            assert_eq!(option(&words(line), "--question"), Some("order"), "{line}");
+            assert_eq!(task_to_answer(&words(line)), Some("9f"), "{line}");
+        }
+        let line = words("answer 9f Publish --data-dir /x --json");
+        assert_eq!((task_to_answer(&line), option(&line, "--data-dir")), (Some("9f"), Some("/x")));
+        assert_eq!(option(&line, "--question"), None);
+        assert_eq!(task_to_answer(&words("answer --json")), None);
+        assert_eq!(option(&words("answer --question"), "--question"), None);
+    }
 }

@@ -11,8 +11,8 @@ use super::durable_words;
 use super::exit::CliError;
 use super::out::{Paint, count};
 use super::stored_steps::{StepReader, StoredStep};
-use super::when;
-use crate::ledger::{StepsSoFar, Task, TaskState, WaitsFor};
+use super::{task_id, when};
+use crate::ledger::{Follows, StepsSoFar, Task, TaskState, WaitsFor};
 
 /// Steps that were stored before the watching began, and are listed all the same.
 const EARLIER: usize = 10;
@@ -116,10 +116,16 @@ impl DurableWatch {
 
     fn take_steps(&mut self, new: Vec<StoredStep>) -> Vec<DurableLine> {
         self.is_stale = false;
-        let new: Vec<_> = new.into_iter().filter(StoredStep::is_step).collect();
-        let mut lines = Vec::new();
+        let (new, others): (Vec<_>, Vec<_>) = new.into_iter().partition(StoredStep::is_step);
+        let not_done = others.iter().filter_map(|row| Some((row, row.not_done()?)));
+        let mut lines: Vec<_> = not_done.map(|(row, why)| not_done_line(&row.name, why)).collect();
         let mut shown = new.as_slice();
         if !self.has_read {
+            if let Some(Follows { task_id, through: Some(_), kept }) = self.task.follows {
+                let id = task_id::short_id(task_id);
+                let text = format!("goes on from task {id}, {} kept from it", count(kept, "step"));
+                lines.push(DurableLine { mark: "↻", paint: Paint::Yellow, word: "", text });
+            }
             let earlier = new.len().saturating_sub(EARLIER);
             if earlier > 0 {
                 let text = format!("{earlier} earlier steps; `show` lists them");
@@ -150,7 +156,7 @@ impl DurableWatch {
         let line = |text| DurableLine { mark: "·", paint: Paint::Dim, word: "", text };
         let why = durable_words::why_it_waits(&self.task, now);
         // The time that is left changes, and is no news.
-        let kind = why.as_ref().map(|why| why.split(" in ").next().unwrap_or_default().to_owned());
+        let kind = why.as_deref().map(|why| durable_words::kind_of_wait(why).to_owned());
         if kind != self.said {
             lines.extend(why.map(line));
             self.said = kind;
@@ -177,6 +183,12 @@ impl DurableWatch {
         let current: Vec<_> = steps.current.iter().map(|step| durable_words::step_now(step, now)).collect();
         current.join(" · ")
     }
+}
+
+/// `pay was not done  (you said that it was not done)`.
+fn not_done_line(name: &str, why: &str) -> DurableLine {
+    let why = if why.is_empty() { String::new() } else { format!("  ({why})") };
+    DurableLine { mark: "✗", paint: Paint::Yellow, word: "", text: format!("{name} was not done{why}") }
 }
 
 fn done(step: &StoredStep) -> DurableLine {
@@ -225,6 +237,21 @@ mod tests {
         assert!(watch.take_steps(Vec::new()).is_empty(), "told of already");
         watch.update(&task("running", 3, None));
         assert_eq!(texts(&watch.take_steps(Vec::new())), ["went on in another process, 3 steps kept"]);
+    }
+
+    /// An intent says nothing yet, and an effect that was done has one line.
+    #[test]
+    fn an_effect_has_a_line_when_its_outcome_is_known() {
+        let row = |ordinal: u16, kind: &str, by: Option<&str>| -> StoredStep {
+            let mut row = serde_json::to_value(step(ordinal, 1)).unwrap();
+            (row["name"], row["kind"], row["known_by"]) = (json!("pay"), json!(kind), json!(by));
+            serde_json::from_value(row).unwrap()
+        };
+        let mut watch = DurableWatch::new(&task("running", 1, None));
+        assert!(watch.take_steps(vec![row(1, "intent", None)]).is_empty());
+        let lines = watch.take_steps(vec![row(2, "not_done", Some("look_up")), row(3, "intent", None)]);
+        assert_eq!(texts(&lines), ["pay was not done (the look-up found that it was not done)"]);
+        assert_eq!(texts(&watch.take_steps(vec![row(4, "effect", Some("returned"))])), ["pay 2 s"]);
     }
 
     #[test]

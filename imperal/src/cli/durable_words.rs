@@ -7,8 +7,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::out::OutputStyle;
-use super::when;
+use super::{task_view, when};
 use crate::ledger::{CurrentStep, StepsSoFar, Task, TaskState, WaitsFor};
+
+const WITHOUT_PROCESS: &str = "; none has run it for ";
+
+/// Why a task waits, without the times, which change all the time.
+pub(super) fn kind_of_wait(why: &str) -> &str {
+    let why = why.split(" in ").next().unwrap_or_default();
+    why.split(WITHOUT_PROCESS).next().unwrap_or_default()
+}
 
 /// The state, short enough for a column.
 pub(super) fn state(task: &Task, now: Timestamp, style: OutputStyle) -> String {
@@ -20,8 +28,24 @@ pub(super) fn state(task: &Task, now: Timestamp, style: OutputStyle) -> String {
             None => "sleeps".to_owned(),
         },
         (TaskState::Waiting, Some(WaitsFor::Answer)) => "asks".to_owned(),
+        (TaskState::Queued, Some(WaitsFor::Paused)) => "paused".to_owned(),
+        (TaskState::Queued, _) if task.before.is_some() => format!("queued, {}", place(task)),
         (state, _) => state.in_words().to_owned(),
     }
+}
+
+/// `step 3, charge, 5 attempts`: where a task failed. `None` for one that did not fail at a step.
+pub(super) fn failed_step(task: &Task) -> Option<String> {
+    let steps = task.steps.as_ref()?;
+    let cut_off = || steps.current.first().map(|step| (steps.done + 1, &step.name, step.attempt.unwrap_or(1)));
+    let (number, name, tries) = match (task.state, &steps.failed) {
+        (TaskState::Failed, Some(step)) => Some((step.number, &step.name, step.tries)),
+        // A panic or the time limit cut it off.
+        (TaskState::Failed | TaskState::TimedOut, None) | (TaskState::TimedOut, Some(_)) => cut_off(),
+        _ => None,
+    }?;
+    let tries = if tries > 1 { format!(", {tries} attempts") } else { String::new() };
+    Some(format!("step {number}, {name}{tries}"))
 }
 
 /// Why no process runs an open task: a clause after its name. `None` for one that runs or has ended.
@@ -30,16 +54,48 @@ pub(super) fn why_it_waits(task: &Task, now: Timestamp) -> Option<String> {
         return None;
     }
     let left = || when::format_duration(until(task.ready_at, now));
-    Some(match (task.state, task.waits_for) {
+    let why = match (task.state, task.waits_for) {
         (_, Some(WaitsFor::Version)) | (TaskState::Stuck, _) => {
             "is stuck: no running version of the program can continue it".to_owned()
         }
         (_, Some(WaitsFor::Retry)) => format!("waits after crashes of its process; next attempt in {}", left()),
+        (_, Some(WaitsFor::Slot)) if task.queue.is_some() => {
+            let place = place(task);
+            format!("waits for its turn in its queue{}{place}", if place.is_empty() { "" } else { ": " })
+        }
         (_, Some(WaitsFor::Slot)) => "waits until another of your tasks ends".to_owned(),
         (_, Some(WaitsFor::Time)) => format!("sleeps; it goes on in {}", left()),
         (_, Some(WaitsFor::Answer)) => "waits for an answer".to_owned(),
-        (_, Some(WaitsFor::Process) | None) => "waits for a process to go on".to_owned(),
+        (_, Some(WaitsFor::Paused)) => "is paused by an operator".to_owned(),
+        (_, Some(WaitsFor::Process) | None) => {
+            let idle = task_view::time_without_process(task, now).map(when::format_duration);
+            let idle = idle.map_or_else(String::new, |idle| format!("{WITHOUT_PROCESS}{idle}"));
+            format!("waits for a process to go on{idle}")
+        }
+    };
+    Some(match unknown_effects(task) {
+        Some(unknown) => format!("{why}; {unknown}"),
+        None => why,
     })
+}
+
+/// The place in the queue; empty if it is not known.
+fn place(task: &Task) -> String {
+    match task.before {
+        None => String::new(),
+        Some(0) => "next".to_owned(),
+        Some(before) => format!("{before} before it"),
+    }
+}
+
+/// That effects of a task that no process runs are unknown: a clause.
+pub(super) fn unknown_effects(task: &Task) -> Option<String> {
+    let what = match task.open_effects {
+        0 => return None,
+        1 => "an effect was".to_owned(),
+        count => format!("{count} effects were"),
+    };
+    (!task.state.is_held()).then(|| format!("it is not known whether {what} done"))
 }
 
 /// The number of the step that a task is at, with its name: "4 charge". With several steps at once, the number of the others.
@@ -111,6 +167,11 @@ mod tests {
 
     #[test]
     fn every_wait_has_words() {
+        let mut lost = task("queued", Some("process"));
+        lost.interrupted_at = Some(at(3));
+        let why = why_it_waits(&lost, at(13)).unwrap();
+        assert_eq!(why, "waits for a process to go on; none has run it for 10 s");
+        assert_eq!(kind_of_wait(&why), "waits for a process to go on");
         let words = |name, waits_for| {
             let task = task(name, waits_for);
             (state(&task, at(1), OutputStyle::default()), why_it_waits(&task, at(1)).unwrap_or_default())
@@ -123,6 +184,7 @@ mod tests {
             ("queued", Some("slot"), "queued", "another of your tasks"),
             ("waiting", Some("time"), "sleeps until 2026-01-01 00:00:10", "goes on in 9 s"),
             ("waiting", Some("answer"), "asks", "an answer"),
+            ("queued", Some("paused"), "paused", "an operator"),
             ("stuck", Some("version"), "stuck", "no running version"),
             ("stuck", None, "stuck", "no running version"),
         ] {
@@ -130,6 +192,47 @@ mod tests {
             assert_eq!(column, short);
             assert!(sentence.contains(says), "{sentence}");
         }
+    }
+
+    #[test]
+    fn place_in_the_queue_is_shown_once_it_is_known() {
+        let mut task = task("queued", Some("slot"));
+        task.queue = Some("render".to_owned());
+        let mut words = |before| {
+            task.before = before;
+            (state(&task, at(1), OutputStyle::default()), why_it_waits(&task, at(1)).unwrap_or_default())
+        };
+        let turn = "waits for its turn in its queue";
+        assert_eq!(words(None), ("queued".to_owned(), turn.to_owned()));
+        assert_eq!(words(Some(0)), ("queued, next".to_owned(), format!("{turn}: next")));
+        assert_eq!(words(Some(3)), ("queued, 3 before it".to_owned(), format!("{turn}: 3 before it")));
+    }
+
+    #[test]
+    fn an_unknown_effect_is_said_once_no_process_runs_it() {
+        let with = |state: &str, open_effects| Task { open_effects, ..task(state, Some("answer")) };
+        let words = |state, open| why_it_waits(&with(state, open), at(1));
+        assert_eq!(words("waiting", 0).as_deref(), Some("waits for an answer"));
+        assert_eq!(
+            words("waiting", 1).as_deref(),
+            Some("waits for an answer; it is not known whether an effect was done")
+        );
+        assert!(words("waiting", 2).is_some_and(|text| text.ends_with("whether 2 effects were done")));
+        assert_eq!((words("running", 1), unknown_effects(&with("running", 1))), (None, None), "it may be under way");
+        assert!(unknown_effects(&with("cancelled", 1)).is_some());
+    }
+
+    #[test]
+    fn a_failed_task_names_the_step_at_which_it_failed() {
+        let with = |state: &str, steps: serde_json::Value| {
+            failed_step(&Task { steps: serde_json::from_value(steps).unwrap(), ..task(state, None) })
+        };
+        let failed = json!({ "done": 2, "failed": { "number": 3, "name": "charge", "tries": 5 } });
+        assert_eq!(with("failed", failed.clone()).as_deref(), Some("step 3, charge, 5 attempts"));
+        let cut_off = json!({ "done": 2, "current": [{ "name": "charge", "since": at(0).to_string() }] });
+        assert_eq!(with("timed_out", cut_off.clone()).as_deref(), Some("step 3, charge"));
+        assert_eq!(with("failed", json!({ "done": 2 })), None, "between two steps");
+        assert_eq!((with("running", failed), with("cancelled", cut_off)), (None, None));
     }
 
     #[test]

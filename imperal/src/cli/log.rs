@@ -18,6 +18,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use super::out::OutputStyle;
+use crate::secrets::{process_has_secrets, screen_process_text};
 use crate::trace::Traces;
 use crate::visible;
 
@@ -48,10 +49,44 @@ where
     // Without the hint the filter would enable events that the log leaves out.
     let news = filter_fn(Traces::is_news).with_max_level_hint(LevelFilter::TRACE);
     tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
+        .with_writer(|| Screened(io::stderr()))
         .with_ansi(OutputStyle::of_stderr().colour)
         .fmt_fields(format::debug_fn(write_field).delimited(" "))
         .with_filter(asked.and(news))
+}
+
+/// Writes lines without the values of secrets that are in use.
+struct Screened<W>(W);
+
+impl<W: io::Write> io::Write for Screened<W> {
+    /// The layer writes a whole line at once.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if process_has_secrets() {
+            self.0.write_all(screen_process_text(&String::from_utf8_lossy(line)).as_bytes())?;
+        } else {
+            self.0.write_all(line)?;
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Writes the text of a panic without the values of secrets that are in use.
+pub(super) fn screen_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !process_has_secrets() {
+            return usual(panic);
+        }
+        let payload = panic.payload();
+        let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(|s| &**s));
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let text = screen_process_text(text.unwrap_or("a panic without a text"));
+        eprintln!("panicked at {place}:\n{text}");
+    }));
 }
 
 /// Writes one field. A value with hidden characters is quoted, to show where it ends.

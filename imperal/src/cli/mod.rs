@@ -9,6 +9,7 @@ mod answer_text;
 mod api;
 mod args;
 mod audit;
+mod audit_words;
 mod bars;
 mod browser;
 mod call;
@@ -16,23 +17,31 @@ mod call_search;
 mod client;
 mod complete;
 mod connect_args;
+mod core_dumps;
 mod data;
+mod documents;
 mod durable_watch;
 mod durable_words;
+mod effect_words;
 mod environment;
 mod event_stream;
 mod exit;
+mod export;
 mod follow;
+mod follow_up;
 mod follower;
 mod function_help;
 mod help;
 mod help_layout;
+mod help_table;
 mod interrupt;
 mod keys;
 mod lenient_list;
 mod link;
 mod log;
 mod manifest;
+mod operator_args;
+mod ops;
 mod out;
 mod params;
 mod program_name;
@@ -40,6 +49,8 @@ mod questions;
 #[cfg(test)]
 mod reference;
 mod schema_text;
+mod secret;
+mod secret_keys;
 mod serve;
 mod server_args;
 mod show;
@@ -52,8 +63,10 @@ mod table;
 mod task_id;
 mod task_view;
 mod tasks;
+mod timeline;
 mod token;
 mod turns;
+mod user_args;
 mod when;
 
 use std::process::ExitCode;
@@ -121,6 +134,7 @@ fn run_command_line(app: App) -> ExitCode {
         }
     };
     log::start(server, traces.as_ref());
+    log::screen_panics();
     let as_json = args.command.wants_json();
     let ended = runtime.block_on(run_command(app, registry, args));
     if let Some(traces) = traces {
@@ -217,10 +231,16 @@ async fn run_command(app: App, registry: Registry, args: Args) -> Result<Exit, C
         Command::Chat(list) => turns::chat(app, registry, list).await,
         Command::Tasks(list) => tasks::tasks(app, registry, list).await,
         Command::Show { named, connect } => show::show(app, registry, &named, connect).await,
+        Command::Export(args) => export::export(app, registry, args).await,
         Command::Answer(args) => answer::answer(app, registry, args).await,
+        Command::Continue(args) => follow_up::continue_task(app, registry, args).await,
+        Command::RunAgain(args) => follow_up::run_again(app, registry, args).await,
         Command::Cancel { task, connect } => tasks::cancel(app, registry, &task, connect).await,
         Command::Audit { list, verify: true } => audit::verify_audit(app, registry, list.connect).await,
         Command::Audit { list, verify: false } => audit::audit(app, registry, list).await,
+        Command::Secret(args) => secret::secret(app, registry, args).await,
+        Command::Ops(args) => ops::ops(app, registry, args).await,
+        Command::Documents(args) => documents::documents(app, registry, args).await,
         Command::Link { connect } => link::link(app, registry, connect).await,
         Command::Completions { shell } => {
             complete::script(shell, &program_name::own_name())?;
@@ -250,7 +270,7 @@ fn help_command(
         Some(sub) => sub.print_help()?,
         None if function_help::print(registry, topic, app_id, as_json) => {}
         None => {
-            let commands: Vec<_> = help::COMMAND_HELP.iter().map(|help| help.name).collect();
+            let commands: Vec<_> = help_table::COMMAND_HELP.iter().map(|help| help.name).collect();
             let functions = registry.extensions().flat_map(Extension::functions).map(|function| function.name);
             let list = commands.join(", ");
             return Err(CliError::usage(format!("there is no command `{topic}`; there is {list}"))

@@ -9,7 +9,8 @@ use clap::{Arg, Command, CommandFactory};
 
 use super::args::Args;
 use super::exit::Exit;
-use super::help::{COMMAND_HELP, Group, HelpValues};
+use super::help::HelpValues;
+use super::help_table::{COMMAND_HELP, Group};
 
 /// The extension that `cargo imperal new hello` makes.
 fn values() -> HelpValues {
@@ -22,8 +23,11 @@ const SETTINGS: &[&str] = &[
     "cancel_grace",
     "lease",
     "shutdown_grace",
+    "stuck_for",
     "tasks_per_user",
     "calls_per_user",
+    "documents_per_user",
+    "document_bytes_per_user",
     "turns",
     "tasks",
     "events",
@@ -75,11 +79,15 @@ In a pipe you get plain text: whole ids, UTC times, nothing cut. Logs always go 
 filters them.
 
 A task is called interrupted if the platform ended it: its process died or stopped, or it gave no sign of life. In
-JSON the state of such a task is `reclaimed`. If several tasks are watched, each line begins with the task's id.
+JSON the state of such a task is `reclaimed`. If several tasks are watched, each line begins with the task's id. Time
+in which no process ran a task is no work: `show` says \"30 s, then no process for 12 s\", and a durable task,
+which may have waited, took \"within 42 s\".
 
 A durable task has more open states than running. It is queued while it waits for a process, for the end of another
 of your tasks, or for its next attempt after a crash (\"retry in 10 s\"); it is waiting while it sleeps or asks; it
-is stuck if no running version of the program can continue it. `show` says why. `follow` prints each step when it is
+is stuck if no running version of the program can continue it. `show` says why. Of a task that failed, `show` names the
+step at which it did, and its timeline has the requests and tries of that step; it says of each effect whether it was done,
+and how that is known. `follow` prints each step when it is
 stored, and keeps watching when the process that ran the task ends. In a pipe the lines are these, on standard error:
 
 ```text
@@ -141,7 +149,7 @@ With `--json` a command prints one JSON object per line. The objects are those o
 | `follow TASK` of a task that has ended, or that no process runs | the task, as in `tasks` |
 | `chat` | a turn; turns of the user also have `params` |
 | `tasks`, `cancel` | a task: `{\"task_id\", \"call_id\", \"app_id\", \"function\", \"name\", \"state\", \"long_running\", \"percent\", \"message\", \"created_at\", \"deadline_at\", \"finished_at\", \"result\"}`; a task that has ended has no `percent` and `message`. A durable task also has `durable`, `attempt`, `waits_for`, `ready_at`, `open_questions` and `steps`, and no `deadline_at` while no process runs it |
-| `show` | a task or a turn, with the `params` of its call; a durable task has `stored_steps`, each `{\"ordinal\", \"name\", \"kind\", \"attempt\", \"began_at\", \"done_at\"}`, and `questions` if it asked any |
+| `show` | a task or a turn, with the `params` of its call; a durable task has `stored_steps`, each `{\"ordinal\", \"name\", \"kind\", \"known_by\", \"attempt\", \"began_at\", \"done_at\"}`, `questions` if it asked any, and its `timeline` as the API has it |
 | `answer` | the question: `{\"question_id\", \"task_id\", \"name\", \"text\", \"schema\", \"fallback\", \"state\", \"asked_at\", \"until\", \"answer\", \"answered_by\", \"answered_at\"}` |
 | `help FUNCTION` | `{\"app_id\", \"name\", \"description\", \"action_type\", \"background\", \"long_running\", \"params_schema\"}` |
 | `audit` | a row: `{\"audit_id\", \"at\", \"tenant_id\", \"user_id\", \"actor\", \"app_id\", \"action\", \"target\", \"outcome\", \"detail\", \"hash\"}` |

@@ -16,7 +16,7 @@ use super::out::{self, OutputStyle, Paint};
 use super::server_args::{DevArgs, ServeArgs};
 use super::signals::StopSignals;
 use super::stopping::{self, StopReason};
-use super::{browser, program_name, supervised};
+use super::{browser, core_dumps, program_name, secret_keys, supervised};
 use crate::app::App;
 use crate::function::Registry;
 use crate::gateway::{AllowedHosts, ConnectionLimits, UserLimits, Verifier};
@@ -35,6 +35,7 @@ pub(super) async fn dev(mut app: App, registry: Registry, args: DevArgs) -> Resu
     let names: Vec<_> = registry.extensions().map(|e| format!("{} {}", e.def().name, e.def().version)).collect();
     // One person on their own machine: requests and streams are not limited.
     let builder = app.server(&args.folder.data_dir).registry(registry).hosts(AllowedHosts::only(args.allowed_hosts));
+    let builder = secret_keys::for_developer(builder)?;
     let server = match builder.start().await {
         Err(error @ ServerError::FolderInUse { holder: Some(_), .. }) => {
             let hint = format!("`{} link` prints a link to its page", program_name::command_line());
@@ -101,6 +102,7 @@ fn open_in_browser(folder: &Path, link: &str) -> Option<LinkFile> {
 }
 
 pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> Result<Exit, CliError> {
+    core_dumps::turn_off();
     args.settings.apply(&mut app.settings);
     args.keep.apply(&mut app.settings);
     app.settings.stored_per_user_and_day = args.limits.stored();
@@ -125,6 +127,7 @@ pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> 
     if let Some(url) = args.database_url {
         builder = builder.database(url, args.database_pool);
     }
+    builder = secret_keys::for_serve(builder)?;
     let listening = builder.start().await?.listen(args.listen, connections).await?;
     // Registered before the address is printed: a signal right after it stops the platform cleanly.
     let mut signals = StopSignals::listen()?;

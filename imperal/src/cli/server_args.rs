@@ -98,12 +98,22 @@ pub(super) struct SettingsArgs {
     /// How long running work may go on when the platform stops, in seconds [default: 10]
     #[arg(long, env = "IMPERAL_SHUTDOWN_GRACE", value_name = "SECONDS", value_parser = seconds)]
     shutdown_grace: Option<Duration>,
+    /// How long a durable task waits for a version of the program that can continue it, such as 12h or 3d, before it
+    /// ends [default: 24h]
+    #[arg(long, env = "IMPERAL_STUCK_FOR", value_name = "AGE", value_parser = age)]
+    stuck_for: Option<Duration>,
     /// Running tasks per user [default: 100]
     #[arg(long, env = "IMPERAL_TASKS_PER_USER", value_name = "N")]
     tasks_per_user: Option<u32>,
     /// Calls at work per user on this node; 0 for no limit [default: 50]
     #[arg(long, env = "IMPERAL_CALLS_PER_USER", value_name = "N")]
     calls_per_user: Option<u32>,
+    /// Documents of a user in one extension [default: 100000]
+    #[arg(long, env = "IMPERAL_DOCUMENTS_PER_USER", value_name = "N")]
+    documents_per_user: Option<u64>,
+    /// Bytes of a user's documents in one extension: ids and JSON [default: 268435456]
+    #[arg(long = "document-bytes", env = "IMPERAL_DOCUMENT_BYTES", value_name = "BYTES")]
+    document_bytes_per_user: Option<u64>,
 }
 
 /// Limits per signed-in user on this node.
@@ -241,6 +251,7 @@ impl SettingsArgs {
         set(self.liveness, &mut settings.liveness);
         set(self.cancel_grace, &mut settings.cancel_grace);
         set(self.shutdown_grace, &mut settings.shutdown_grace);
+        set(self.stuck_for, &mut settings.stuck_for);
         if let Some(lease) = self.lease {
             settings.lease = lease;
             settings.renew_every = lease / 3;
@@ -251,5 +262,7 @@ impl SettingsArgs {
         if let Some(limit) = self.calls_per_user {
             settings.calls_per_user = limit;
         }
+        settings.documents_per_user = self.documents_per_user.unwrap_or(settings.documents_per_user);
+        settings.document_bytes_per_user = self.document_bytes_per_user.unwrap_or(settings.document_bytes_per_user);
     }
 }

@@ -1,8 +1,7 @@
-//! `show`: one task, or one turn of the chat, with everything that was given and answered.
+//! `show`: one task with what happened to it, or one turn of the chat, with everything that was given and answered.
 //!
 //! A task is named as for `follow`, a turn by the number that `chat` prints, or by its id.
 
-use console::measure_text_width;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -14,18 +13,16 @@ use super::exit::{CliError, Exit};
 use super::out::{self, OutputStyle, Paint};
 use super::stored_steps::{self, StoredStep};
 use super::turns::{self, TurnPage};
-use super::{answer_text, data, durable_words, questions, task_id, task_view, when};
+use super::{data, durable_words, follow_up, questions, task_id, task_view, timeline, when};
 use crate::app::App;
 use crate::codes;
 use crate::function::Registry;
 use crate::ids::{CallId, TaskId, TurnId};
-use crate::ledger::{Question, QuestionState, Role, Task, Turn, WaitsFor};
+use crate::ledger::{Question, Role, Task, Turn, WaitsFor};
+use crate::platform::TimelineEntry;
 
 /// Turns per request while a turn is looked for by its id.
 const PAGE: u32 = 500;
-
-/// Widest column of the names of steps.
-const STEP_NAME_WIDTH: usize = 40;
 
 /// A task or a turn with the given id.
 enum Found {
@@ -38,25 +35,31 @@ pub(super) async fn show(app: App, registry: Registry, named: &str, connect: Con
     let client = Client::connect(app, registry, &connect, Needs::Ledger).await?;
     let read = read(&client, named).await;
     client.close().await;
-    let Shown { found, params, steps, asked } = read?;
+    let Shown { found, params, history } = read?;
     let style = OutputStyle::of_stdout();
     match &found {
         Found::Task(task) if connect.json => {
-            print_json(&*task_view::as_shown(task), params, steps.as_deref(), asked.as_deref())?;
+            print_json(&*task_view::as_shown(task), params, history.as_ref())?;
         }
-        Found::Turn(turn) if connect.json => print_json(turn, params, None, None)?,
-        Found::Task(task) => print_task(task, params.as_ref(), steps.as_deref(), asked.as_deref(), style),
+        Found::Turn(turn) if connect.json => print_json(turn, params, None)?,
+        Found::Task(task) => print_task(task, params.as_ref(), history.as_ref(), style),
         Found::Turn(turn) => print_turn(turn, params.as_ref(), style),
     }
     Ok(Exit::Success)
 }
 
-/// The task or turn, the parameters of its call, and the stored steps and the questions of a durable task.
+/// The task or turn, the parameters of its call, and the history of a durable task.
 struct Shown {
     found: Found,
     params: Option<Value>,
-    steps: Option<Vec<StoredStep>>,
-    asked: Option<Vec<Question>>,
+    history: Option<History>,
+}
+
+/// What is stored of a durable task, and what happened to it.
+struct History {
+    steps: Vec<StoredStep>,
+    asked: Vec<Question>,
+    timeline: Vec<TimelineEntry>,
 }
 
 async fn read(client: &Client, named: &str) -> Result<Shown, CliError> {
@@ -64,7 +67,7 @@ async fn read(client: &Client, named: &str) -> Result<Shown, CliError> {
     let (call_id, until) = match &found {
         Found::Task(task) => (Some(task.call_id), task.created_at),
         Found::Turn(turn) if turn.body.role == Role::User => {
-            return Ok(Shown { found, params: None, steps: None, asked: None });
+            return Ok(Shown { found, params: None, history: None });
         }
         Found::Turn(turn) => (turn.body.call_id, turn.at),
     };
@@ -73,14 +76,15 @@ async fn read(client: &Client, named: &str) -> Result<Shown, CliError> {
         Found::Task(task) if task.durable => Some(task.task_id),
         _ => None,
     };
-    let (steps, asked) = match durable {
-        Some(task_id) => {
-            let steps = stored_steps::read_all(client, task_id).await?;
-            (Some(steps), Some(questions::read(client, task_id).await?).filter(|asked| !asked.is_empty()))
-        }
-        None => (None, None),
+    let history = match durable {
+        Some(task_id) => Some(History {
+            steps: stored_steps::read_all(client, task_id).await?,
+            asked: questions::read(client, task_id).await?,
+            timeline: timeline::read(client, task_id).await?,
+        }),
+        None => None,
     };
-    Ok(Shown { found, params, steps, asked })
+    Ok(Shown { found, params, history })
 }
 
 async fn params_of(client: &Client, call_id: Option<CallId>, until: Timestamp) -> Result<Option<Value>, CliError> {
@@ -138,19 +142,15 @@ async fn turn_by_id(client: &Client, turn_id: TurnId) -> Result<Option<Turn>, Cl
     }
 }
 
-/// The object of the API with the parameters of its call and the stored steps.
-fn print_json(
-    object: &impl Serialize,
-    params: Option<Value>,
-    steps: Option<&[StoredStep]>,
-    asked: Option<&[Question]>,
-) -> Result<(), CliError> {
+/// The object of the API with the parameters of its call and the history of a durable task.
+fn print_json(object: &impl Serialize, params: Option<Value>, history: Option<&History>) -> Result<(), CliError> {
     let mut object = serde_json::to_value(object)?;
-    if let Some(asked) = asked {
-        object["questions"] = serde_json::to_value(asked)?;
-    }
-    if let Some(steps) = steps {
+    if let Some(History { steps, asked, timeline }) = history {
+        if !asked.is_empty() {
+            object["questions"] = serde_json::to_value(asked)?;
+        }
         object["stored_steps"] = serde_json::to_value(steps)?;
+        object["timeline"] = serde_json::to_value(timeline)?;
     }
     if let Some(params) = params {
         object["params"] = params;
@@ -159,13 +159,7 @@ fn print_json(
     Ok(())
 }
 
-fn print_task(
-    task: &Task,
-    params: Option<&Value>,
-    steps: Option<&[StoredStep]>,
-    asked: Option<&[Question]>,
-    style: OutputStyle,
-) {
+fn print_task(task: &Task, params: Option<&Value>, history: Option<&History>, style: OutputStyle) {
     print_title("task", &task.task_id.to_string(), &task.name, style);
     let now = Timestamp::now();
     let mut rows = vec![("state", style.paint(task_view::paint_of(task.state), task.state.in_words()))];
@@ -178,7 +172,14 @@ fn print_task(
     if task.attempt > 1 {
         rows.push(("attempt", format!("{}, after an end of its process or a wait", task.attempt)));
     }
+    rows.extend(follow_up::link(task));
+    if let Some(new) = task.followed_by {
+        rows.push(("followed by", format!("task {new}")));
+    }
     rows.push(("function", style.sanitize_line(&task.function)));
+    if let Some(queue) = &task.queue {
+        rows.push(("queue", style.sanitize_line(queue)));
+    }
     if let Some(key) = &task.key {
         rows.push(("key", style.sanitize_line(key)));
     }
@@ -193,16 +194,20 @@ fn print_task(
     if let Some(at) = task.finished_at {
         rows.push(("ended", time(at, style)));
     }
-    if let Some(took) = task_view::time_taken(task) {
-        rows.push(("took", when::format_duration(took)));
+    if let Some(step) = durable_words::failed_step(task) {
+        rows.push(("failed at", style.sanitize_line(&step)));
+    }
+    let took = task_view::time_taken(task);
+    let idle = task_view::time_without_process(task, now).map(when::format_duration);
+    match (took, idle) {
+        (Some(took), Some(idle)) => rows.push(("ran", format!("{took}, then no process for {idle}"))),
+        (Some(took), None) => rows.push(("took", took)),
+        (None, _) => {}
     }
     print_rows(&rows, style);
     print_params(params, style);
-    if let Some(steps) = steps {
-        print_steps(task, steps, now, style);
-    }
-    if let Some(asked) = asked {
-        print_questions(asked, style);
+    if let Some(History { asked, timeline, .. }) = history {
+        print_timeline(timeline, asked, now, style);
     }
     if let Some(result) = &task.result {
         print_heading("outcome", style);
@@ -210,53 +215,10 @@ fn print_task(
     }
 }
 
-/// Stored steps with the times they took, and those that run. A kept step was stored by an earlier attempt.
-fn print_steps(task: &Task, stored: &[StoredStep], now: Timestamp, style: OutputStyle) {
-    print_heading("steps", style);
-    let steps = || stored.iter().filter(|step| step.is_step());
-    let widest = steps().map(|step| measure_text_width(&style.sanitize_line(&step.name))).max().unwrap_or(0);
-    let widest = widest.min(STEP_NAME_WIDTH);
-    for step in steps() {
-        let name = style.sanitize_line(&step.name);
-        let pad = " ".repeat(widest.saturating_sub(measure_text_width(&name)));
-        let attempt = match task.attempt {
-            ..=1 => String::new(),
-            latest if step.attempt < latest => format!("  attempt {}, kept", step.attempt),
-            latest => format!("  attempt {latest}"),
-        };
-        let mark = if style.terminal { style.paint(Paint::Green, "✓") } else { "done".to_owned() };
-        let took = format!("{:>7}", when::format_duration(step.took()));
-        out::print_line(&format!("  {mark} {name}{pad}  {took}{}", style.paint(Paint::Dim, &attempt)));
-    }
-    let running = task.steps.iter().filter(|_| task.state.is_held()).flat_map(|steps| &steps.current);
-    let mut is_empty = steps().next().is_none();
-    for step in running {
-        let mark = if style.terminal { style.paint(Paint::Cyan, "◌") } else { "runs".to_owned() };
-        out::print_line(&format!("  {mark} {}", style.sanitize_line(&durable_words::step_now(step, now))));
-        is_empty = false;
-    }
-    if is_empty {
-        out::print_line("  none");
-    }
-}
-
-/// Each question with what became of it; one that is open with what it takes, and until when.
-fn print_questions(asked: &[Question], style: OutputStyle) {
-    print_heading("questions", style);
-    for question in asked {
-        let is_open = question.state == QuestionState::Open;
-        let (paint, sign, word) = if is_open { (Paint::Yellow, "?", "open") } else { (Paint::Green, "✓", "done") };
-        let mark = if style.terminal { style.paint(paint, sign) } else { word.to_owned() };
-        let name = style.sanitize_line(&question.name);
-        let text = style.sanitize_line(question.text.trim());
-        out::print_line(&format!("  {mark} {name}  {text}"));
-        let what = if is_open {
-            let takes = style.sanitize_line(&answer_text::takes(&question.schema));
-            format!("{takes}; {}", questions::deadline(question, Timestamp::now(), style))
-        } else {
-            questions::end(question, style)
-        };
-        out::print_line(&format!("      {what}"));
+fn print_timeline(timeline: &[TimelineEntry], asked: &[Question], now: Timestamp, style: OutputStyle) {
+    print_heading("timeline", style);
+    for line in timeline::lines(timeline, asked, now, style) {
+        out::print_line(&line);
     }
 }
 

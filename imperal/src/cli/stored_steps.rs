@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::client::Client;
+use super::effect_words;
 use super::exit::CliError;
 use crate::ids::TaskId;
-use crate::ledger::StepKind;
+use crate::ledger::{KnownBy, StepKind};
 
 /// Steps per request.
 const PAGE: u32 = 500;
@@ -22,15 +23,22 @@ pub(super) struct StoredStep {
     ordinal: u16,
     pub(super) name: String,
     kind: StepKind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    known_by: Option<KnownBy>,
     pub(super) attempt: u32,
     began_at: Timestamp,
     done_at: Timestamp,
 }
 
 impl StoredStep {
-    /// Whether it is a step that ran, not a message.
+    /// Whether it is a step that ran or an effect that is done, not a message or a wait.
     pub(super) fn is_step(&self) -> bool {
-        self.kind == StepKind::Step
+        self.kind.is_progress()
+    }
+
+    /// Why an effect is known not to be done, for such a row.
+    pub(super) fn not_done(&self) -> Option<&'static str> {
+        (self.kind == StepKind::NotDone).then(|| effect_words::known_words(self.known_by, false))
     }
 
     pub(super) fn took(&self) -> Duration {

@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use super::args::ListArgs;
 use super::client::{Client, Needs};
 use super::exit::{CliError, Exit};
 use super::out::{self, OutputStyle, Paint};
+use super::user_args::ListArgs;
 use super::{data, program_name, task_view, when};
 use crate::app::App;
 use crate::function::Registry;

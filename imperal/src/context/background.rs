@@ -5,9 +5,10 @@
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
+use std::panic::Location;
 use std::pin::Pin;
 
-use super::Context;
+use super::{Context, Place};
 use crate::error::{Error, RunningTask};
 use crate::ids::TaskId;
 use crate::result::{ActionResult, DataType, Result, ResultData, WireResult};
@@ -61,6 +62,7 @@ impl Context {
     /// Ok(ActionResult::done("Started."))
     /// # }
     /// ```
+    #[track_caller]
     pub fn background_task<F, Fut, T>(&self, work: F) -> BackgroundTask
     where
         F: FnOnce(Context) -> Fut + Send + 'static,
@@ -69,6 +71,7 @@ impl Context {
     {
         BackgroundTask {
             parent: self.clone(),
+            place: Location::caller(),
             task: TaskRequest {
                 name: String::new(),
                 key: None,
@@ -128,13 +131,15 @@ pub(super) fn check_key(key: &str) -> Result<()> {
 #[must_use = "the task never starts unless this is awaited: add `.await?`"]
 pub struct BackgroundTask {
     parent: Context,
+    place: Place,
     task: TaskRequest,
 }
 
 impl BackgroundTask {
     /// A name for the task list and the log; the function's name when not given. Cut at 100 bytes.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.task.name = cut_name(name.into());
+        // Before it is cut: the beginning of a value would not be found.
+        self.task.name = cut_name(self.parent.origin().secrets.replace(&name.into()).into_owned());
         self
     }
 
@@ -182,7 +187,8 @@ impl IntoFuture for BackgroundTask {
         if let Some(Err(fault)) = self.task.key.as_deref().map(check_key) {
             return Box::pin(std::future::ready(Err(fault)));
         }
-        match self.parent.started_task_id(self.task.key.as_deref(), &["background", &self.task.name]) {
+        let content = ["background", self.task.name.as_str()];
+        match self.parent.started_task_id(self.task.key.as_deref(), &content, self.place) {
             Ok(task_id) => self.task.task_id = task_id,
             Err(fault) => return Box::pin(std::future::ready(Err(fault))),
         }

@@ -134,6 +134,7 @@ impl IntoFuture for Delivery {
                 return Err(Error::result(codes::RESULT_TOO_LARGE, text));
             }
             let bytes = self.text.len();
+            self.ctx.origin().secrets.refuse("A message", [self.text.as_str()])?;
             let (text, truncated) = cut_text(self.text);
             if truncated {
                 self.ctx.log().warn(format_args!("chat message of {bytes} bytes cut to {CHAT_TEXT_LIMIT}"));
@@ -157,7 +158,7 @@ async fn deliver_once(ctx: &Context, mut delivery: ChatDelivery, name: Option<&s
     let Some((run, key)) = ctx.durable_run().zip(ctx.message_key(&delivery.text, name)?) else {
         return ctx.services().host.deliver_message(ctx.origin(), delivery).await;
     };
-    let saying = match run.begin_message(key).await? {
+    let saying = match run.begin_message(key, &delivery.text).await? {
         Say::Before(turn_id) => return Ok(turn_id),
         Say::Now(saying) => saying,
     };

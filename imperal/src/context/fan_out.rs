@@ -12,8 +12,8 @@ use std::pin::Pin;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use futures_util::{FutureExt, future};
 
+use super::Context;
 use super::progress::ProgressRange;
-use super::{Context, StopReason};
 use crate::error::Error;
 use crate::panic_text::panic_text;
 use crate::result::Result;
@@ -36,7 +36,7 @@ impl Context {
     /// [`progress`](FanOut::progress) report for the whole.
     ///
     /// Cancel safe: dropping it drops every part. A cancel by the user starts no further part and
-    /// drops those under way at once.
+    /// drops those under way at once; in a durable task it first lets effects under way come to their end.
     ///
     /// # Errors
     /// [`Error::cancelled`] once the user has cancelled, and then no results. `INTERNAL` when
@@ -71,6 +71,7 @@ impl Context {
             share: None,
             name: None,
             text: None,
+            stops_at: None,
         }
     }
 }
@@ -85,6 +86,8 @@ pub struct FanOut<'a, I, T> {
     share: Option<Result<ProgressRange>>,
     name: Option<NameOf<'a, I>>,
     text: Option<TextOf<'a, T>>,
+    /// An error of a part that ends the whole.
+    stops_at: Option<fn(&Error) -> bool>,
 }
 
 /// A part that has just ended, for the text of the progress.
@@ -116,6 +119,12 @@ impl<'a, I, T> FanOut<'a, I, T> {
         self
     }
 
+    /// Ends the whole with an error of a part that this accepts: no further part starts, and those that run end.
+    pub(super) fn stops_at(mut self, is_fatal: fn(&Error) -> bool) -> Self {
+        self.stops_at = Some(is_fatal);
+        self
+    }
+
     /// Names items for the progress and the log: `3 of 25: example.com`.
     pub fn named(mut self, name: impl Fn(&I) -> String + Send + 'a) -> Self {
         self.name = Some(Box::new(name));
@@ -137,11 +146,7 @@ impl<'a, I: Send + 'a, T: Send + 'a> IntoFuture for FanOut<'a, I, T> {
         Box::pin(async move {
             let ctx = self.ctx;
             ctx.check_active()?;
-            tokio::select! {
-                biased;
-                reason = ctx.signal().stopped() => Err(StopReason::into_error(reason)),
-                results = self.run() => results,
-            }
+            ctx.until_stopped(self.run()).await
         })
     }
 }
@@ -161,8 +166,11 @@ impl<'a, I: Send + 'a, T: Send + 'a> FanOut<'a, I, T> {
         let mut results: Vec<Option<Result<T>>> = (0..total).map(|_| None).collect();
         let mut running = FuturesUnordered::new();
         let mut done = 0;
+        let mut stopped_by = None;
         loop {
-            while running.len() < self.at_most
+            while stopped_by.is_none()
+                && running.len() < self.at_most
+                && self.ctx.signal().is_live()
                 && let Some((index, item)) = waiting.next()
             {
                 running.push(isolated(&mut self.work, item).map(move |result| (index, result)));
@@ -174,7 +182,16 @@ impl<'a, I: Send + 'a, T: Send + 'a> FanOut<'a, I, T> {
                 let which = if name.is_empty() { String::new() } else { format!(" ({name})") };
                 self.ctx.log().info(format_args!("part {} of {total}{which} failed: {error}", index + 1));
             }
-            if let Some(share) = &share {
+            let result = match result {
+                Err(error) if self.stops_at.is_some_and(|stops| stops(&error)) => {
+                    stopped_by.get_or_insert(error);
+                    continue;
+                }
+                result => result,
+            };
+            if let Some(share) = &share
+                && self.ctx.signal().is_live()
+            {
                 let text = {
                     let part = Part { done, total, index, name, result: &result };
                     self.text.as_mut().map_or_else(|| part.to_string(), |text| text(&part))
@@ -183,7 +200,10 @@ impl<'a, I: Send + 'a, T: Send + 'a> FanOut<'a, I, T> {
             }
             results[index] = Some(result);
         }
-        Ok(results.into_iter().flatten().collect())
+        match stopped_by {
+            Some(error) => Err(error),
+            None => Ok(results.into_iter().flatten().collect()),
+        }
     }
 }
 

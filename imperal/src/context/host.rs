@@ -7,18 +7,30 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use serde_json::Value;
+use zeroize::Zeroizing;
+
 use super::background::TaskRequest;
 use super::chat::ChatDelivery;
+use super::documents::{Change as DocumentChange, DocumentsWritten};
 use super::durable::DurableRequest;
+use super::hazard::{Hazard, PathText};
 use super::progress::{ProgressMark, ReportPause};
 use super::{Context, Origin};
 use crate::error::RunningTask;
 use crate::ids::{QuestionId, TaskId, TurnId};
 use crate::result::Result;
-use crate::rows::{Attempt, CloseQuestion, NewQuestion, NewStep, Question, StepsSoFar};
+use crate::rows::{
+    Attempt, CloseQuestion, DocumentKeys, DocumentQuery, DocumentWrite, FoundDocuments, NewQuestion, NewStep, PageSize,
+    Question, StepsSoFar, StoredDocument,
+};
+use crate::secrets::Secret;
 
 /// The future of a host method that waits for the ledger.
 pub(crate) type HostFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
+/// Why a type does not take an answer, in a sentence without a full stop.
+pub(crate) type AnswerCheck = fn(&Value) -> std::result::Result<(), String>;
 
 /// The platform, as the surfaces of a call or task see it.
 pub(crate) trait Host: Send + Sync {
@@ -41,7 +53,58 @@ pub(crate) trait Host: Send + Sync {
     fn start_durable_task(self: Arc<Self>, parent: Context, task: DurableRequest) -> HostFuture<'static, TaskId>;
 
     /// Stores a step of an attempt. Repeats the write until it is stored, or the attempt has no right to it.
-    fn store_step<'a>(&'a self, origin: &'a Origin, step: NewStep) -> HostFuture<'a, ()>;
+    fn store_step(self: Arc<Self>, origin: &Origin, step: NewStep) -> HostFuture<'static, ()>;
+
+    /// Stores a step of an attempt together with documents of its user, as [`Host::store_step`]. Returns the row, whose
+    /// log names the documents.
+    fn store_step_with_documents(
+        self: Arc<Self>,
+        origin: &Origin,
+        step: NewStep,
+        changes: Vec<DocumentChange>,
+    ) -> HostFuture<'static, NewStep>;
+
+    /// Writes documents of the work's user. Completes when they are on disk.
+    fn write_documents<'a>(
+        &'a self,
+        origin: &'a Origin,
+        writes: Vec<DocumentWrite>,
+    ) -> HostFuture<'a, DocumentsWritten>;
+
+    /// The documents of the work's user with these ids, without those that are not there.
+    fn read_documents<'a>(
+        &'a self,
+        origin: &'a Origin,
+        collection: &'static str,
+        ids: Vec<String>,
+    ) -> HostFuture<'a, Vec<StoredDocument>>;
+
+    /// Documents of the work's user by their keys, and those that are keyed under other indexes.
+    fn find_documents<'a>(
+        &'a self,
+        origin: &'a Origin,
+        collection: &'static str,
+        query: DocumentQuery,
+        size: PageSize,
+        others: PageSize,
+    ) -> HostFuture<'a, FoundDocuments>;
+
+    /// How many documents of the work's user have keys in the range.
+    fn count_documents<'a>(
+        &'a self,
+        origin: &'a Origin,
+        collection: &'static str,
+        query: DocumentQuery,
+    ) -> HostFuture<'a, u64>;
+
+    /// Gives documents of the work's user the keys of other indexes; how many.
+    fn rekey_documents<'a>(
+        &'a self,
+        origin: &'a Origin,
+        collection: &'static str,
+        index_set: i64,
+        keys: Vec<DocumentKeys>,
+    ) -> HostFuture<'a, u64>;
 
     /// The value of a stored step, however large.
     fn step_value<'a>(&'a self, origin: &'a Origin, ordinal: u16) -> HostFuture<'a, Option<String>>;
@@ -49,6 +112,12 @@ pub(crate) trait Host: Send + Sync {
     /// Asks the user a question, once the call that started the task has its reply. Repeats the write until it is
     /// stored, or the attempt has no right to it.
     fn ask_question<'a>(&'a self, origin: &'a Origin, question: NewQuestion) -> HostFuture<'a, Question>;
+
+    /// Notes a type of answers, by its schema: an answer that it does not take is refused when it is given.
+    fn note_answer_type(&self, schema: &str, check: AnswerCheck);
+
+    /// The schema of the task's question with this number, as it was asked.
+    fn question_schema<'a>(&'a self, origin: &'a Origin, ordinal: u16) -> HostFuture<'a, Option<Value>>;
 
     /// Closes a question of the task, unless it is closed. Returns it as it is then.
     fn close_question<'a>(
@@ -61,6 +130,34 @@ pub(crate) trait Host: Send + Sync {
     /// A question of the task.
     fn find_question<'a>(&'a self, origin: &'a Origin, question_id: QuestionId) -> HostFuture<'a, Question>;
 
+    /// Whether another node may have taken the work over, because this one was out of reach or frozen.
+    fn may_be_taken_over(&self, origin: &Origin) -> bool;
+
+    /// Takes a fault in the body of a durable task that an interruption would show. Waits for nothing.
+    fn note_hazard(&self, origin: &Origin, hazard: Hazard);
+
+    /// Notes a hazard for each of these texts of a step's value that is the path of a local file. Reads no file.
+    fn check_paths<'a>(
+        &'a self,
+        origin: &'a Origin,
+        step: &'a str,
+        paths: Vec<PathText>,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
     /// Takes the steps of an attempt, for watchers. Waits for nothing.
-    fn report_steps(&self, attempt: Attempt, steps: StepsSoFar);
+    fn report_steps(&self, origin: &Origin, attempt: Attempt, steps: StepsSoFar);
+
+    /// The value of a secret, for the work's user.
+    ///
+    /// # Errors
+    /// `SECRET_MISSING`.
+    fn secret<'a>(&'a self, origin: &'a Origin, secret: Secret) -> HostFuture<'a, Zeroizing<String>>;
+
+    /// Stores a secret of the work's user, or removes it. Returns whether that changed anything.
+    fn write_secret<'a>(
+        &'a self,
+        origin: &'a Origin,
+        secret: Secret,
+        value: Option<Zeroizing<String>>,
+    ) -> HostFuture<'a, bool>;
 }

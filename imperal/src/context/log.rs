@@ -1,8 +1,9 @@
 //! `ctx.log()`: log lines that name their call or task.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
 use super::Context;
+use crate::secrets::SecretsInUse;
 
 /// Writes to the process's `tracing` log, target `extension`, with app, function, call, task and
 /// user on every line. Never reaches the chat. A resumed durable task writes nothing until it has passed its
@@ -17,6 +18,18 @@ impl Context {
     }
 }
 
+/// A message without the values of secrets.
+struct Screened<'a, M>(&'a SecretsInUse, M);
+
+impl<M: Display> Display for Screened<'_, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return self.1.fmt(f);
+        }
+        f.write_str(&self.0.replace(&self.1.to_string()))
+    }
+}
+
 macro_rules! levels {
     ($($(#[$doc:meta])* $name:ident)*) => {
         impl Log<'_> {
@@ -26,6 +39,7 @@ macro_rules! levels {
                     return;
                 }
                 let origin = self.0.origin();
+                let message = Screened(&origin.secrets, message);
                 tracing::$name!(
                     target: "extension",
                     app = origin.app_id,

@@ -6,19 +6,24 @@
 mod background;
 mod blocking;
 mod chat;
+mod documents;
 mod durable;
 mod fan_out;
+mod guarded_host;
+mod hazard;
 mod host;
 mod http;
 mod log;
 mod on_cancel;
 mod poll;
 mod progress;
+mod secrets;
 mod signal;
 mod span;
 mod state;
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,8 +34,9 @@ use crate::result::Result;
 use on_cancel::Cleanups;
 
 pub use crate::error::{HttpError, HttpErrorKind, PollFailure};
-pub use crate::rows::MsgType;
 use crate::rows::{Attempt, Work};
+pub use crate::rows::{EffectAnswer, MsgType};
+use crate::secrets::SecretsInUse;
 pub use crate::user::User;
 
 pub use background::BackgroundTask;
@@ -38,14 +44,23 @@ pub(crate) use background::{TaskBody, TaskRequest};
 pub use blocking::Blocking;
 pub use chat::{CHAT_TEXT_LIMIT, Delivery, Receipt, TRUNCATION_MARKER};
 pub(crate) use chat::{ChatDelivery, SaidStep, cut_text};
+pub(crate) use documents::{Change as DocumentChange, DocumentsWritten, StepDocuments, merge_again, to_writes};
+pub use documents::{Collection, Cursor, Document, DocumentValue, Documents, Find, Found, UnreadableDocument};
 pub use durable::{
-    Answer, Ask, AskOr, AskWithin, DurableTask, PreparedTask, Retrying, Sleep, Step, StepName, StepRetry, StepValue,
-    TaskContext,
+    Answer, Ask, AskOr, AskWithin, DurableTask, Effect, EffectKey, FanOutSteps, KnownEffect, PreparedTask, Retrying,
+    Sleep, Step, StepName, StepRetry, StepValue, TaskContext,
 };
-pub(crate) use durable::{DurableRequest, DurableRun, Leaving, MessageKey, PARKED_FROM, StepsDigest, StoredSteps};
-use durable::{InFlight, StepScope};
+pub(crate) use durable::{
+    DurableRequest, DurableRun, EFFECT_GRACE, Leaving, MessageKey, PARKED_FROM, StepsDigest, StoredSteps, are_alike,
+    log_with_documents,
+};
+use durable::{EffectRequest, InFlight, StepScope};
 pub use fan_out::{FanOut, Part};
-pub(crate) use host::{Host, HostFuture};
+use guarded_host::GuardedHost;
+pub(crate) use guarded_host::screen_ending;
+use hazard::Place;
+pub(crate) use hazard::{Hazard, PathText, SaidText};
+pub(crate) use host::{AnswerCheck, Host, HostFuture};
 #[cfg(feature = "platform")]
 pub(crate) use http::choose_cryptography;
 pub use http::{
@@ -58,10 +73,14 @@ pub(crate) use on_cancel::{clean_up, forget_cleanups};
 pub use poll::{JobStatus, Polling};
 pub use progress::Percent;
 pub(crate) use progress::{ProgressMark, ReportPause, StepMoment, WorkListener};
+pub(crate) use secrets::check_value;
 pub(crate) use signal::Signal;
 pub use signal::StopReason;
 pub(crate) use span::WorkSpan;
 pub(crate) use state::States;
+
+/// How often cancelled work looks whether its effects are still in flight.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// The call or task that a context belongs to. It never changes.
 #[derive(Debug, Clone)]
@@ -73,6 +92,8 @@ pub(crate) struct Origin {
     pub(crate) task_id: Option<TaskId>,
     /// The attempt of the task; 0 in a call.
     pub(crate) attempt: u32,
+    /// The values that it has read. Tasks that it starts share them.
+    pub(crate) secrets: SecretsInUse,
 }
 
 impl Origin {
@@ -88,9 +109,16 @@ impl Origin {
 /// The parts that all contexts of a process share.
 #[derive(Clone)]
 pub(crate) struct Services {
-    pub(crate) host: Arc<dyn Host>,
-    pub(crate) http: HttpPool,
-    pub(crate) states: Arc<States>,
+    /// Behind the guard of secrets.
+    host: Arc<dyn Host>,
+    http: HttpPool,
+    states: Arc<States>,
+}
+
+impl Services {
+    pub(crate) fn new(host: Arc<dyn Host>, http: HttpPool, states: Arc<States>) -> Arc<Self> {
+        Arc::new(Self { host: GuardedHost::new(host), http, states })
+    }
 }
 
 /// The surfaces of one call or one background task. Cloning is cheap; all clones belong to the same call or
@@ -160,9 +188,13 @@ impl Context {
         }
     }
 
-    /// In a durable task whose process stops: asks for the hand-over, and waits to be dropped by it. What could
-    /// not begin is done by the next attempt.
+    /// In a durable task whose process stops: asks for the hand-over, and waits to be dropped by it. The next attempt
+    /// does the work that could not begin.
     pub(crate) async fn wait_for_hand_over(&self) {
+        if self.step_in_use().is_some_and(|scope| scope.effect().is_some()) {
+            // It would be cut off, and then be unknown. Its closure gets an error.
+            return;
+        }
         if let Some(run) = self.durable_run() {
             run.ask_hand_over();
             // The step runs again, so it is not waited for.
@@ -184,6 +216,16 @@ impl Context {
     /// The step that uses this context now: its own, or another whose closure is being polled.
     fn step_in_use(&self) -> Option<Arc<StepScope>> {
         self.1.clone().or_else(|| StepScope::polled(self.durable_run()?.attempt))
+    }
+
+    /// The documents of the step that uses this context now.
+    fn step_documents(&self) -> Option<Arc<StepDocuments>> {
+        self.step_in_use().map(|step| step.documents().clone())
+    }
+
+    /// Whether what is written with this context is stored: by a handler or a background task at once, by a step with it.
+    fn keeps_documents(&self) -> bool {
+        self.step_in_use().map_or(self.durable_run().is_none(), |step| step.writes_documents())
     }
 
     /// Refuses, in the closure of a step, what this context does outside of steps. It would not be attributed to
@@ -299,6 +341,25 @@ impl Context {
     /// 1800 s for a task, less what has passed. Zero once it is over.
     pub fn time_left(&self) -> Duration {
         self.0.signal.time_left()
+    }
+
+    /// Runs a part of the work until it ends or the work has to stop. After a cancel the part goes on while an effect
+    /// of the task is in flight: dropped in the middle, the effect would be unknown. The supervisor bounds the time.
+    async fn until_stopped<T>(&self, part: impl Future<Output = Result<T>>) -> Result<T> {
+        let mut part = std::pin::pin!(part);
+        let reason = tokio::select! {
+            biased;
+            reason = self.0.signal.stopped() => reason,
+            ended = &mut part => return ended,
+        };
+        let has_effects = || self.durable_run().is_some_and(|run| run.has_effects());
+        while reason == StopReason::Cancelled && has_effects() {
+            tokio::select! {
+                _ = &mut part => break,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+        Err(reason.into_error())
     }
 
     /// Refuses when the work was cancelled or is over. Counts as a sign of life.

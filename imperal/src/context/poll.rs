@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::progress::ProgressRange;
-use super::{Context, OnCancel, Percent, StopReason};
+use super::{Context, OnCancel, Percent};
 use crate::codes;
 use crate::error::{Error, ErrorKind, PollFailure};
 use crate::result::Result;
@@ -271,11 +271,7 @@ impl<'a, T: Send + 'a> IntoFuture for Polling<'a, T> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let ctx = self.ctx;
-            tokio::select! {
-                biased;
-                reason = ctx.signal().stopped() => Err(StopReason::into_error(reason)),
-                ended = self.run() => ended,
-            }
+            ctx.until_stopped(self.run()).await
         })
     }
 }

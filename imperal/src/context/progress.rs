@@ -8,7 +8,7 @@ use std::future::Future;
 use std::ops::RangeInclusive;
 use std::pin::Pin;
 
-use super::{Context, Origin};
+use super::{Context, Hazard, Origin};
 use crate::codes;
 use crate::error::Error;
 use crate::result::Result;
@@ -41,6 +41,9 @@ pub(crate) trait WorkListener: fmt::Debug + Send + Sync {
 
     /// A wait of the work at a moment of one of its steps.
     fn pause_at_step(&self, origin: &Origin, moment: StepMoment) -> Option<ReportPause>;
+
+    /// A fault in the body of a durable task that an interruption would show.
+    fn on_hazard(&self, hazard: &Hazard);
 
     /// A wait of the work after its latest report.
     fn pause_after_report(&self, origin: &Origin) -> Option<ReportPause>;
@@ -91,6 +94,8 @@ impl Context {
             )
             .with_field("percent"));
         }
+        // Before it is cut: the beginning of a value would not be found.
+        self.origin().secrets.screen(&mut message);
         if message.len() > MESSAGE_LIMIT {
             message.truncate(message.floor_char_boundary(MESSAGE_LIMIT));
         }

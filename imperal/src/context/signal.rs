@@ -56,8 +56,10 @@ pub(crate) struct Signal {
     born: Instant,
     /// Milliseconds from `born` to the latest sign of life.
     alive_at: AtomicU64,
-    /// Milliseconds from `born` to the cap; the largest number while there is none.
+    /// Milliseconds from `born` to the cap without waits; the largest number while there is none.
     expires_at: AtomicU64,
+    /// Milliseconds by which the cap is put off.
+    put_off: AtomicU64,
 }
 
 impl Signal {
@@ -70,12 +72,18 @@ impl Signal {
             born: Instant::now(),
             alive_at: AtomicU64::new(0),
             expires_at: AtomicU64::new(u64::MAX),
+            put_off: AtomicU64::new(0),
         }
     }
 
-    /// Sets when the cap ends the work.
+    /// Sets when the cap ends the work that never only waits.
     pub(crate) fn expire_at(&self, at: Instant) {
         self.expires_at.store(millis(at.saturating_duration_since(self.born)), Ordering::Relaxed);
+    }
+
+    /// Says how long the work has only waited so far: it puts the end by the cap off.
+    pub(crate) fn put_off_by(&self, waited: Duration) {
+        self.put_off.store(millis(waited), Ordering::Relaxed);
     }
 
     /// How long until the cap ends the work; zero once it is over.
@@ -83,7 +91,8 @@ impl Signal {
         if self.is_over() {
             return Duration::ZERO;
         }
-        let until = Duration::from_millis(self.expires_at.load(Ordering::Relaxed));
+        let expires_at = self.expires_at.load(Ordering::Relaxed);
+        let until = Duration::from_millis(expires_at.saturating_add(self.put_off.load(Ordering::Relaxed)));
         until.saturating_sub(self.born.elapsed())
     }
 
@@ -145,6 +154,17 @@ impl Signal {
         }
     }
 
+    /// Completes when the work is over. A cancel alone does not complete it.
+    pub(crate) async fn over(&self) -> StopReason {
+        loop {
+            let changed = self.changed.notified();
+            if self.is_over() {
+                return self.check().err().unwrap_or(StopReason::Ended);
+            }
+            changed.await;
+        }
+    }
+
     /// Completes when a cancel was requested or the work is over. For the supervisor: the work does not
     /// notice the cancel by this.
     pub(crate) async fn cancel_requested(&self) {
@@ -184,6 +204,18 @@ mod tests {
         assert!(!signal.was_noticed(), "the supervisor's wait is not noticed by the work");
         assert_eq!(signal.check(), Err(StopReason::Cancelled));
         assert!(signal.was_noticed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_left_follows_waits_of_any_length() {
+        let signal = Signal::new();
+        signal.expire_at(Instant::now() + Duration::from_secs(1));
+        let mut waited = Duration::ZERO;
+        for _ in 0..1000 {
+            waited += Duration::from_micros(1900);
+            signal.put_off_by(waited);
+        }
+        assert_eq!(signal.time_left(), Duration::from_millis(2900));
     }
 
     #[tokio::test]

@@ -29,6 +29,8 @@ pub enum HttpErrorKind {
     Refused,
     /// The work was cancelled or had ended.
     Stopped,
+    /// An effect sends one request that may change something, and this was the second. Nothing was sent.
+    SecondRequest,
 }
 
 /// A failed outgoing call. Contains no path and no query of a URL, which may hold a key.
@@ -37,12 +39,14 @@ pub struct HttpError {
     kind: HttpErrorKind,
     detail: String,
     attempts: u32,
+    /// Whether no connection was made, so that the service got nothing.
+    never_sent: bool,
     source: Option<reqwest::Error>,
 }
 
 impl HttpError {
     fn new(kind: HttpErrorKind, detail: String) -> Self {
-        Self { kind, detail, attempts: 1, source: None }
+        Self { kind, detail, attempts: 1, never_sent: false, source: None }
     }
 
     pub(crate) fn refused(detail: String) -> Self {
@@ -74,8 +78,19 @@ impl HttpError {
         Self::new(HttpErrorKind::Timeout, format!("no answer within {} s", timeout.as_secs_f64()))
     }
 
-    pub(crate) fn connect() -> Self {
+    fn connect() -> Self {
         Self::new(HttpErrorKind::Connect, "the service could not be reached".to_owned())
+    }
+
+    /// No connection was made.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn unreachable() -> Self {
+        Self { never_sent: true, ..Self::connect() }
+    }
+
+    pub(crate) fn second_request() -> Self {
+        let detail = "an effect sends one request that may change something; put the second into an effect of its own";
+        Self { attempts: 0, ..Self::new(HttpErrorKind::SecondRequest, detail.to_owned()) }
     }
 
     pub(crate) fn after(mut self, attempts: u32) -> Self {
@@ -93,7 +108,8 @@ impl HttpError {
         } else {
             Self::connect()
         };
-        Self { source: Some(error.without_url()), ..made }
+        let never_sent = made.kind == HttpErrorKind::Connect && error.is_connect();
+        Self { never_sent, source: Some(error.without_url()), ..made }
     }
 
     /// How often the request was sent: more than 1 only with
@@ -105,6 +121,11 @@ impl HttpError {
     /// Whether another attempt may succeed.
     pub(crate) fn may_pass(&self) -> bool {
         self.kind == HttpErrorKind::Connect
+    }
+
+    /// Whether the service got nothing of the request.
+    pub(crate) fn was_never_sent(&self) -> bool {
+        self.never_sent || self.kind == HttpErrorKind::Refused
     }
 
     /// Its kind.
@@ -159,6 +180,9 @@ impl HttpError {
                 format!("The service refused access ({status}). Check the key or the account."),
             ),
             HttpErrorKind::Stopped => (ErrorKind::Cancelled, codes::CANCELLED, super::CANCELLED_TEXT.to_owned()),
+            HttpErrorKind::SecondRequest => {
+                (ErrorKind::Internal, codes::EFFECT_TWO_REQUESTS, super::INTERNAL_TEXT.to_owned())
+            }
             HttpErrorKind::Status(_)
             | HttpErrorKind::Decode
             | HttpErrorKind::TooLarge

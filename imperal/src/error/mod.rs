@@ -7,6 +7,7 @@
 mod http;
 mod kind;
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 
@@ -45,6 +46,8 @@ struct Inner {
     field: Option<String>,
     running: Option<RunningTask>,
     poll: Option<PollFailure>,
+    /// In the closure of an effect: it proves that the effect was not done.
+    not_done: bool,
     source: Option<Source>,
 }
 
@@ -87,6 +90,7 @@ impl Error {
             field: None,
             running: None,
             poll: None,
+            not_done: false,
             source: None,
         }))
     }
@@ -143,6 +147,30 @@ impl Error {
         self
     }
 
+    /// Says that the effect whose closure returns this error was not done, and will not be: the service refused it in an
+    /// answer that the platform cannot read. See [`TaskContext::effect`](crate::TaskContext::effect).
+    ///
+    /// ```
+    /// # use imperal::prelude::*;
+    /// # #[derive(Deserialize)] struct Answer { declined: Option<String> }
+    /// fn check(answer: Answer) -> Result<()> {
+    ///     match answer.declined {
+    ///         Some(why) => Err(Error::user("DECLINED", why).not_done()),
+    ///         None => Ok(()),
+    ///     }
+    /// }
+    /// # let _ = check(Answer { declined: None });
+    /// ```
+    #[must_use]
+    pub fn not_done(mut self) -> Self {
+        self.0.not_done = true;
+        self
+    }
+
+    pub(crate) fn is_not_done(&self) -> bool {
+        self.0.not_done
+    }
+
     /// The machine-readable code.
     pub fn code(&self) -> &ErrorCode {
         &self.0.code
@@ -187,6 +215,32 @@ impl Error {
 
     pub(crate) fn with_poll_failure(mut self, failure: PollFailure) -> Self {
         self.0.poll = Some(failure);
+        self
+    }
+
+    /// The error with its texts replaced. A source whose text changes is only a text from then on.
+    pub(crate) fn screened(mut self, replace: impl Fn(&str) -> Cow<'_, str>) -> Self {
+        let screen = |text: &mut String| {
+            if let Cow::Owned(replaced) = replace(text) {
+                *text = replaced;
+            }
+        };
+        screen(&mut self.0.message);
+        self.0.field.iter_mut().for_each(screen);
+        if matches!(replace(self.0.code.as_str()), Cow::Owned(_)) {
+            self.0.code = codes::EXT_UNSTRUCTURED_ERROR;
+        }
+        if let Some(source) = &self.0.source {
+            let mut text = source.to_string();
+            let mut inner = source.source();
+            while let Some(error) = inner {
+                text = format!("{text}: {error}");
+                inner = error.source();
+            }
+            if let Cow::Owned(replaced) = replace(&text) {
+                self.0.source = Some(replaced.into());
+            }
+        }
         self
     }
 

@@ -8,23 +8,31 @@ use crate::error::Error;
 use crate::json;
 use crate::result::Result;
 
+/// The field of a request that has the answer.
+pub(crate) const ANSWER: &str = "answer";
+
 /// Checks an answer, and makes whole floats integers where the schema says integer.
 ///
 /// # Errors
-/// `VALIDATION_MISSING_FIELD` or `VALIDATION_TYPE_ERROR`, with the path as field where one is to blame. `INTERNAL` for
-/// a schema that no validator takes.
+/// `VALIDATION_MISSING_FIELD` or `VALIDATION_TYPE_ERROR`, with the path in a form as field, or `answer` for an answer
+/// that is no form. `INTERNAL` for a schema that no validator takes.
 pub(crate) fn check_answer(schema: &Value, mut answer: Value) -> Result<Value> {
     if json::depth(&answer) > json::DATA_DEPTH {
         json::discard(answer);
         let text = format!("The answer is nested deeper than {} levels.", json::DATA_DEPTH);
-        return Err(Error::user(codes::VALIDATION_TYPE_ERROR, text));
+        return Err(Error::user(codes::VALIDATION_TYPE_ERROR, text).with_field(ANSWER));
     }
+    let is_form = answer.is_object();
     integers::coerce(schema, &mut answer);
     let validator = bounds::compile(schema)
         .map_err(|why| Error::internal(format!("the schema of the question cannot be checked: {why}")))?;
     let refused =
         validator.iter_errors(&answer).next().map(|error| refusal::refused(&error, schema, false, "the answer"));
-    refused.map_or(Ok(answer), Err)
+    match refused {
+        None => Ok(answer),
+        Some(error) if error.field().is_none() && !is_form => Err(error.with_field(ANSWER)),
+        Some(error) => Err(error),
+    }
 }
 
 #[cfg(test)]
@@ -47,5 +55,6 @@ mod tests {
         assert_eq!((low.code(), low.field()), (&codes::VALIDATION_TYPE_ERROR, Some("count")));
         let other = check_answer(&json!({"enum": ["yes", "no"]}), json!("maybe")).unwrap_err();
         assert!(other.message().starts_with("the answer "), "{other}");
+        assert_eq!(other.field(), Some(ANSWER));
     }
 }

@@ -20,7 +20,7 @@ mod subschemas;
 mod tests;
 
 pub use crate::result::{DataType, ResultData};
-pub(crate) use answer::check_answer;
+pub(crate) use answer::{ANSWER, check_answer};
 pub use def::{ActionType, BoundHandler, FunctionDef, Handler, ReadParams, Reply};
 #[doc(hidden)]
 pub use durable::{BindTask, BoundTask, DurableContext, DurableDef, DurableHandler, DurableInput, TaskHandler};

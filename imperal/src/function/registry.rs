@@ -8,6 +8,7 @@ use std::fmt;
 
 use super::{DurableDef, FunctionDef};
 use crate::extension::{ExtensionDef, HostedCrate, crate_of};
+use crate::secrets::Secret;
 
 /// One extension with its functions in order of declaration.
 #[derive(Debug, Clone)]
@@ -27,6 +28,11 @@ impl Extension {
     #[doc(hidden)]
     pub fn def(&self) -> &'static ExtensionDef {
         self.def
+    }
+
+    /// The secrets that it declares.
+    pub fn secrets(&self) -> &'static [Secret] {
+        self.def.secrets
     }
 
     /// Its functions, in order of file and line.

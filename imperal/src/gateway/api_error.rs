@@ -74,7 +74,7 @@ impl ApiError {
 /// The one table of statuses. Codes that are not in it, such as those of extensions, are 500.
 ///
 /// The gateway never sees an error of the ledger: the platform turns it into `UNAVAILABLE` or `QUOTA_EXCEEDED`.
-static STATUS_OF_CODE: [(ErrorCode, StatusCode); 12] = [
+static STATUS_OF_CODE: [(ErrorCode, StatusCode); 20] = [
     (codes::VALIDATION_MISSING_FIELD, StatusCode::UNPROCESSABLE_ENTITY),
     (codes::VALIDATION_TYPE_ERROR, StatusCode::UNPROCESSABLE_ENTITY),
     (codes::KEY_REUSED, StatusCode::UNPROCESSABLE_ENTITY),
@@ -84,9 +84,17 @@ static STATUS_OF_CODE: [(ErrorCode, StatusCode); 12] = [
     (codes::PERMISSION_DENIED, StatusCode::FORBIDDEN),
     (codes::UNAUTHENTICATED, StatusCode::UNAUTHORIZED),
     (codes::QUESTION_CLOSED, StatusCode::CONFLICT),
+    (codes::NOT_EXPORTABLE, StatusCode::CONFLICT),
+    (codes::NOT_CONTINUABLE, StatusCode::CONFLICT),
+    (codes::ALREADY_RUNNING, StatusCode::CONFLICT),
+    (codes::CANCELLED, StatusCode::CONFLICT),
+    (codes::DOCUMENT_EXISTS, StatusCode::CONFLICT),
+    (codes::DOCUMENTS_EXCEEDED, StatusCode::CONFLICT),
+    (codes::DOCUMENT_TOO_LARGE, StatusCode::PAYLOAD_TOO_LARGE),
     (codes::RATE_LIMITED, StatusCode::TOO_MANY_REQUESTS),
     (codes::QUOTA_EXCEEDED, StatusCode::TOO_MANY_REQUESTS),
     (codes::UNAVAILABLE, StatusCode::SERVICE_UNAVAILABLE),
+    (codes::INTERRUPTED, StatusCode::SERVICE_UNAVAILABLE),
 ];
 
 impl From<Error> for ApiError {

@@ -24,6 +24,11 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// # Errors
 /// 415 for another content type, 413 for a body over the limit, 400 for a body that does not arrive.
 pub(super) async fn json_bytes(request: Request) -> Result<Vec<u8>, ApiError> {
+    json_bytes_up_to(request, BODY_LIMIT).await
+}
+
+/// As [`json_bytes`], with another limit.
+pub(super) async fn json_bytes_up_to(request: Request, limit: usize) -> Result<Vec<u8>, ApiError> {
     // A browser does not send this type from another site without a CORS preflight.
     if !is_json(request.headers()) {
         return Err(ApiError::new(
@@ -32,7 +37,7 @@ pub(super) async fn json_bytes(request: Request) -> Result<Vec<u8>, ApiError> {
             "Send JSON, with the header `content-type: application/json`.",
         ));
     }
-    read_body(request.into_body()).await
+    read_body(request.into_body(), limit).await
 }
 
 /// Accepts exactly one header with the type `application/json`. Parameters such as a charset are allowed.
@@ -87,18 +92,18 @@ pub(super) fn estimate_memory(json: &[u8]) -> u64 {
 
 /// Reads the whole body, up to the limit. The connection reads the rest of a larger body for a moment, so that
 /// the client sees the error.
-async fn read_body(body: Body) -> Result<Vec<u8>, ApiError> {
+async fn read_body(body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
     let mut stream = body.into_data_stream();
     let mut bytes = Vec::new();
     let arrive = async {
         while let Some(chunk) = stream.next().await {
             let chunk =
                 chunk.map_err(|error| ApiError::malformed(format!("The request could not be read: {error}.")))?;
-            if bytes.len() + chunk.len() > BODY_LIMIT {
+            if bytes.len() + chunk.len() > limit {
                 return Err(ApiError::new(
                     StatusCode::PAYLOAD_TOO_LARGE,
                     codes::MALFORMED_REQUEST,
-                    format!("The request is larger than {BODY_LIMIT} bytes."),
+                    format!("The request is larger than {limit} bytes."),
                 ));
             }
             bytes.extend_from_slice(&chunk);

@@ -21,6 +21,8 @@ pub(super) struct ExtensionInfo {
     name: &'static str,
     version: &'static str,
     description: &'static str,
+    /// Whether it declares secrets: see `/v1/secrets`.
+    has_secrets: bool,
     functions: Vec<FunctionInfo>,
 }
 
@@ -71,6 +73,7 @@ pub(super) fn describe_extensions(gateway: &Gateway) -> Vec<ExtensionInfo> {
                 name: def.name,
                 version: def.version,
                 description: def.description,
+                has_secrets: !def.secrets.is_empty(),
                 functions: functions(extension),
             }
         })

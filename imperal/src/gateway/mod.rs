@@ -10,7 +10,9 @@ mod body;
 mod calls;
 mod chat;
 mod connection;
+mod documents;
 mod extensions;
+mod follow_up;
 mod headers;
 mod health;
 mod hosts;
@@ -20,9 +22,11 @@ mod limits;
 mod listener;
 mod metrics;
 mod openapi;
+mod operators;
 mod page;
 mod panics;
 mod questions;
+mod secrets;
 mod session;
 mod stream;
 mod tasks;
@@ -158,9 +162,25 @@ fn router(gateway: Gateway) -> Router {
         .route("/v1/tasks/active", get(tasks::active))
         .route("/v1/tasks/{task_id}", get(tasks::one))
         .route("/v1/tasks/{task_id}/steps", get(tasks::steps))
+        .route("/v1/tasks/{task_id}/timeline", get(tasks::timeline))
+        .route("/v1/tasks/{task_id}/export", get(tasks::export))
         .route("/v1/tasks/{task_id}/questions", get(questions::list))
         .route("/v1/tasks/{task_id}/answer", post(questions::answer))
         .route("/v1/tasks/{task_id}/cancel", post(tasks::cancel))
+        .route("/v1/tasks/{task_id}/continue", post(follow_up::continue_task))
+        .route("/v1/tasks/{task_id}/run-again", post(follow_up::run_again))
+        .route("/v1/operator/tasks", get(operators::tasks))
+        .route("/v1/operator/tasks/cancel", post(operators::cancel))
+        .route("/v1/operator/tasks/retry", post(operators::retry))
+        .route("/v1/operator/paused", get(operators::paused).post(operators::pause))
+        .route("/v1/operator/queues", get(operators::queues))
+        .route("/v1/operator/documents", get(documents::collections))
+        .route("/v1/operator/documents/page", get(documents::page))
+        .route("/v1/operator/documents/import", post(documents::import))
+        .route("/v1/operator/documents/delete", post(documents::delete))
+        .route("/v1/operator/secrets/rotate", post(secrets::rotate))
+        .route("/v1/secrets", get(secrets::list))
+        .route("/v1/secrets/{app_id}/{name}", get(secrets::one).put(secrets::set).delete(secrets::remove))
         .route("/v1/internal/chat/inject", post(inject::inject))
         .route("/v1/internal/link", post(session::new_link))
         .route("/v1/extensions", get(extensions::extensions))

@@ -1,4 +1,6 @@
-//! The OpenAPI document, generated from the types that the routes use.
+//! The OpenAPI document, generated from the types that the routes use. `operators` has the operations of operators.
+
+mod operators;
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -11,13 +13,15 @@ use super::audit::AuditRows;
 use super::calls::CallBody;
 use super::chat::Turns;
 use super::extensions::Extensions;
+use super::follow_up::{ContinueBody, RunAgainBody};
 use super::inject::{InjectBody, InjectedTurn};
-use super::questions::{AnswerBody, AnsweredQuestion, Questions};
+use super::questions::{AnswerBody, AnsweredQuestion, ClosedQuestion, Questions};
+use super::secrets::{RemovedSecret, SecretBody, Secrets};
 use super::session::Session;
 use super::tasks::{Steps, Tasks};
 use crate::ledger::AuditCheck;
 use crate::ledger::Task;
-use crate::platform::{CallReply, StoppedCall};
+use crate::platform::{CallReply, Rotation, SecretState, StoppedCall, TaskExport, Timeline};
 
 /// Header of requests that may be retried.
 const KEY: (&str, &str) = (
@@ -25,6 +29,9 @@ const KEY: (&str, &str) = (
     "1 to 255 visible ASCII characters. Requests with the same key are carried out once: each repetition gets the \
      first result, with the header `Idempotency-Replayed: true`",
 );
+
+/// A parameter whose value is a text of an earlier answer.
+const NEXT_PLACE: &str = "The `next` of the page before";
 
 /// Headers of a service's messages.
 const TENANT: (&str, &str) = (
@@ -37,6 +44,9 @@ const ACTING: (&str, &str) = (
     "The user that the service acts for, as UTF-8; 1 to 128 bytes. Any user but `user_id` is 403 and audited",
 );
 
+const ANSWERING: (&str, &str) =
+    ("X-Acting-User", "The user for whom a service answers, as UTF-8; 1 to 128 bytes. A service must send it");
+
 /// One operation of the document.
 struct Operation {
     path: &'static str,
@@ -48,6 +58,8 @@ struct Operation {
     body: Option<Value>,
     answer: Option<Value>,
     errors: &'static [u16],
+    /// The body of a 409, if it is not only an error.
+    conflict: Option<Value>,
 }
 
 pub(super) async fn document() -> Response {
@@ -60,6 +72,10 @@ fn build() -> Value {
     let mut generator = settings.into_generator();
     let mut operations = operations(&mut generator);
     operations.extend(task_operations(&mut generator));
+    operations.extend(task_changes(&mut generator));
+    operations.extend(operators::operations(&mut generator));
+    operations.extend(operators::documents(&mut generator));
+    operations.extend(secret_operations(&mut generator));
     let error = schema::<ErrorBody>(&mut generator);
     let mut paths: Map<String, Value> = Map::new();
     for operation in operations {
@@ -101,6 +117,7 @@ fn get(path: &'static str, summary: &'static str, answer: Value) -> Operation {
         body: None,
         answer: Some(answer),
         errors: &[400, 401, 503],
+        conflict: None,
     }
 }
 
@@ -110,7 +127,11 @@ fn task_operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
             query: &[("limit", "Most tasks, 1 to 500; 50 when absent"), ("call_id", "Only tasks of this call")],
             ..get("/v1/tasks", "The caller's tasks, newest first, without their results", schema::<Tasks>(generator))
         },
-        get("/v1/tasks/active", "The caller's running tasks", schema::<Tasks>(generator)),
+        get(
+            "/v1/tasks/active",
+            "The caller's open tasks: running, queued, waiting and stuck ones",
+            schema::<Tasks>(generator),
+        ),
         Operation {
             errors: &[400, 401, 403, 404, 503],
             ..get(
@@ -129,6 +150,28 @@ fn task_operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
             )
         },
         Operation {
+            query: &[
+                ("after", "Only what came after the stored row with this ordinal"),
+                ("limit", "Most stored rows, 1 to 500; 200 when absent"),
+            ],
+            errors: &[400, 401, 403, 404, 503],
+            ..get(
+                "/v1/tasks/{task_id}/timeline",
+                "What happened to a task, in order: attempts, steps with their requests and failed tries, waits, questions, \
+                 and time in which no process ran it. Without the values of steps",
+                schema::<Timeline>(generator),
+            )
+        },
+        Operation {
+            errors: &[400, 401, 403, 404, 409, 503],
+            ..get(
+                "/v1/tasks/{task_id}/export",
+                "A durable task with its input and the values of its steps, for a replay; 409 if these may have secrets, or \
+                 are no longer kept",
+                schema::<TaskExport>(generator),
+            )
+        },
+        Operation {
             errors: &[400, 401, 403, 404, 503],
             ..get(
                 "/v1/tasks/{task_id}/questions",
@@ -136,10 +179,19 @@ fn task_operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
                 schema::<Questions>(generator),
             )
         },
+    ]
+}
+
+/// A user's changes of their tasks.
+fn task_changes(generator: &mut SchemaGenerator) -> Vec<Operation> {
+    vec![
         Operation {
             method: "post",
             body: Some(schema::<AnswerBody>(generator)),
+            security: "user or service",
+            headers: &[TENANT, ANSWERING],
             errors: &[400, 401, 403, 404, 409, 413, 422, 503],
+            conflict: Some(schema::<ClosedQuestion>(generator)),
             ..get(
                 "/v1/tasks/{task_id}/answer",
                 "Answer a question of a task: as its user, or as a service with the headers X-Service-Token and \
@@ -152,6 +204,82 @@ fn task_operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
             method: "post",
             errors: &[400, 401, 403, 404, 503],
             ..get("/v1/tasks/{task_id}/cancel", "Ask a task to stop", schema::<Task>(generator))
+        },
+        Operation {
+            method: "post",
+            headers: &[KEY],
+            body: Some(schema::<ContinueBody>(generator)),
+            errors: &[400, 401, 403, 404, 409, 413, 422, 429, 503],
+            ..get(
+                "/v1/tasks/{task_id}/continue",
+                "Go on from an ended durable task that did not succeed, in a new task that keeps the steps before \
+                 `from_step` and all effects. Returns the new task: the same one for each request, because a task is gone \
+                 on from once. 409 if it cannot go on",
+                schema::<Task>(generator),
+            )
+        },
+        Operation {
+            method: "post",
+            headers: &[KEY],
+            body: Some(schema::<RunAgainBody>(generator)),
+            errors: &[400, 401, 403, 404, 409, 413, 422, 429, 503],
+            ..get(
+                "/v1/tasks/{task_id}/run-again",
+                "Run an ended durable task again from the start, in a new task that keeps nothing of it: effects are done \
+                 again. Returns the new task: the same one for each request with the same key, or without one. 409 if it \
+                 cannot run again",
+                schema::<Task>(generator),
+            )
+        },
+    ]
+}
+
+/// The owner of the secrets that an operator means.
+const OF_USER: &[(&str, &str)] = &[
+    ("user", "The secrets of this user; needs the scope secrets:operate, or secrets:operate:all"),
+    ("tenant", "Tenant of that user; the caller's when absent"),
+];
+
+fn secret_operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
+    const ONE: &str = "/v1/secrets/{app_id}/{name}";
+    let one = schema::<SecretState>(generator);
+    vec![
+        Operation {
+            query: OF_USER,
+            errors: &[400, 401, 403, 503],
+            ..get(
+                "/v1/secrets",
+                "The secrets that the extensions declare: whether they have a value, since when, by whom; never the value",
+                schema::<Secrets>(generator),
+            )
+        },
+        Operation {
+            query: OF_USER,
+            errors: &[400, 401, 403, 404, 503],
+            ..get(ONE, "One secret, without its value", one.clone())
+        },
+        Operation {
+            method: "put",
+            query: OF_USER,
+            body: Some(schema::<SecretBody>(generator)),
+            errors: &[400, 401, 403, 404, 413, 422, 503],
+            ..get(ONE, "Enter or replace the value of a secret", one)
+        },
+        Operation {
+            method: "delete",
+            query: OF_USER,
+            errors: &[400, 401, 403, 404, 503],
+            ..get(ONE, "Remove the value of a secret", schema::<RemovedSecret>(generator))
+        },
+        Operation {
+            method: "post",
+            errors: &[400, 401, 403, 503],
+            ..get(
+                "/v1/operator/secrets/rotate",
+                "Seal the secrets of all users again with the first key of this node, up to 1,000; needs \
+                 secrets:operate:all",
+                schema::<Rotation>(generator),
+            )
         },
     ]
 }
@@ -167,10 +295,10 @@ fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
         },
         Operation {
             method: "post",
-            errors: &[400, 401, 403, 404, 409, 503],
+            errors: &[400, 401, 403, 404, 503],
             ..get(
                 "/v1/calls/{call_id}/cancel",
-                "Ask a running call to stop; its reply turn says that it was cancelled. 409 when another node runs it",
+                "Ask a running call to stop, on whichever node it runs; its reply turn says that it was cancelled",
                 schema::<StoppedCall>(generator),
             )
         },
@@ -240,7 +368,9 @@ fn describe(operation: &Operation, error: &Value) -> Value {
         .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
         .collect();
     parameters.extend(operation.query.iter().map(|(name, about)| {
-        json!({"name": name, "in": "query", "description": about, "schema": {"type": "integer", "minimum": 0}})
+        let number = ["limit", "latest", "before", "after"].contains(name) && *about != NEXT_PLACE;
+        let schema = if number { json!({"type": "integer", "minimum": 0}) } else { json!({"type": "string"}) };
+        json!({"name": name, "in": "query", "description": about, "schema": schema})
     }));
     parameters.extend(operation.headers.iter().map(
         |(name, about)| json!({"name": name, "in": "header", "description": about, "schema": {"type": "string"}}),
@@ -250,13 +380,14 @@ fn describe(operation: &Operation, error: &Value) -> Value {
         Some(schema) => json!({"description": "Done", "content": {"application/json": {"schema": schema}}}),
         None => json!({"description": "A stream", "content": {"text/event-stream": {"schema": {"type": "string"}}}}),
     };
-    if operation.method == "delete" {
+    if operation.answer == Some(Value::Null) {
         responses.insert("204".to_owned(), json!({"description": "Done"}));
     } else {
         responses.insert("200".to_owned(), answer);
     }
     for status in operation.errors {
-        let content = json!({"application/json": {"schema": error}});
+        let body = operation.conflict.as_ref().filter(|_| *status == 409).unwrap_or(error);
+        let content = json!({"application/json": {"schema": body}});
         responses.insert(status.to_string(), json!({"description": reason(*status), "content": content}));
     }
     let mut item = json!({
@@ -265,8 +396,10 @@ fn describe(operation: &Operation, error: &Value) -> Value {
         "parameters": parameters,
         "responses": responses,
     });
-    if operation.security == "user" {
-        item["security"] = json!([{"user": []}, {"page": []}]);
+    match operation.security {
+        "user" => item["security"] = json!([{"user": []}, {"page": []}]),
+        "user or service" => item["security"] = json!([{"user": []}, {"page": []}, {"service": []}]),
+        _ => {}
     }
     if let Some(body) = &operation.body {
         item["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": body}}});
@@ -280,6 +413,7 @@ fn reason(status: u16) -> &'static str {
         401 => "Not signed in, or the token is invalid",
         403 => "It belongs to another user; audited",
         404 => "Not found",
+        409 => "It cannot be done as things are; the message says why",
         413 => "The request is too large",
         422 => "A parameter is missing or wrong, and `field` names it; or the key belongs to another request",
         429 => "A rate limit or the day's storage quota is exceeded; Retry-After says when to retry",

@@ -8,6 +8,8 @@
 //! | [`Tasks`] | background and durable tasks | the supervisor, everything that shows or cancels tasks |
 //! | [`DurableTasks`] | attempts and steps of durable tasks | the loop that takes them up, their steps |
 //! | [`Questions`] | questions of durable tasks and their answers | bodies, everything that answers |
+//! | [`Documents`] | documents of extensions | handlers, steps, operators |
+//! | [`Secrets`] | sealed secrets of users and extensions | surfaces, the user's settings, rotation |
 //! | [`Chat`] | turns and numbered events | deliveries, history, streams |
 //! | [`AuditTrail`] | the audit trail | access checks, operators |
 //! | [`Retention`] | the removal of old rows | the pruning loop |
@@ -36,10 +38,11 @@
 //! 3. `NotFound`, then `NotHolder`
 //! 4. `AlreadyReplied`, `AlreadyEnded`
 //! 5. `NotOrphaned`
-//! 6. `CallNotReplied`
+//! 6. `CallNotReplied`, then `OpenEffects`
 //! 7. `IdExists`
 //! 8. `AlreadyRunning`, then `TooManyTasks`, `TooManyQuestions`
-//! 9. `QuotaExceeded`
+//! 9. `QuotaExceeded`, `CannotFollow`
+//! 10. `DocumentConflict`, then `TooManyDocuments`, `TooManyDocumentBytes`
 //!
 //! **Texts.** Every text and JSON value comes back as it was written: NUL, characters of every plane,
 //! every key, the order of keys, numbers to the last digit. JSON that is nested too deep to be read
@@ -62,25 +65,33 @@
 mod audit;
 mod calls;
 mod chat;
+mod documents;
 mod durable;
 mod error;
 mod health;
 mod leases;
+mod operators;
 mod questions;
+mod queues;
 mod recovery;
 mod retention;
+mod secrets;
 mod tasks;
 
 pub use audit::AuditTrail;
 pub use calls::Calls;
 pub use chat::Chat;
+pub use documents::Documents;
 pub use durable::DurableTasks;
-pub use error::LedgerError;
+pub use error::{CannotFollow, LedgerError};
 pub use health::Health;
 pub use leases::Leases;
+pub use operators::Operators;
 pub use questions::Questions;
+pub use queues::Queues;
 pub use recovery::Recovery;
 pub use retention::Retention;
+pub use secrets::Secrets;
 pub use tasks::Tasks;
 
 /// The result of a method of the contract.

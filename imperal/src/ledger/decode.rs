@@ -5,14 +5,16 @@
 //! fails. Knows no SQL: columns are found by name.
 
 mod columns;
+mod documents;
 mod gaps;
 mod tables;
 
 pub(super) use columns::{Cell, Columns};
+pub(super) use documents::{collection, document};
 pub(super) use gaps::without_gaps;
 #[cfg(feature = "postgres")]
 pub(super) use tables::progress;
 pub(super) use tables::{
-    EventKind, audit_row, call, call_id, chain_ends, claimed, event, left_call, owner, question, record, running_task,
-    step, step_value, task_id, turn,
+    EventKind, attempt, audit_row, call, call_id, chain_ends, claimed, durable, event, left_call, owner, paused_task,
+    question, queue_load, record, running_task, secret, step, step_value, task_id, turn,
 };

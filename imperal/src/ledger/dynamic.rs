@@ -10,14 +10,17 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::contract::{
-    AuditTrail, Calls, Chat, DurableTasks, Health, Leases, LedgerResult, Questions, Recovery, Retention, Tasks,
+    AuditTrail, Calls, Chat, Documents, DurableTasks, Health, Leases, LedgerResult, Operators, Questions, Queues,
+    Recovery, Retention, Secrets, Tasks,
 };
 use super::{
-    AnswerOutcome, Attempt, AuditFilter, AuditRow, CallCancel, CallRecord, CancelOutcome, ChainEnds, ClaimRequest,
-    ClaimedTask, CloseQuestion, DurableName, DurableProgram, Event, Feed, Incarnation, LedgerMeters, MessageSource,
-    NewAnswer, NewAudit, NewCall, NewQuestion, NewStep, NewTask, Orphan, Owner, Page, PageLimit, Progress, Pruned,
-    Question, Release, RenewalNews, RetentionPolicy, StoredStep, Task, TaskEnd, TaskRecord, Turn, TurnBody, Work,
-    spans,
+    AnswerOutcome, Attempt, AttemptReport, AuditFilter, AuditRow, Backlog, CallCancel, CallRecord, CancelOutcome,
+    ChainEnds, ClaimRequest, ClaimedTask, CloseQuestion, CollectionUse, DocumentKeys, DocumentQuery, DocumentSource,
+    DocumentSpace, DocumentWrites, DurableName, DurableProgram, Event, Feed, Fence, FoundDocuments, Incarnation,
+    LedgerMeters, MessageSource, NewAnswer, NewAudit, NewCall, NewQuestion, NewSecret, NewStep, NewTask, OpenTask,
+    Orphan, Owner, Page, PageLimit, PausedTask, Progress, Pruned, Question, QueueLoad, QueuePlace, Release,
+    RenewalNews, RetentionPolicy, SecretPlace, SecretWrite, StoredDocument, StoredDurable, StoredSecret, StoredStep,
+    Task, TaskAttempt, TaskEnd, TaskPlace, TaskRecord, Turn, TurnBody, Work, WrittenDocument, spans,
 };
 use crate::ids::{CallId, QuestionId, TaskId, TurnId};
 
@@ -109,21 +112,53 @@ ledger! {
     DurableTasks {
         periodic claim_tasks(incarnation: &'a Incarnation, request: ClaimRequest) -> Vec<ClaimedTask>;
         read next_ready_in(names: &'a [DurableName]) -> Option<Duration>;
-        write release_task(incarnation: &'a Incarnation, attempt: Attempt, release: Release) -> Task;
+        write release_task(incarnation: &'a Incarnation, attempt: Attempt, release: Release, report: AttemptReport) -> Task;
         write store_step(incarnation: &'a Incarnation, attempt: Attempt, step: NewStep) -> ();
         read steps(task_id: TaskId, after: u16, limit: PageLimit) -> Page<StoredStep>;
         read step_value(task_id: TaskId, ordinal: u16) -> Option<String>;
+        read attempts(task_id: TaskId) -> Vec<TaskAttempt>;
+        read find_durable(task_id: TaskId) -> Option<StoredDurable>;
         write register_program(incarnation: &'a Incarnation, program: DurableProgram) -> ();
         periodic mark_stuck(incarnation: &'a Incarnation, untaken_for: Duration) -> u64;
         periodic announce_queued(incarnation: &'a Incarnation, queued_for: Duration) -> u64;
         read long_stuck(stuck_for: Duration, limit: u32) -> Vec<TaskRecord>;
+        read cancelled_tasks(limit: u32) -> Vec<TaskRecord>;
+        read backlog() -> Backlog;
     }
     Questions {
         write ask_question(incarnation: &'a Incarnation, attempt: Attempt, question: NewQuestion) -> Question;
         write answer_question(question_id: QuestionId, answer: NewAnswer) -> AnswerOutcome;
         write close_question(incarnation: &'a Incarnation, attempt: Attempt, question_id: QuestionId, why: CloseQuestion) -> Question;
         read questions(task_id: TaskId) -> Vec<Question>;
+        read questions_after(task_id: TaskId, after: u16, limit: PageLimit) -> Page<Question>;
         read find_question(question_id: QuestionId) -> Option<(Owner, Question)>;
+    }
+    Operators {
+        read open_work(after: TaskPlace, limit: u32) -> Vec<OpenTask>;
+        write retry_task(task_id: TaskId, audit: NewAudit) -> TaskRecord;
+        write set_paused(name: DurableName, paused: bool, audit: NewAudit) -> bool;
+        read paused_tasks() -> Vec<PausedTask>;
+    }
+    Queues {
+        read queue_places(owner: &'a Owner) -> Vec<QueuePlace>;
+        read queue_loads() -> Vec<QueueLoad>;
+    }
+    Documents {
+        write write_documents(owner: &'a Owner, source: DocumentSource, writes: DocumentWrites) -> Vec<WrittenDocument>;
+        write store_step_with_documents(incarnation: &'a Incarnation, attempt: Attempt, step: NewStep, writes: DocumentWrites) -> Vec<WrittenDocument>;
+        write rekey_documents(space: &'a DocumentSpace, fence: Fence, index_set: i64, keys: Vec<DocumentKeys>) -> u64;
+        read documents(space: &'a DocumentSpace, ids: &'a [String]) -> Vec<StoredDocument>;
+        read find_documents(space: &'a DocumentSpace, query: DocumentQuery, limit: PageLimit, others: PageLimit) -> FoundDocuments;
+        read count_documents(space: &'a DocumentSpace, query: DocumentQuery) -> u64;
+        read collections(owner: &'a Owner, app_id: Option<&'a str>) -> Vec<CollectionUse>;
+    }
+    Secrets {
+        write put_secret(write: SecretWrite, secret: NewSecret) -> bool;
+        write remove_secret(write: SecretWrite, place: SecretPlace) -> bool;
+        read find_secret(place: &'a SecretPlace) -> Option<StoredSecret>;
+        read secrets_of(owner: &'a Owner) -> Vec<StoredSecret>;
+        read secrets_under_other_keys(key_id: &'a str, after: Option<SecretPlace>, limit: u32) -> Vec<StoredSecret>;
+        write note_fact(name: &'a str, value: &'a [u8]) -> Vec<u8>;
     }
     Chat {
         write inject(owner: Owner, turn: TurnBody, audit: NewAudit, source: MessageSource) -> Turn;

@@ -20,6 +20,7 @@ mod page;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod retention;
+mod rounds;
 mod rules;
 #[cfg(feature = "otel")]
 mod spans;
@@ -28,15 +29,20 @@ mod sqlite;
 mod unreadable;
 
 pub use crate::rows::{
-    AnswerOutcome, Attempt, AuditHash, AuditOutcome, AuditRow, AuditScope, CallCancel, CallRecord, CancelOutcome,
-    ClaimRequest, ClaimedTask, CloseQuestion, CurrentStep, DurableName, DurableProgram, Event, EventBody, Fence,
-    Incarnation, MessageSource, NewAnswer, NewAudit, NewCall, NewDurable, NewQuestion, NewStep, NewTask, Orphan, Owner,
-    Park, Progress, Question, QuestionState, Release, RenewalNews, Role, StepKind, StepsSoFar, StoredAnswer,
-    StoredStep, Task, TaskEnd, TaskRecord, TaskState, TooDeep, Turn, TurnBody, UnknownName, WaitsFor, Work,
+    AnswerOutcome, Attempt, AttemptEnding, AttemptReport, AuditHash, AuditOutcome, AuditRow, AuditScope, Backlog,
+    CallCancel, CallRecord, CancelOutcome, ClaimRequest, ClaimedTask, CloseQuestion, CollectionUse, CurrentStep,
+    DocumentConflict, DocumentKeys, DocumentLimits, DocumentQuery, DocumentSource, DocumentSpace, DocumentWrite,
+    DocumentWrites, DurableName, DurableProgram, EffectAnswer, Event, EventBody, Expected, Expiry, FailedStep, Fence,
+    Follows, FoundDocuments, Incarnation, InvalidPlace, KnownBy, MessageSource, NewAnswer, NewAudit, NewCall,
+    NewDocument, NewDurable, NewQuestion, NewSecret, NewStep, NewTask, OpenTask, Orphan, Owner, Park, PausedTask,
+    Progress, Question, QuestionState, QueueLimit, QueueLoad, QueuePlace, Release, RenewalNews, Role, SealedSecret,
+    SecretPlace, SecretWrite, StepEnding, StepKind, StepsSoFar, StoredAnswer, StoredDocument, StoredDurable,
+    StoredEffect, StoredSecret, StoredStep, Task, TaskAttempt, TaskEnd, TaskPlace, TaskRecord, TaskState, TooDeep,
+    Turn, TurnBody, UnfinishedStep, UnknownName, WaitsFor, Work, WrittenDocument,
 };
 pub use audit_check::{AuditCheck, BrokenAudit};
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use contract::{LedgerError, LedgerResult};
+pub use contract::{CannotFollow, LedgerError, LedgerResult};
 pub use dynamic::{Fut, Ledger};
 pub use feed::{Feed, FeedSignal, Subscription};
 pub use memory::MemoryLedger;
@@ -45,6 +51,7 @@ pub use page::{AuditFilter, Page, PageLimit};
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresLedger;
 pub use retention::{ChainEnds, Pruned, RetentionPolicy};
+pub(crate) use rules::SUSPECT;
 #[cfg(feature = "platform")]
 pub use sqlite::SqliteLedger;
 

@@ -95,6 +95,8 @@ pub struct Pruned {
     pub audit: u64,
     /// Values of steps.
     pub step_values: u64,
+    /// Documents whose time was over.
+    pub documents: u64,
     /// Where the next step continues; `None` after the last owner.
     pub next: Option<u64>,
 }
@@ -102,7 +104,7 @@ pub struct Pruned {
 impl Pruned {
     /// The number of rows of every kind, and of removed values.
     pub fn rows(&self) -> u64 {
-        self.turns + self.calls + self.tasks + self.events + self.audit + self.step_values
+        self.turns + self.calls + self.tasks + self.events + self.audit + self.step_values + self.documents
     }
 
     /// Adds two steps. The sum continues where the later one does.
@@ -115,6 +117,7 @@ impl Pruned {
             events: self.events + later.events,
             audit: self.audit + later.audit,
             step_values: self.step_values + later.step_values,
+            documents: self.documents + later.documents,
             next: later.next,
         }
     }

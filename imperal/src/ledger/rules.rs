@@ -5,8 +5,13 @@
 
 use std::time::Duration;
 
+#[cfg(any(feature = "platform", feature = "postgres"))]
+use jiff::Timestamp;
+
 use super::contract::LedgerResult;
-use super::{Incarnation, LedgerError};
+use super::{
+    DocumentConflict, DocumentLimits, DocumentWrite, Expected, Incarnation, LedgerError, NewTask, TaskState, WaitsFor,
+};
 
 /// A call, as far as the rules look at it. `O` names an owner as the backend does.
 #[derive(Debug)]
@@ -38,8 +43,8 @@ impl<O: PartialEq> CallFacts<'_, O> {
         held_by(self.holder, incarnation)
     }
 
-    /// Whether the call's handler may add a message to this owner's chat.
-    pub(super) fn check_inject(&self, incarnation: &Incarnation, owner: Option<&O>) -> LedgerResult<()> {
+    /// Whether the call's handler may write for this owner: a message to the chat, documents.
+    pub(super) fn check_owned_write(&self, incarnation: &Incarnation, owner: Option<&O>) -> LedgerResult<()> {
         owned_by(&self.owner, owner)?;
         self.check_reply(incarnation)
     }
@@ -98,7 +103,7 @@ impl<O: PartialEq> TaskFacts<'_, O> {
         }
     }
 
-    /// Whether the attempt may add a message to this owner's chat, or start a task of this owner.
+    /// Whether the attempt may write for this owner: a message to the chat, documents, a task.
     pub(super) fn check_owned_write(
         &self,
         incarnation: &Incarnation,
@@ -122,7 +127,7 @@ pub(super) fn interrupted_at<T: Ord>(last_renewal: T, writes: impl IntoIterator<
 }
 
 /// From this many crashes in a row on, a task is a suspect.
-pub(super) const SUSPECT: u32 = 2;
+pub(crate) const SUSPECT: u32 = 2;
 
 /// How long a durable task waits after its crashes in a row before its next attempt.
 pub(super) const fn retry_after(crashes: u32) -> Duration {
@@ -148,9 +153,35 @@ pub(super) fn check_call_replied(replied: Option<bool>) -> LedgerResult<()> {
     if replied == Some(false) { Err(LedgerError::CallNotReplied) } else { Ok(()) }
 }
 
+/// Whether the end of a task with this many open effects speaks of all of them.
+pub(super) fn check_open_effects(open: u32, named: u32) -> LedgerResult<()> {
+    if open == named { Ok(()) } else { Err(LedgerError::OpenEffects(open)) }
+}
+
 /// Whether an owner with this many running tasks may start another.
 pub(super) fn check_running_tasks(running: u32, max: u32) -> LedgerResult<()> {
     if running < max { Ok(()) } else { Err(LedgerError::TooManyTasks(max)) }
+}
+
+/// Why a durable task waits that does not run at once: as reads show it, and as it is stored. One that follows another
+/// waits for a process.
+pub(super) fn waits_at_start(has_slot: bool, new: &NewTask, is_paused: bool) -> Option<(WaitsFor, WaitsFor)> {
+    let can_run = has_slot && new.queue().is_none();
+    let stored = if can_run { WaitsFor::Process } else { WaitsFor::Slot };
+    match (can_run && new.follows().is_none(), is_paused) {
+        (true, false) => None,
+        (_, true) => Some((WaitsFor::Paused, stored)),
+        (false, false) => Some((stored, stored)),
+    }
+}
+
+/// Whether an operator can make a task ready again at once.
+pub(super) fn can_retry(state: TaskState, waits_for: Option<WaitsFor>, crashes: u32) -> bool {
+    match state {
+        TaskState::Stuck => true,
+        TaskState::Queued => waits_for == Some(WaitsFor::Retry) || crashes >= SUSPECT,
+        _ => false,
+    }
 }
 
 /// Whether an owner with this many open tasks may start another.
@@ -170,6 +201,104 @@ pub(super) fn check_stored_bytes(stored: u64, added: u64, max: Option<u64>) -> L
         _ => Ok(()),
     }
 }
+
+/// Whether a document may be written. `found`: version and shape of the stored one. A program does not replace a document
+/// of a newer type: it would drop the fields that it does not know.
+pub(super) fn check_document(
+    place: usize,
+    write: &DocumentWrite,
+    found: Option<(u64, u32)>,
+    replaces_newer: bool,
+) -> LedgerResult<()> {
+    let (version, stored) = found.unwrap_or_default();
+    let fits = match write.expected {
+        Expected::Any => true,
+        Expected::Absent => version == 0,
+        Expected::Version(expected) => version == expected,
+    };
+    let shape = write.document.as_ref().map(|new| new.shape);
+    let newer = Some(stored).filter(|stored| fits && !replaces_newer && shape.is_some_and(|shape| *stored > shape));
+    if fits && newer.is_none() {
+        return Ok(());
+    }
+    Err(LedgerError::DocumentConflict(DocumentConflict { place, found: version, newer }))
+}
+
+/// The size of an owner's documents of an extension.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct DocumentTotals {
+    pub(super) documents: u64,
+    pub(super) bytes: u64,
+}
+
+/// By what writes change the totals.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct DocumentDelta {
+    documents: i64,
+    bytes: i64,
+}
+
+impl DocumentDelta {
+    /// Adds that a document of `before` bytes was replaced by one of `after` bytes; `None` is no document.
+    pub(super) fn replace(&mut self, before: Option<u64>, after: Option<u64>) {
+        let signed = |number: Option<u64>| i64::try_from(number.unwrap_or_default()).unwrap_or(i64::MAX);
+        self.documents += i64::from(after.is_some()) - i64::from(before.is_some());
+        self.bytes = self.bytes.saturating_add(signed(after) - signed(before));
+    }
+}
+
+impl DocumentTotals {
+    /// The totals after writes; `None` if these totals are damaged: less than what was removed.
+    pub(super) fn after(self, delta: DocumentDelta) -> Option<Self> {
+        let documents = self.documents.checked_add_signed(delta.documents)?;
+        Some(Self { documents, bytes: self.bytes.checked_add_signed(delta.bytes)? })
+    }
+
+    /// The totals before writes that led to these.
+    #[cfg(any(feature = "platform", feature = "postgres"))]
+    pub(super) fn before(self, delta: DocumentDelta) -> Self {
+        let before = |after: u64, change: i64| after.saturating_add_signed(change.saturating_neg());
+        Self { documents: before(self.documents, delta.documents), bytes: before(self.bytes, delta.bytes) }
+    }
+
+    /// Whether writes that lead from here to `after` stay within the limits.
+    pub(super) fn check(self, after: Self, limits: DocumentLimits) -> LedgerResult<()> {
+        if after.documents > limits.documents && after.documents > self.documents {
+            return Err(LedgerError::TooManyDocuments(limits.documents));
+        }
+        if after.bytes > limits.bytes && after.bytes > self.bytes {
+            return Err(LedgerError::TooManyDocumentBytes(limits.bytes));
+        }
+        Ok(())
+    }
+}
+
+/// Largest stored totals and version of documents that are no damage.
+#[cfg(any(feature = "platform", feature = "postgres"))]
+const SOUND_TOTALS: i64 = 1 << 50;
+#[cfg(any(feature = "platform", feature = "postgres"))]
+const SOUND_VERSION: i64 = 1 << 60;
+
+/// Stored totals of documents; `None` for damaged ones.
+#[cfg(any(feature = "platform", feature = "postgres"))]
+pub(super) fn sound_totals(documents: i64, bytes: i64) -> Option<DocumentTotals> {
+    let sound = |number: i64| u64::try_from(number).ok().filter(|_| number <= SOUND_TOTALS);
+    Some(DocumentTotals { documents: sound(documents)?, bytes: sound(bytes)? })
+}
+
+/// The stored latest version of documents. A damaged one continues from the time in microseconds, which is beyond the
+/// number of writes so far.
+#[cfg(any(feature = "platform", feature = "postgres"))]
+pub(super) fn sound_version(stored: i64, now: Timestamp) -> u64 {
+    let stored = Some(stored).filter(|stored| (0..=SOUND_VERSION).contains(stored));
+    stored.unwrap_or(now.as_microsecond()).unsigned_abs()
+}
+
+/// Most keys of a document: those of three programs with as many indexes as a collection may have.
+pub(super) const MOST_KEYS: usize = 24;
+
+/// For how long a document with as many keys keeps them before those of another set of indexes replace them.
+pub(super) const KEYED_FOR: Duration = Duration::from_secs(600);
 
 /// An owner's work does not exist for other owners.
 fn owned_by<O: PartialEq>(owner: &O, asking: Option<&O>) -> LedgerResult<()> {

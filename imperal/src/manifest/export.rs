@@ -2,12 +2,13 @@
 //!
 //! Reads no file: `build` adds the parts that belong to the file on disk, and the size of the icon's file.
 
-use imperal_manifest::{Manifest, SCHEMA_VERSION, SDK_VERSION, Tool};
+use imperal_manifest::{Manifest, Panel, SCHEMA_VERSION, SDK_VERSION, Tool};
 use schemars::generate::{Contract, SchemaSettings};
 use serde_json::{Map, Value};
 
 use super::schema::{self, Use};
 use crate::function::{Extension, FunctionDef};
+use crate::secrets::Secret;
 
 /// The manifest of an extension of this binary.
 ///
@@ -29,7 +30,8 @@ pub fn export(extension: &Extension) -> Manifest {
     manifest.capabilities = def.capabilities.iter().map(|&scope| scope.to_owned()).collect();
     manifest.tools = extension.functions().iter().map(|function| tool(function, &owner)).collect();
     manifest.icon_size_bytes = u64::try_from(def.icon_svg.len()).ok().filter(|size| *size > 0);
-    manifest.panels = Some(Vec::new());
+    manifest.secrets = (!def.secrets.is_empty()).then(|| def.secrets.iter().map(secret).collect());
+    manifest.panels = Some(if def.secrets.is_empty() { Vec::new() } else { vec![secrets_panel()] });
     manifest
 }
 
@@ -49,6 +51,36 @@ fn tool(function: &FunctionDef, owner: &str) -> Tool {
     tool.owner_chat_tool = Some(owner.to_owned());
     tool
 }
+
+fn secret(declared: &Secret) -> imperal_manifest::Secret {
+    let mut secret = imperal_manifest::Secret::default();
+    declared.name().clone_into(&mut secret.name);
+    declared.description().clone_into(&mut secret.description);
+    secret.required = declared.is_required();
+    secret.write_mode = Some(declared.writer().as_str().to_owned());
+    secret.max_bytes = Some(declared.most_bytes().into());
+    secret.scope = Some(declared.scope().as_str().to_owned());
+    secret.rotation_hint_days = declared.rotation_hint_days().map(i64::from);
+    secret.env_fallback = declared.variable().map(str::to_owned);
+    secret
+}
+
+/// The panel that the reference SDK adds to every extension with secrets.
+pub(super) fn secrets_panel() -> Panel {
+    let mut panel = Panel::default();
+    panel.panel_id = Some(SECRETS_PANEL.to_owned());
+    "right".clone_into(&mut panel.slot);
+    panel.title = Some("Secrets".to_owned());
+    panel.icon = Some("KeyRound".to_owned());
+    panel.refresh = Some("manual".to_owned());
+    panel.center_overlay = Some(false);
+    panel.more.insert("stale_while_revalidate".to_owned(), true.into());
+    panel.more.insert("cache_ttl".to_owned(), 60.into());
+    panel
+}
+
+/// Id of [`secrets_panel`].
+pub(super) const SECRETS_PANEL: &str = "secrets";
 
 fn settings(contract: Contract) -> SchemaSettings {
     SchemaSettings::draft2020_12().with(|settings| {

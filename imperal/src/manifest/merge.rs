@@ -1,12 +1,14 @@
 //! Merges the manifest that the code declares with the file on disk, so that nothing is lost silently.
 //!
 //! The code wins for everything that it can declare. The file keeps its marketplace texts, and the parts
-//! that this version cannot declare: sections and plain tools. [`Changes`] has a line for each difference.
+//! that this version cannot declare: sections, panels and plain tools. [`Changes`] has a line for each difference.
 
 use std::collections::{HashMap, HashSet};
 
 use imperal_manifest::root_keys;
 use serde_json::{Map, Value};
+
+use super::export::SECRETS_PANEL;
 
 /// Fields of the file: a build keeps them, null included, in this order.
 const FILE_FIELDS: [&str; 8] =
@@ -26,6 +28,9 @@ const CODE_FIELDS: [&str; 11] = [
     "capabilities",
     "icon_size_bytes",
 ];
+
+/// Lists whose entries the code and the file have in part.
+const MERGED: [&str; 3] = ["tools", "secrets", "panels"];
 
 /// Characters of a value in a line.
 const SHOWN: usize = 60;
@@ -58,7 +63,10 @@ pub(super) fn merge(fields: &mut Map<String, Value>, on_disk: &Map<String, Value
     }
     let known: Vec<&str> = root_keys().collect();
     for (key, value) in on_disk {
-        if FILE_FIELDS.contains(&key.as_str()) || CODE_FIELDS.contains(&key.as_str()) || key == "tools" {
+        if FILE_FIELDS.contains(&key.as_str()) || CODE_FIELDS.contains(&key.as_str()) {
+            continue;
+        }
+        if MERGED.contains(&key.as_str()) {
             continue;
         }
         if !known.contains(&key.as_str()) {
@@ -67,7 +75,9 @@ pub(super) fn merge(fields: &mut Map<String, Value>, on_disk: &Map<String, Value
             changes.kept.push(key.clone());
         }
     }
+    merge_panels(fields, on_disk, &mut changes);
     merge_tools(fields, on_disk, &mut changes);
+    merge_secrets(fields, on_disk, &mut changes);
     sort_fields(fields, &known);
     changes
 }
@@ -105,8 +115,56 @@ fn merge_tools(fields: &mut Map<String, Value>, on_disk: &Map<String, Value>, ch
     new.splice(0..0, plain);
 }
 
-fn name(tool: &Value) -> Option<&str> {
-    tool.get("name")?.as_str()
+/// The secrets of the code. It declares all of them, so another one in the file is gone.
+fn merge_secrets(fields: &Map<String, Value>, on_disk: &Map<String, Value>, changes: &mut Changes) {
+    let old = match on_disk.get("secrets") {
+        Some(Value::Array(old)) => old,
+        None | Some(Value::Null) => return,
+        Some(other) => return changes.replaced.push(changed_line("secrets", other, fields.get("secrets"))),
+    };
+    let new = fields.get("secrets").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    for (at, secret) in old.iter().enumerate() {
+        let made = new.iter().find(|made| name(made).is_some() && name(made) == name(secret));
+        match (name(secret), made) {
+            (Some(name), Some(made)) => {
+                if let Some(keys) = different_keys(secret, made) {
+                    changes.replaced.push(format!("secrets.{name}: {keys}"));
+                }
+            }
+            (Some(name), None) => changes.dropped.push(format!("secrets.{name}")),
+            (None, _) => changes.dropped.push(format!("secrets.{at}")),
+        }
+    }
+}
+
+/// The file's panels, with the code's panel of secrets behind them.
+fn merge_panels(fields: &mut Map<String, Value>, on_disk: &Map<String, Value>, changes: &mut Changes) {
+    let made = fields.get("panels").and_then(Value::as_array).cloned().unwrap_or_default();
+    let Some(old) = on_disk.get("panels").filter(|old| !old.is_null() || made.is_empty()) else { return };
+    let Value::Array(panels) = old else {
+        if fields.insert("panels".to_owned(), old.clone()).as_ref() != Some(old) {
+            changes.kept.push("panels".to_owned());
+        }
+        return;
+    };
+    let is_secrets = |panel: &Value| panel.get("panel_id").and_then(Value::as_str) == Some(SECRETS_PANEL);
+    let mut kept: Vec<Value> = panels.iter().filter(|panel| !is_secrets(panel)).cloned().collect();
+    for panel in panels.iter().filter(|panel| is_secrets(panel)) {
+        match made.first().map(|made| different_keys(panel, made)) {
+            Some(None) => {}
+            Some(Some(keys)) => changes.replaced.push(format!("panels.{SECRETS_PANEL}: {keys}")),
+            None => changes.dropped.push(format!("panels.{SECRETS_PANEL}")),
+        }
+    }
+    if !kept.is_empty() {
+        changes.kept.push("panels".to_owned());
+    }
+    kept.extend(made);
+    fields.insert("panels".to_owned(), Value::Array(kept));
+}
+
+fn name(entry: &Value) -> Option<&str> {
+    entry.get("name")?.as_str()
 }
 
 /// Only chat functions have these keys. The code declares all of its chat functions, so one that it does
@@ -117,11 +175,16 @@ fn is_chat_function(tool: &Value) -> bool {
 
 /// `tools.refine: description, event` if the code's tool differs from the file's in these keys.
 fn tool_difference(name: &str, old: &Value, new: &Value) -> Option<String> {
+    Some(format!("tools.{name}: {}", different_keys(old, new)?))
+}
+
+/// The keys in which two objects differ.
+fn different_keys(old: &Value, new: &Value) -> Option<String> {
     let (old, new) = (old.as_object()?, new.as_object()?);
     let mut keys: Vec<&str> =
         old.iter().filter(|(key, value)| new.get(*key) != Some(value)).map(|(key, _)| key.as_str()).collect();
     keys.extend(new.keys().filter(|key| !old.contains_key(*key)).map(String::as_str));
-    (!keys.is_empty()).then(|| format!("tools.{name}: {}", keys.join(", ")))
+    (!keys.is_empty()).then(|| keys.join(", "))
 }
 
 fn changed_line(key: &str, old: &Value, new: Option<&Value>) -> String {

@@ -6,6 +6,6 @@ mod number;
 #[cfg(feature = "platform")]
 mod text;
 
-pub(crate) use number::{BATCHES, CALLS, Counter, Gauge, Histogram, TASKS, WRITES};
+pub(crate) use number::{BATCHES, CALLS, Counter, DELAYS, Gauge, Histogram, TASKS, WRITES};
 #[cfg(feature = "platform")]
 pub(crate) use text::Text;

@@ -73,6 +73,9 @@ pub(crate) static CALLS: Scale = durations![1_000 2_500 5_000 10_000 25_000 50_0
 /// For a task: 100 ms to half an hour, with the caps as bounds.
 pub(crate) static TASKS: Scale = durations![100_000 500_000 1_000_000 5_000_000 10_000_000 30_000_000 60_000_000
     120_000_000 180_000_000 300_000_000 600_000_000 1_200_000_000 1_800_000_000];
+/// For the time until something is taken up: 1 ms to an hour.
+pub(crate) static DELAYS: Scale = durations![1_000 5_000 10_000 50_000 100_000 500_000 1_000_000 2_500_000 5_000_000
+    15_000_000 30_000_000 60_000_000 300_000_000 900_000_000 3_600_000_000];
 /// For the writes in one transaction.
 pub(crate) static BATCHES: Scale = Scale { bounds: &[1, 2, 4, 8, 16, 32, 64, 128, 256], unit: 1.0 };
 
@@ -149,7 +152,7 @@ mod tests {
 
     #[test]
     fn bounds_grow_and_are_in_seconds() {
-        for scale in [&WRITES, &CALLS, &TASKS, &BATCHES] {
+        for scale in [&WRITES, &CALLS, &TASKS, &DELAYS, &BATCHES] {
             assert!(scale.bounds.is_sorted());
         }
         let histogram = Histogram::new(&CALLS);

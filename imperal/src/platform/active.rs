@@ -147,6 +147,7 @@ mod tests {
     use crate::ids::CallId;
     use crate::ledger::MemoryLedger;
     use crate::platform::{Platform, Settings};
+    use crate::secrets::SecretsInUse;
     use crate::user::User;
 
     fn lease(number: i64) -> Lease {
@@ -165,6 +166,7 @@ mod tests {
             call_id: CallId::generate(),
             task_id: None,
             attempt: 0,
+            secrets: SecretsInUse::default(),
         };
         let ctx = Context::new(origin, services, WorkSpan::none());
         ActiveWork { lease: lease.clone(), ctx, replied: CancellationToken::new() }

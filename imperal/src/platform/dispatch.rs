@@ -32,6 +32,7 @@ use crate::ids::{CallId, RequestKey};
 use crate::ledger::{Incarnation, LedgerError, NewCall, Owner, Role, TurnBody};
 use crate::panic_text::{log_excerpt, panic_text};
 use crate::result::{Result, WireResult};
+use crate::secrets::SecretsInUse;
 use crate::task::{Label, Returned, supervise};
 use crate::trace;
 use crate::user::User;
@@ -58,12 +59,33 @@ impl Platform {
         node.check_accepting()?;
         node.wait_for_lease().await?;
         let (origin, CheckedParams { handler, redacted }) = node.check_call(user, app_id, function, params, key)?;
-        let call = NewCall {
-            call_id: origin.call_id,
-            owner: Owner::from(user),
-            turn: user_turn(&origin, redacted),
-            max_stored: node.max_stored(),
-        };
+        let turn = user_turn(&origin, redacted);
+        self.run_call(origin, handler, turn, permit).await
+    }
+
+    /// Runs a handler of the platform itself as a call of its user, with everything that calls have.
+    pub(super) async fn run_as_call(
+        &self,
+        origin: Origin,
+        handler: BoundHandler,
+        turn: TurnBody,
+        permit: CallPermit,
+    ) -> Result<CallReply> {
+        self.node.check_accepting()?;
+        self.node.wait_for_lease().await?;
+        self.run_call(origin, handler, turn, permit).await
+    }
+
+    async fn run_call(
+        &self,
+        origin: Origin,
+        handler: BoundHandler,
+        turn: TurnBody,
+        permit: CallPermit,
+    ) -> Result<CallReply> {
+        let node = &self.node;
+        let owner = Owner::from(&origin.user);
+        let call = NewCall { call_id: origin.call_id, owner, turn, max_stored: node.max_stored() };
         let span = tracing::info_span!("call", app = origin.app_id, function = origin.function, call = %origin.call_id, user = %origin.user.id);
         let (answer, answered) = oneshot::channel();
         trace::named(&span, "call", origin.function);
@@ -122,6 +144,7 @@ impl Node {
             call_id: key.map_or_else(CallId::generate, |key| key.call(&user.tenant_id, &user.id, extension.app_id())),
             task_id: None,
             attempt: 0,
+            secrets: SecretsInUse::default(),
         };
         Ok((origin, checked))
     }

@@ -2,18 +2,22 @@
 //!
 //! [`super::resume`] takes up tasks that another process left.
 
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
 use tracing::Instrument;
 
-use super::Node;
 use super::active::ActiveWork;
 use super::ledger_errors::{unavailable, unreadable};
 use super::task_run::TaskRun;
+use super::{Node, Queue};
 use crate::codes;
 use crate::context::{
     Context, DurableRequest, DurableRun, Leaving, Origin, StepMoment, StopReason, TaskContext, WorkSpan,
@@ -22,11 +26,14 @@ use crate::error::Error;
 use crate::failpoint;
 use crate::function::{BoundTask, DurableDef};
 use crate::ids::TaskId;
-use crate::ledger::{Attempt, LedgerError, NewDurable, NewStep, Owner, Work};
+use crate::ledger::{Attempt, LedgerError, NewDurable, NewStep, Owner, StepKind, Work};
 use crate::panic_text::{log_excerpt, panic_text};
 use crate::result::Result;
 use crate::task::{Ending, Returned};
 use crate::trace;
+
+/// How often a stopping node looks whether effects are in flight.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 impl Node {
     /// Starts a durable task for the call or task that `starter` belongs to. Returns once its row is on disk.
@@ -35,6 +42,7 @@ impl Node {
         let origin = starter.origin();
         self.check_data_model(origin, task.data)?;
         let def = self.durable_def(origin, &task)?;
+        self.check_queue(task.queue.as_deref())?;
         let Some(parent_work) = self.active.find(origin) else { return Err(Error::cancelled()) };
         let bound = (def.bind)(&task.input).map_err(|why| {
             Error::internal(format!("the input of the durable task `{}` cannot be read back: {why}", def.name))
@@ -66,20 +74,28 @@ impl Node {
         })
     }
 
-    /// Stores a step of an attempt. The step's work is done, so this insists until the step is stored, or
-    /// another attempt has the right to write, or the node ends.
-    pub(super) async fn store_step_of(&self, origin: &Origin, step: NewStep) -> Result<()> {
-        let Work::Task(attempt) = origin.work() else { return Err(Error::cancelled()) };
-        let Some(work) = self.active.find(origin) else { return Err(Error::cancelled()) };
-        self.step_quota.take(&Owner::from(&origin.user), step.value.len() as u64, self.max_stored())?;
-        let incarnation = work.lease.incarnation.clone();
-        failpoint::hit("before-step");
-        if let Some(pause) = self.progress.pause_at_step(origin, StepMoment::Done) {
-            // The lease is lost: another node counts this process as dead, and it writes nothing more.
-            work.lease.lost.run_until_cancelled(pause).await.ok_or_else(Error::cancelled)?;
+    /// Refuses a queue that this program does not declare.
+    fn check_queue(&self, queue: Option<&str>) -> Result<()> {
+        let declared = &self.settings.queues;
+        match queue.filter(|name| !declared.iter().any(|queue| queue.name() == *name)) {
+            None => Ok(()),
+            Some(name) => Err(Error::internal(Queue::unknown(name, declared))),
         }
-        let stored =
-            self.insist(origin, "a step", || self.ledger.store_step(&incarnation, attempt, step.clone())).await;
+    }
+
+    /// Stores a step of an attempt, which was registered when this was asked for. The step's work is done, so this
+    /// insists until the step is stored, or another attempt has the right to write, or the node ends.
+    pub(super) async fn store_step_of(&self, work: ActiveWork, step: NewStep) -> Result<()> {
+        let origin = work.ctx.origin();
+        let Work::Task(attempt) = origin.work() else { return Err(Error::cancelled()) };
+        let quota = self.step_quota.take(&Owner::from(&origin.user), step.value.len() as u64, self.max_stored());
+        // The outcome of an effect is stored over the quota too: it has happened.
+        if !matches!(step.kind, StepKind::Effect | StepKind::NotDone) {
+            quota?;
+        }
+        let incarnation = work.lease.incarnation.clone();
+        self.pause_before_step(origin, &work).await?;
+        let stored = self.insist(&work, "a step", || self.ledger.store_step(&incarnation, attempt, step.clone())).await;
         match stored {
             // The ordinal is this attempt's own: an earlier write of the same step was stored.
             Ok(()) | Err(LedgerError::IdExists) => {}
@@ -87,18 +103,46 @@ impl Node {
             Err(error) if error.is_failure() && !work.lease.lost.is_cancelled() => return Err(unavailable(&error)),
             Err(error) => return Err(Error::cancelled().with_source(format!("the step was not stored: {error}"))),
         }
-        failpoint::hit("after-step");
-        if let Some(pause) = self.progress.pause_at_step(origin, StepMoment::Stored) {
-            work.lease.lost.run_until_cancelled(pause).await.ok_or_else(Error::cancelled)?;
+        self.pause_after_step(origin, &work).await
+    }
+
+    /// A place where tests stop a step whose work is done.
+    pub(super) async fn pause_before_step(&self, origin: &Origin, work: &ActiveWork) -> Result<()> {
+        failpoint::hit("before-step");
+        match self.progress.pause_at_step(origin, StepMoment::Done) {
+            // The lease is lost: another node counts this process as dead, and it writes nothing more.
+            Some(pause) => work.lease.lost.run_until_cancelled(pause).await.ok_or_else(Error::cancelled),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// A place where tests stop a step that is stored.
+    pub(super) async fn pause_after_step(&self, origin: &Origin, work: &ActiveWork) -> Result<()> {
+        failpoint::hit("after-step");
+        match self.progress.pause_at_step(origin, StepMoment::Stored) {
+            Some(pause) => work.lease.lost.run_until_cancelled(pause).await.ok_or_else(Error::cancelled),
+            None => Ok(()),
+        }
     }
 
     /// The value of a stored step.
     pub(super) async fn read_step_value(&self, origin: &Origin, ordinal: u16) -> Result<Option<String>> {
         let Some(task_id) = origin.task_id else { return Ok(None) };
-        let read = self.insist(origin, "the value of a step", || self.ledger.step_value(task_id, ordinal)).await;
+        let Some(work) = self.active.find(origin) else { return Err(Error::cancelled()) };
+        let read = self.insist(&work, "the value of a step", || self.ledger.step_value(task_id, ordinal)).await;
         read.map_err(|error| unreadable(&error))
+    }
+
+    /// Waits until no effect of a task that runs here is in flight, but no longer than until then: one that is cut off
+    /// is unknown.
+    pub(super) async fn wait_for_effects(&self, until: tokio::time::Instant) {
+        let has_effects = |ctx: &Context| ctx.durable_run().is_some_and(|run| run.has_effects());
+        let waiting = async {
+            while self.active.contexts().iter().any(has_effects) {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        let _ = tokio::time::timeout_at(until, waiting).await;
     }
 
     /// Asks all durable tasks that run here to leave as soon as nothing of theirs is in flight.
@@ -109,6 +153,21 @@ impl Node {
             }
         }
     }
+}
+
+impl Node {
+    /// Notes that work of this process has started a task that a claim takes, and looks for it. If its call has no reply
+    /// yet, the reply announces it.
+    pub(super) fn note_queued(&self) {
+        self.has_queued.store(true, Ordering::Release);
+        self.ledger.feed().announce_ready_task();
+    }
+}
+
+/// The error of a task that its user stopped because of an unknown effect. A new task can go on from it.
+fn stopped(task_id: TaskId) -> Error {
+    let text = format!("Task {task_id} was stopped. You can go on from it: it asks again.");
+    Error::platform(codes::EFFECT_UNKNOWN, text)
 }
 
 /// The span of an attempt of a durable task.
@@ -132,10 +191,14 @@ async fn guarded_start(
     let Work::Task(attempt) = work.ctx.origin().work() else { return };
     let limits = node.task_limits(task.long_running);
     let name = if task.name.is_empty() { work.ctx.origin().function.to_owned() } else { task.name.clone() };
-    let run = TaskRun { node: &node, work: &work, attempt, name, limits, started_at: Instant::now() };
+    let (cap_left, started_at) = (limits.cap, Instant::now());
+    let run = TaskRun { node: &node, work: &work, attempt, name, limits, cap_left, started_at };
     guarded(&run, async {
+        let in_queue = task.queue.is_some();
         if Box::pin(store_durable(&run, parent, task, started)).await {
             run.run(durable_body(&work.ctx, bound)).await;
+        } else if in_queue {
+            node.note_queued();
         }
     })
     .await;
@@ -159,7 +222,9 @@ async fn store_durable(
     let TaskRun { node, work, .. } = *run;
     let task_id = run.attempt.task_id;
     let user = serde_json::to_string(&work.ctx.origin().user).unwrap_or_default();
-    let mut row = node.new_task(run, parent).durable(NewDurable::new(task_id, task.task_name, task.input, user));
+    let mut durable = NewDurable::new(task_id, task.task_name, task.input, user).program(&node.settings.program);
+    durable.queue = task.queue;
+    let mut row = node.new_task(run, parent).durable(durable);
     (row.key, row.long_running) = (task.key, task.long_running);
     failpoint::hit("before-task-row");
     let (answer, runs_here) = node.store_start(run, row, task.task_id.is_some()).await;
@@ -179,18 +244,30 @@ async fn store_durable(
 /// The body of an attempt, which ends early when the attempt has to leave.
 ///
 /// The body is polled first, and then, in the same poll, whether it may leave: so nothing that it begins in that
-/// poll is cut off.
-pub(super) fn durable_body(ctx: &Context, bound: BoundTask) -> impl Future<Output = Returned> + Send + 'static {
+/// poll is cut off. A body that only waits does not use up its cap.
+pub(crate) fn durable_body(ctx: &Context, bound: BoundTask) -> impl Future<Output = Returned> + Send + 'static {
     let ctx = ctx.clone();
     async move {
         let Some(run) = ctx.durable_run().cloned() else {
             return Returned::Left(Leaving::Misfit("the context has no attempt".to_owned()));
         };
-        let body = bound(TaskContext::new(ctx, run.clone()));
-        tokio::select! {
-            biased;
-            answer = body => Returned::Answer(answer.map(Box::new)),
-            leaving = run.leaving() => Returned::Left(leaving),
-        }
+        let mut body = bound(TaskContext::new(ctx.clone(), run.clone()));
+        let mut leaving = pin!(run.leaving());
+        poll_fn(|cx| {
+            ctx.signal().put_off_by(run.body_runs());
+            if let Poll::Ready(answer) = body.as_mut().poll(cx) {
+                return Poll::Ready(Returned::Answer(answer.map(Box::new)));
+            }
+            let leaves = leaving.as_mut().poll(cx);
+            if leaves.is_pending() {
+                run.body_waits();
+            }
+            leaves.map(|leaving| match leaving {
+                // The end names the effect.
+                Leaving::Stopped(_) => Returned::Answer(Err(stopped(run.attempt.task_id))),
+                leaving => Returned::Left(leaving),
+            })
+        })
+        .await
     }
 }

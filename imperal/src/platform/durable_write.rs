@@ -8,8 +8,8 @@
 use std::time::Duration;
 
 use super::Node;
+use super::active::ActiveWork;
 use crate::backoff::Backoff;
-use crate::context::Origin;
 use crate::ledger::{Fut, LedgerError, LedgerResult};
 
 /// How long a caller waits for the outcome of a write. Longer than the ledgers' own limits, so that a
@@ -34,22 +34,32 @@ pub(super) enum Written<T> {
 impl Node {
     /// Repeats the write of an ending until the ledger has stored it or refuses it for good. Returns
     /// whether it is stored; if not, another incarnation writes the ending.
-    pub(super) async fn retry_until_durable<'a, T>(&self, what: &str, mut write: impl FnMut() -> Fut<'a, T>) -> bool {
+    pub(super) async fn retry_until_durable<'a, T>(&self, what: &str, write: impl FnMut() -> Fut<'a, T>) -> bool {
+        self.retry_ending(what, write).await.is_some()
+    }
+
+    /// The same with the ledger's answer. `None` if another incarnation writes the ending.
+    pub(super) async fn retry_ending<'a, T>(
+        &self,
+        what: &str,
+        mut write: impl FnMut() -> Fut<'a, T>,
+    ) -> Option<Written<T>> {
         let mut backoff = write_backoff();
         loop {
             let wait = match write().await {
+                Ok(written) => return Some(Written::Now(written)),
                 // The refusals also mean that an earlier attempt was stored and its response lost.
-                Ok(_) | Err(LedgerError::AlreadyReplied | LedgerError::AlreadyEnded | LedgerError::IdExists) => {
-                    return true;
+                Err(LedgerError::AlreadyReplied | LedgerError::AlreadyEnded | LedgerError::IdExists) => {
+                    return Some(Written::Earlier);
                 }
                 Err(error @ (LedgerError::Fenced | LedgerError::NotFound | LedgerError::NotHolder)) => {
                     tracing::warn!(what, %error, "not written: another incarnation writes it");
-                    return false;
+                    return None;
                 }
                 // Every retry would be refused too; recovery at the next start ends the work.
                 Err(error @ LedgerError::TooDeep(_)) => {
                     tracing::error!(what, %error, "not written: the ledger could not read it back");
-                    return false;
+                    return None;
                 }
                 Err(error) => {
                     let wait = backoff.next_wait();
@@ -57,9 +67,7 @@ impl Node {
                     wait
                 }
             };
-            if self.ended.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
-                return false;
-            }
+            self.ended.run_until_cancelled(tokio::time::sleep(wait)).await?;
         }
     }
 
@@ -103,13 +111,14 @@ impl Node {
         }
     }
 
-    /// Repeats a write or read of a running task while the ledger fails. Ends when the attempt or the node does.
+    /// Repeats a write or read of an attempt while the ledger fails, until the node or its lease has ended. The attempt
+    /// may have ended: what became of its work is known and has to be stored.
     ///
     /// # Errors
-    /// A refusal, and the failure after which the attempt or the node has ended.
+    /// A refusal, and the failure after which the node or its lease has ended.
     pub(super) async fn insist<'a, T>(
         &self,
-        origin: &Origin,
+        work: &ActiveWork,
         what: &str,
         mut request: impl FnMut() -> Fut<'a, T>,
     ) -> LedgerResult<T> {
@@ -117,7 +126,6 @@ impl Node {
         loop {
             match request().await {
                 Err(error) if error.is_failure() => {
-                    let Some(work) = self.active.find(origin) else { return Err(error) };
                     let wait = backoff.next_wait();
                     tracing::warn!(what, %error, retry_ms = wait.as_millis(), "the ledger does not answer yet");
                     tokio::select! {

@@ -17,6 +17,8 @@ pub enum PlatformError {
     Ledger(LedgerError),
     /// The outgoing HTTP client could not be made.
     Http(HttpError),
+    /// There is no key for the secrets that an extension declares, or a wrong one.
+    SecretKeys(String),
 }
 
 impl fmt::Display for PlatformError {
@@ -24,6 +26,7 @@ impl fmt::Display for PlatformError {
         match self {
             Self::Functions(faults) | Self::Settings(faults) => f.write_str(&faults.join("\n")),
             Self::Ledger(error) => error.fmt(f),
+            Self::SecretKeys(why) => f.write_str(why),
             Self::Http(error) => write!(f, "the HTTP client could not be made: {error}"),
         }
     }

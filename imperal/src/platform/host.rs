@@ -1,14 +1,24 @@
 //! The platform's side of the surfaces.
 
+use std::pin::Pin;
 use std::sync::Arc;
+
+use serde_json::Value;
+use zeroize::Zeroizing;
 
 use super::Node;
 use crate::context::{
-    ChatDelivery, Context, DurableRequest, Host, HostFuture, Origin, ProgressMark, ReportPause, TaskRequest,
+    AnswerCheck, ChatDelivery, Context, DocumentChange, DocumentsWritten, DurableRequest, Hazard, Host, HostFuture,
+    Origin, PathText, ProgressMark, ReportPause, TaskRequest,
 };
-use crate::error::RunningTask;
+use crate::error::{Error, RunningTask};
 use crate::ids::{QuestionId, TaskId, TurnId};
-use crate::ledger::{Attempt, CloseQuestion, NewQuestion, NewStep, Question, StepsSoFar};
+use crate::ledger::{
+    Attempt, CloseQuestion, DocumentKeys, DocumentQuery, DocumentWrite, FoundDocuments, NewQuestion, NewStep, Question,
+    StepsSoFar, StoredDocument,
+};
+use crate::rows::PageSize;
+use crate::secrets::Secret;
 
 impl Host for Node {
     fn start_task(self: Arc<Self>, parent: Context, task: TaskRequest) -> HostFuture<'static, TaskId> {
@@ -35,8 +45,69 @@ impl Host for Node {
         Box::pin(self.start_durable(parent, task))
     }
 
-    fn store_step<'a>(&'a self, origin: &'a Origin, step: NewStep) -> HostFuture<'a, ()> {
-        Box::pin(self.store_step_of(origin, step))
+    fn store_step(self: Arc<Self>, origin: &Origin, step: NewStep) -> HostFuture<'static, ()> {
+        // Found now: when the step is written, the body may have ended.
+        let work = self.active.find(origin);
+        Box::pin(async move { self.store_step_of(work.ok_or_else(Error::cancelled)?, step).await })
+    }
+
+    fn store_step_with_documents(
+        self: Arc<Self>,
+        origin: &Origin,
+        step: NewStep,
+        changes: Vec<DocumentChange>,
+    ) -> HostFuture<'static, NewStep> {
+        let work = self.active.find(origin);
+        Box::pin(
+            async move { self.store_step_with_documents_of(work.ok_or_else(Error::cancelled)?, step, changes).await },
+        )
+    }
+
+    fn write_documents<'a>(
+        &'a self,
+        origin: &'a Origin,
+        writes: Vec<DocumentWrite>,
+    ) -> HostFuture<'a, DocumentsWritten> {
+        Box::pin(self.write_documents_of(origin, writes))
+    }
+
+    fn read_documents<'a>(
+        &'a self,
+        origin: &'a Origin,
+        collection: &'static str,
+        ids: Vec<String>,
+    ) -> HostFuture<'a, Vec<StoredDocument>> {
+        Box::pin(self.read_documents_of(origin, collection, ids))
+    }
+
+    fn find_documents<'a>(
+        &'a self,
+        origin: &'a Origin,
+        collection: &'static str,
+        query: DocumentQuery,
+        size: PageSize,
+        others: PageSize,
+    ) -> HostFuture<'a, FoundDocuments> {
+        Box::pin(self.find_documents_of(origin, collection, query, [size, others]))
+    }
+
+    fn count_documents<'a>(
+        &'a self,
+        origin: &'a Origin,
+        collection: &'static str,
+        query: DocumentQuery,
+    ) -> HostFuture<'a, u64> {
+        Box::pin(self.count_documents_of(origin, collection, query))
+    }
+
+    fn rekey_documents<'a>(
+        &'a self,
+        origin: &'a Origin,
+        collection: &'static str,
+        index_set: i64,
+        keys: Vec<DocumentKeys>,
+    ) -> HostFuture<'a, u64> {
+        Box::pin(self.rekey_documents_of(origin, collection, index_set, keys))
     }
 
     fn step_value<'a>(&'a self, origin: &'a Origin, ordinal: u16) -> HostFuture<'a, Option<String>> {
@@ -45,6 +116,14 @@ impl Host for Node {
 
     fn ask_question<'a>(&'a self, origin: &'a Origin, question: NewQuestion) -> HostFuture<'a, Question> {
         Box::pin(self.ask_question_of(origin, question))
+    }
+
+    fn note_answer_type(&self, schema: &str, check: AnswerCheck) {
+        self.answer_types.note(schema, check);
+    }
+
+    fn question_schema<'a>(&'a self, origin: &'a Origin, ordinal: u16) -> HostFuture<'a, Option<Value>> {
+        Box::pin(self.read_question_schema(origin, ordinal))
     }
 
     fn close_question<'a>(
@@ -60,7 +139,37 @@ impl Host for Node {
         Box::pin(self.read_question_of(origin, question_id))
     }
 
-    fn report_steps(&self, attempt: Attempt, steps: StepsSoFar) {
+    fn may_be_taken_over(&self, origin: &Origin) -> bool {
+        self.may_have_lapsed() || self.active.find(origin).is_none_or(|work| work.lease.lost.is_cancelled())
+    }
+
+    fn note_hazard(&self, origin: &Origin, hazard: Hazard) {
+        self.tell_hazard(origin, &hazard);
+    }
+
+    fn check_paths<'a>(
+        &'a self,
+        origin: &'a Origin,
+        step: &'a str,
+        paths: Vec<PathText>,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(self.find_local_paths(origin, step, paths))
+    }
+
+    fn report_steps(&self, _: &Origin, attempt: Attempt, steps: StepsSoFar) {
         self.progress.report_steps(attempt, steps);
+    }
+
+    fn secret<'a>(&'a self, origin: &'a Origin, secret: Secret) -> HostFuture<'a, Zeroizing<String>> {
+        Box::pin(self.read_secret(origin, secret))
+    }
+
+    fn write_secret<'a>(
+        &'a self,
+        origin: &'a Origin,
+        secret: Secret,
+        value: Option<Zeroizing<String>>,
+    ) -> HostFuture<'a, bool> {
+        Box::pin(self.write_secret_of(origin, secret, value))
     }
 }

@@ -92,7 +92,7 @@ impl Node {
             return Err(Error::user(codes::NOT_FOUND, "The call under this key is no longer kept."));
         };
         let (first, this) = (&asked.body, &call.turn);
-        if (&first.function, &first.params) != (&this.function, &this.params) {
+        if (&first.function, &first.params, first.follows) != (&this.function, &this.params, this.follows) {
             return Err(Error::user(
                 codes::KEY_REUSED,
                 "This key belongs to an earlier call with another function or other parameters. Use a new one.",

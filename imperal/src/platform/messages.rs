@@ -3,6 +3,8 @@
 //! One ending reads the same whether the work ended on this node, was recovered after a crash, or was taken over
 //! from another node.
 
+use std::time::Duration;
+
 use super::readable_name::readable;
 use crate::codes;
 use crate::context::{Origin, cut_text};
@@ -158,12 +160,61 @@ pub(super) fn crashed(work: WorkRef<'_>, name: &str, crashes: u32) -> TaskEnd {
     delivery(work, TaskState::Reclaimed, result, AuditOutcome::Critical)
 }
 
-/// The rows of the end of a durable task that no program could continue.
-pub(super) fn stuck(work: WorkRef<'_>, name: &str) -> TaskEnd {
-    let text =
-        format!("{} was stopped: no running version of the program could continue it for a day.", readable(name));
+/// The rows of the end of a durable task that no program could continue for so long.
+pub(super) fn stuck(work: WorkRef<'_>, name: &str, time: Duration) -> TaskEnd {
+    let (name, time) = (readable(name), in_words(time));
+    let text = format!("{name} was stopped: no running version of the program could continue it for {time}.");
     let result = WireResult::failure(codes::TASK_STUCK, text, true);
     delivery(work, TaskState::Reclaimed, result, AuditOutcome::Critical)
+}
+
+/// A length of time in the largest unit that it is a whole number of.
+fn in_words(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let units = [(24 * 3600, "a day", "days"), (3600, "an hour", "hours"), (60, "a minute", "minutes")];
+    match units.into_iter().find(|(unit, ..)| seconds > 0 && seconds.is_multiple_of(*unit)) {
+        Some((unit, one, _)) if seconds == unit => one.to_owned(),
+        Some((unit, _, many)) => format!("{} {many}", seconds / unit),
+        None => format!("{seconds} s"),
+    }
+}
+
+/// Adds to an end that it is not known whether these effects were done: `open` of them, and the names that are known.
+pub(super) fn speak_of_effects(end: &mut TaskEnd, names: &[String], open: u32) {
+    end.open_effects = open;
+    if open == 0 {
+        return;
+    }
+    let text = unknown_effects(names, open);
+    format!("{} {text}", end.turn.text).trim_start().clone_into(&mut end.turn.text);
+    if let Some(result) = &mut end.turn.result {
+        let text = format!("{} {text}", result.text()).trim_start().to_owned();
+        result.set_text(&text);
+    }
+    let detail = end.audit.detail.get_or_insert_default();
+    *detail = if detail.is_empty() { text } else { format!("{detail}; {text}") };
+    if end.audit.outcome == AuditOutcome::Done {
+        end.audit.outcome = AuditOutcome::Critical;
+    }
+}
+
+/// Most effects that an end names.
+const NAMED_EFFECTS: usize = 8;
+
+fn unknown_effects(names: &[String], open: u32) -> String {
+    let shown: Vec<String> = names
+        .iter()
+        .take(NAMED_EFFECTS.min(open as usize))
+        .map(|name| format!("`{}`", &name[..name.floor_char_boundary(120)]))
+        .collect();
+    let more = (open as usize).saturating_sub(shown.len());
+    match (&shown[..], more) {
+        ([name], 0) => format!("It is not known whether {name} was done."),
+        ([], 1) => "It is not known whether an effect of the task was done.".to_owned(),
+        ([], more) => format!("It is not known whether {more} effects of the task were done."),
+        (_, 0) => format!("It is not known whether these were done: {}.", shown.join(", ")),
+        (_, more) => format!("It is not known whether these were done: {} and {more} more.", shown.join(", ")),
+    }
 }
 
 fn delivery(work: WorkRef<'_>, state: TaskState, result: WireResult, outcome: AuditOutcome) -> TaskEnd {
@@ -174,7 +225,7 @@ fn delivery(work: WorkRef<'_>, state: TaskState, result: WireResult, outcome: Au
         Some(task_id) => format!("outcome of task {task_id}: {}", state.in_words()),
         None => format!("outcome: {}", state.in_words()),
     });
-    TaskEnd { state, turn, audit }
+    TaskEnd::new(state, turn, audit)
 }
 
 /// An audit row about what the platform did for an extension's work.
@@ -221,4 +272,28 @@ fn cut_for_log(mut text: String) -> String {
         text.push('…');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_of_time_has_one_unit() {
+        let words = [86_400, 259_200, 3600, 43_200, 60, 5400, 90].map(Duration::from_secs).map(in_words);
+        assert_eq!(words, ["a day", "3 days", "an hour", "12 hours", "a minute", "90 minutes", "90 s"]);
+    }
+
+    #[test]
+    fn an_end_names_the_effects_that_may_have_happened() {
+        let names = |count: usize| (1..=count).map(|n| format!("pay/{n}")).collect::<Vec<_>>();
+        assert_eq!(unknown_effects(&names(1), 1), "It is not known whether `pay/1` was done.");
+        assert_eq!(unknown_effects(&names(2), 2), "It is not known whether these were done: `pay/1`, `pay/2`.");
+        assert!(unknown_effects(&names(10), 10).ends_with("`pay/8` and 2 more."));
+        // Rows that were damaged: the ledger counts others than could be read.
+        assert_eq!(unknown_effects(&[], 2), "It is not known whether 2 effects of the task were done.");
+        assert_eq!(unknown_effects(&names(2), 1), "It is not known whether `pay/1` was done.");
+        let long = unknown_effects(&["ü".repeat(300)], 1);
+        assert!(long.len() < 200, "{long}");
+    }
 }

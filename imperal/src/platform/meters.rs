@@ -4,7 +4,10 @@
 //! names a user. Counting takes no lock and allocates nothing.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
 
 use crate::codes;
 #[cfg(feature = "platform")]
@@ -12,12 +15,12 @@ use crate::codes::ErrorCode;
 use crate::function::Registry;
 #[cfg(feature = "platform")]
 use crate::ledger::LedgerMeters;
-use crate::ledger::{Pruned, TaskState};
+use crate::ledger::{Backlog, Pruned, QueueLoad, TaskState};
 #[cfg(feature = "platform")]
 use crate::loops::Loops;
 #[cfg(feature = "platform")]
 use crate::meters::Text;
-use crate::meters::{CALLS, Counter, Gauge, Histogram, TASKS};
+use crate::meters::{CALLS, Counter, DELAYS, Gauge, Histogram, TASKS};
 use crate::task::Ending;
 
 /// Defines an enum whose variants are the values of a label.
@@ -71,7 +74,7 @@ labels! {
 }
 
 labels! {
-    /// What this node did with durable tasks: it took one up; took up one whose attempts crashed their processes; gave
+    /// An action of this node on a durable task: it took one up; took up one whose attempts crashed their processes; gave
     /// one back because it stops; or because this program cannot continue it.
     Durable { Resumed "resumed" Suspect "suspect" HandedOver "handed_over" Parked "parked" Refused "refused" }
 }
@@ -93,6 +96,8 @@ impl HttpOutcome {
     }
 }
 
+/// The kinds of what retention removes, in the order of [`Meters::pruned`].
+const PRUNED: [&str; 7] = ["turn", "call", "task", "event", "audit", "step_value", "document"];
 const ENDS: [TaskState; 5] =
     [TaskState::Succeeded, TaskState::Failed, TaskState::Cancelled, TaskState::TimedOut, TaskState::Reclaimed];
 
@@ -123,7 +128,11 @@ pub(crate) struct Meters {
     reclaimed: Vec<Counter>,
     pub(crate) unsettled: Gauge,
     durable: Vec<Counter>,
-    pub(crate) stuck: Gauge,
+    stuck: Gauge,
+    oldest_ready: Gauge,
+    unknown_effects: Gauge,
+    queues: Mutex<Vec<(QueueLoad, u64)>>,
+    resumes: Histogram,
     renewals: Vec<Counter>,
     pub(crate) connections_open: Gauge,
     cut: Vec<Counter>,
@@ -134,7 +143,7 @@ pub(crate) struct Meters {
     /// By the platform's codes; the last counter is for all other codes.
     refusals: Vec<Counter>,
     http: Vec<Vec<Histogram>>,
-    pruned: [Counter; 5],
+    pruned: [Counter; PRUNED.len()],
 }
 
 impl Meters {
@@ -151,6 +160,10 @@ impl Meters {
             unsettled: Gauge::default(),
             durable: counters(Durable::ALL),
             stuck: Gauge::default(),
+            oldest_ready: Gauge::default(),
+            unknown_effects: Gauge::default(),
+            queues: Mutex::default(),
+            resumes: Histogram::new(&DELAYS),
             renewals: counters(Renewal::ALL),
             connections_open: Gauge::default(),
             cut: counters(Cut::ALL),
@@ -184,6 +197,21 @@ impl Meters {
         self.durable[what as usize].inc();
     }
 
+    /// The durable tasks of all nodes that wait for a process.
+    pub(crate) fn backlog(&self, backlog: &Backlog, queues: Vec<QueueLoad>) {
+        let age = |at: Timestamp| u64::try_from(Timestamp::now().duration_since(at).as_secs()).unwrap_or_default();
+        let queues = queues.into_iter().map(|load| (load.oldest_ready_at.map_or(0, age), load));
+        *self.queues.lock().unwrap_or_else(PoisonError::into_inner) = queues.map(|(age, load)| (load, age)).collect();
+        self.stuck.set(backlog.stuck);
+        self.oldest_ready.set(backlog.oldest_ready.unwrap_or_default().as_secs());
+        self.unknown_effects.set(backlog.unknown_effects);
+    }
+
+    /// The body of a durable task runs again, after the task has been ready for this long.
+    pub(crate) fn resumed(&self, waited: Duration) {
+        self.resumes.took(waited);
+    }
+
     pub(crate) fn renewal(&self, what: Renewal) {
         self.renewals[what as usize].inc();
     }
@@ -205,7 +233,8 @@ impl Meters {
     }
 
     pub(crate) fn pruned(&self, step: &Pruned) {
-        let counts = [step.turns, step.calls, step.tasks, step.events, step.audit];
+        let Pruned { turns, calls, tasks, events, audit, step_values, documents, .. } = *step;
+        let counts: [u64; PRUNED.len()] = [turns, calls, tasks, events, audit, step_values, documents];
         for (counter, count) in self.pruned.iter().zip(counts) {
             counter.add(count);
         }
@@ -216,9 +245,9 @@ impl Meters {
         RequestMeter { outcomes: &self.http[host as usize], begun: Instant::now(), outcome: HttpOutcome::Aborted }
     }
 
-    /// All metrics as text. `at_work` are the numbers of calls and tasks that run here.
+    /// All metrics as text. `at_work` are the numbers of calls, of tasks and of suspects that run here.
     #[cfg(feature = "platform")]
-    pub(crate) fn text(&self, at_work: (u64, u64), ledger: &LedgerMeters, loops: &Loops) -> String {
+    pub(crate) fn text(&self, at_work: (u64, u64, u64), ledger: &LedgerMeters, loops: &Loops) -> String {
         let mut text = Text::default();
         text.metric("imperal_build_info", "gauge", "The version of the platform, as a label.");
         text.sample("imperal_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
@@ -249,8 +278,7 @@ impl Meters {
             "Refusals of actors that are refused often: counted, not audited.",
             &self.refusals_only_counted,
         );
-        let kinds = ["turn", "call", "task", "event", "audit"];
-        by(&mut text, "imperal_pruned_rows_total", "Rows that retention took.", "kind", &self.pruned, &kinds);
+        by(&mut text, "imperal_pruned_rows_total", "Rows that retention took.", "kind", &self.pruned, &PRUNED);
         let name = "imperal_http_client_duration_seconds";
         text.metric(name, "histogram", "Requests of extensions, by where they went and what came of them.");
         for ((_, host), outcomes) in HostKind::ALL.iter().zip(&self.http) {
@@ -263,8 +291,35 @@ impl Meters {
         text.into_string()
     }
 
+    /// The load of each queue of durable tasks, on all nodes.
     #[cfg(feature = "platform")]
-    fn work(&self, text: &mut Text, (calls, tasks): (u64, u64)) {
+    fn queue_lines(&self, text: &mut Text) {
+        type Value = fn(&(QueueLoad, u64)) -> u64;
+        let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let lines: [(&str, &str, Value); 3] = [
+            ("imperal_queue_running", "Durable tasks that hold a slot of a queue; of all nodes.", |(load, _)| {
+                load.running
+            }),
+            ("imperal_queue_ready", "Durable tasks that wait for a slot of a queue; of all nodes.", |(load, _)| {
+                load.ready
+            }),
+            (
+                "imperal_queue_oldest_ready_seconds",
+                "How long the first task of a queue has waited for a slot.",
+                |(_, age)| *age,
+            ),
+        ];
+        for (name, help, value) in lines {
+            text.metric(name, "gauge", help);
+            for queue in &queues {
+                let (load, _) = queue;
+                text.sample(name, &[("app", &load.app_id), ("queue", &load.queue)], value(queue));
+            }
+        }
+    }
+
+    #[cfg(feature = "platform")]
+    fn work(&self, text: &mut Text, (calls, tasks, suspects): (u64, u64, u64)) {
         text.metric("imperal_calls_open", "gauge", "Calls whose handler is at work on this node.");
         text.sample("imperal_calls_open", &[], calls);
         let name = "imperal_call_duration_seconds";
@@ -297,8 +352,23 @@ impl Meters {
         for ((_, event), count) in Durable::ALL.iter().zip(&self.durable) {
             text.sample(name, &[("event", event)], count.get());
         }
-        let help = "Durable tasks that no running program can continue, at most 256; of all nodes.";
+        let name = "imperal_durable_suspects";
+        text.metric(
+            name,
+            "gauge",
+            "Durable tasks at work on this node whose attempts crashed their processes: at most 1.",
+        );
+        text.sample(name, &[], suspects);
+        let help = "Durable tasks that no running program can continue, counted up to 10000; of all nodes.";
         text.gauge("imperal_durable_stuck", help, &self.stuck);
+        let help = "How long the oldest durable task has been ready that no process has taken; of all nodes.";
+        text.gauge("imperal_durable_oldest_ready_seconds", help, &self.oldest_ready);
+        let help = "Effects that may have happened or not, of durable tasks that no process runs; of all nodes.";
+        text.gauge("imperal_durable_unknown_effects", help, &self.unknown_effects);
+        self.queue_lines(text);
+        let name = "imperal_durable_resume_seconds";
+        text.metric(name, "histogram", "Durable tasks that this node took up: from ready to their fn's run.");
+        text.histogram(name, &[], &self.resumes);
     }
 }
 

@@ -7,13 +7,19 @@
 mod access;
 mod active;
 mod admission;
+mod answer_types;
 mod call_reply;
 mod chat;
 mod dispatch;
+mod documents;
 mod durable;
 mod durable_digest;
 mod durable_write;
 mod error;
+mod export;
+mod follow_up;
+mod hazard_checks;
+mod hazards;
 mod host;
 mod http_meter;
 mod idempotency;
@@ -26,17 +32,21 @@ mod meters;
 mod node;
 mod progress;
 mod questions;
+mod queue;
 mod readable_name;
 mod recovery;
 mod refusals;
 mod resume;
 mod retention;
+mod secrets;
 mod settings;
 mod step_quota;
 mod task_run;
 mod tasks;
+mod timeline;
 
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -46,7 +56,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::codes;
-use crate::context::{HttpPool, Services, States, WorkListener};
+use crate::context::{EFFECT_GRACE, HttpPool, Services, States, WorkListener};
 use crate::error::Error;
 use crate::function::Registry;
 #[cfg(feature = "platform")]
@@ -61,22 +71,35 @@ use crate::task::Watchdog;
 
 #[cfg(feature = "platform")]
 pub(crate) use access::EventsSince;
-pub use access::{Access, Answered, CallState, StoppedCall};
+pub use access::{
+    Access, Answered, CallState, DocumentOperator, FollowedUp, Operated, OperatedTask, Operator, OperatorCollection,
+    OperatorDocument, OperatorDocuments, OperatorPage, OperatorTask, QueueState, Rotation, SecretAccess, SecretState,
+    SecretStatus, StoppedCall, TaskFilter,
+};
 pub(crate) use admission::CallPermit;
 pub use call_reply::CallReply;
+#[cfg(feature = "testing")]
+pub(crate) use durable::durable_body;
 pub use error::PlatformError;
+pub use export::{ExportedStep, ExportedValue, TaskExport};
 #[cfg(feature = "platform")]
 pub(crate) use injection::RefusedMessage;
 pub use injection::{Injected, Injection};
 pub(crate) use meters::Meters;
 #[cfg(feature = "platform")]
 pub(crate) use meters::{Cut, Sent};
+pub use queue::Queue;
 pub use settings::Settings;
 #[cfg(feature = "platform")]
 pub(crate) use settings::outside;
+pub use timeline::{Idle, Timeline, TimelineEntry, TimelineQuestion, TimelineStep};
+
+pub use crate::vault::{KeysError, SecretKeys};
 
 use active::ActiveWorkRegistry;
 use admission::ActiveCalls;
+use answer_types::AnswerTypes;
+use hazards::Hazards;
 use http_meter::MeteredTransport;
 use lease_age::LeaseAge;
 use ledger_errors::unavailable;
@@ -131,6 +154,7 @@ impl Platform {
         let checks = ParamsChecks::compile(&registry)?;
         let meters = Arc::new(Meters::new(&registry));
         let http = http.through(|transport| Arc::new(MeteredTransport::new(transport, meters.clone())));
+        secrets::check_keys(&*ledger, &registry, settings.secret_keys.as_ref()).await?;
         let loops = Loops::default();
         let requested_at = Instant::now();
         let incarnation = ledger.join(&settings.node, settings.lease).await?;
@@ -154,6 +178,9 @@ impl Platform {
             resumes: Arc::new(Semaphore::new(resume::RESUMED_AT_ONCE)),
             suspects: Arc::new(Semaphore::new(1)),
             step_quota: StepQuota::default(),
+            answer_types: AnswerTypes::default(),
+            hazards: Hazards::default(),
+            has_queued: AtomicBool::new(false),
             tracker: TaskTracker::new(),
             stopping: CancellationToken::new(),
             killing: CancellationToken::new(),
@@ -164,7 +191,7 @@ impl Platform {
             node.ended.cancel();
             return Err(error.into());
         }
-        let services = Arc::new(Services { host: node.clone(), http, states });
+        let services = Services::new(node.clone(), http, states);
         node.spawn_loop("recovery", Need::Essential, Node::recovery_loop);
         let resumed = services.clone();
         node.spawn_loop("resume", Need::Essential, move |node| node.resume_loop(resumed.clone()));
@@ -229,11 +256,12 @@ impl Platform {
     }
 
     /// Stops in two phases. At once, no new calls and tasks are accepted, durable tasks are handed over as soon
-    /// as nothing of theirs is in flight, and other running work may go on for the grace period. Then what still
-    /// runs ends with an "interrupted" turn; a durable task is handed over. Returns when everything is in the
-    /// ledger.
+    /// as nothing of theirs is in flight, and other running work may go on for the grace period; while the closure of
+    /// an effect runs, for up to 30 s. Then what still runs ends with an "interrupted" turn; a durable task is handed
+    /// over. Returns when everything is in the ledger. A second stop waits for nothing but its own grace period.
     pub async fn shutdown(&self, grace: Duration) {
         let node = &self.node;
+        let effects_until = (!node.stopping.is_cancelled()).then(|| Instant::now() + EFFECT_GRACE);
         node.stopping.cancel();
         // An end of this process from here on is no crash of its durable tasks.
         let incarnation = node.lease().incarnation;
@@ -245,6 +273,9 @@ impl Platform {
         node.hand_over_durable();
         node.tracker.close();
         if tokio::time::timeout(grace, node.tracker.wait()).await.is_err() {
+            if let Some(until) = effects_until {
+                node.wait_for_effects(until).await;
+            }
             tracing::info!(left = node.tracker.len(), "grace period over, interrupting what still runs");
             node.killing.cancel();
             // This ends unless the ledger cannot write. Recovery settles the rest then.
@@ -286,7 +317,9 @@ impl Platform {
     #[cfg(feature = "platform")]
     pub(crate) fn metrics(&self) -> String {
         let node = &self.node;
-        node.meters.text(node.active.count(), node.ledger.meters(), &node.loops)
+        let (calls, tasks) = node.active.count();
+        let suspects = u64::from(node.suspects.available_permits() == 0);
+        node.meters.text((calls, tasks, suspects), node.ledger.meters(), &node.loops)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::Semaphore;
@@ -12,7 +13,9 @@ use tokio_util::task::TaskTracker;
 use super::Settings;
 use super::active::{ActiveWorkRegistry, Lease};
 use super::admission::ActiveCalls;
+use super::answer_types::AnswerTypes;
 use super::error::PlatformError;
+use super::hazards::Hazards;
 use super::lease_age::LeaseAge;
 use super::ledger_errors::stopping;
 use super::meters::Meters;
@@ -54,6 +57,10 @@ pub(super) struct Node {
     /// Whether a suspect may begin here.
     pub(super) suspects: Arc<Semaphore>,
     pub(super) step_quota: StepQuota,
+    pub(super) answer_types: AnswerTypes,
+    pub(super) hazards: Hazards,
+    /// Whether work of this process has started a task in a queue.
+    pub(super) has_queued: AtomicBool,
     /// Every call and task that runs here.
     pub(super) tracker: TaskTracker,
     /// Cancelled when the node accepts no new calls and tasks.

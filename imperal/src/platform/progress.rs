@@ -5,13 +5,13 @@
 //! incarnation, stores the reports without an fsync of their own, and notifies the watchers. There is no other
 //! way to the watchers, so a node that lost its lease shows no more progress.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::context::{Origin, ProgressMark, ReportPause, StepMoment, WorkListener};
+use crate::context::{Hazard, Origin, ProgressMark, ReportPause, StepMoment, WorkListener};
 use crate::failpoint;
 use crate::ledger::{Attempt, Incarnation, Ledger, Progress, StepsSoFar, Work};
 use crate::sync::{Mutex, MutexGuard, Notify};
@@ -22,6 +22,9 @@ const WRITE_INTERVAL: Duration = Duration::from_millis(100);
 #[derive(Debug, Default)]
 pub(super) struct ProgressHub {
     entries: Mutex<HashMap<Attempt, Entry>>,
+    /// Attempts whose report is on its way to the ledger.
+    writing: Mutex<HashSet<Attempt>>,
+    written: Notify,
     dirty: Notify,
     /// Gets each report before it is coalesced.
     listener: Option<Arc<dyn WorkListener>>,
@@ -53,6 +56,21 @@ impl ProgressHub {
         self.entries().remove(&attempt)?.latest
     }
 
+    /// Completes when no report of the attempt is on its way to the ledger: a later one cannot overtake it then.
+    pub(super) async fn wait_until_written(&self, attempt: Attempt) {
+        loop {
+            let written = self.written.notified();
+            if !self.writing().contains(&attempt) {
+                return;
+            }
+            written.await;
+        }
+    }
+
+    fn writing(&self) -> MutexGuard<'_, HashSet<Attempt>> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The latest report of an attempt, if it is not in the ledger yet.
     pub(super) fn unsent(&self, attempt: Attempt) -> Option<Progress> {
         self.entries().get(&attempt)?.latest.clone()
@@ -63,6 +81,7 @@ impl ProgressHub {
         loop {
             self.dirty.notified().await;
             failpoint::hit("progress");
+            let writing = Writing(self);
             for (incarnation, latest) in self.take_unsent() {
                 failpoint::hit("before-progress");
                 if let Err(error) = ledger.note_progress(&incarnation, latest).await {
@@ -70,6 +89,7 @@ impl ProgressHub {
                 }
                 failpoint::hit("after-progress");
             }
+            drop(writing);
             tokio::time::sleep(WRITE_INTERVAL).await;
         }
     }
@@ -78,10 +98,21 @@ impl ProgressHub {
         let mut by_incarnation: HashMap<Arc<Incarnation>, Vec<(u32, Progress)>> = HashMap::new();
         for (attempt, entry) in self.entries().iter_mut() {
             if let Some(latest) = entry.latest.take() {
+                self.writing().insert(*attempt);
                 by_incarnation.entry(entry.incarnation.clone()).or_default().push((attempt.number, latest));
             }
         }
         by_incarnation
+    }
+}
+
+/// The writes of one round, until it is dropped.
+struct Writing<'h>(&'h ProgressHub);
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        self.0.writing().clear();
+        self.0.written.notify_waiters();
     }
 }
 
@@ -122,6 +153,13 @@ impl ProgressHub {
         self.listener.as_ref()?.pause_at_step(origin, moment)
     }
 
+    /// Tells the listener of a fault in the body of a durable task.
+    pub(super) fn tell_hazard(&self, hazard: &Hazard) {
+        if let Some(listener) = &self.listener {
+            listener.on_hazard(hazard);
+        }
+    }
+
     /// The pause of the work after its latest report.
     pub(super) fn pause_after_report(&self, origin: &Origin) -> Option<ReportPause> {
         self.listener.as_ref()?.pause_after_report(origin)
@@ -135,11 +173,20 @@ mod explored {
 
     use super::*;
     use crate::ids::{CallId, TaskId};
+    use crate::secrets::SecretsInUse;
     use crate::user::User;
 
     fn origin(task_id: TaskId) -> Origin {
         let user = User::new("anna", "t");
-        Origin { app_id: "a", function: "f", user, call_id: CallId::generate(), task_id: Some(task_id), attempt: 1 }
+        Origin {
+            app_id: "a",
+            function: "f",
+            user,
+            call_id: CallId::generate(),
+            task_id: Some(task_id),
+            attempt: 1,
+            secrets: SecretsInUse::default(),
+        }
     }
 
     #[test]

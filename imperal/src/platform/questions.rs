@@ -1,5 +1,7 @@
 //! Questions of durable tasks: asked by their bodies, answered by their users.
 
+use serde_json::Value;
+
 use super::Node;
 use super::ledger_errors::{unavailable, unreadable};
 use crate::codes;
@@ -9,9 +11,12 @@ use crate::failpoint;
 use crate::function::has_secrets;
 use crate::ids::QuestionId;
 use crate::ledger::{
-    AnswerOutcome, CloseQuestion, LedgerError, LedgerResult, NewAnswer, NewQuestion, Owner, Question, Work,
+    AnswerOutcome, CloseQuestion, LedgerError, LedgerResult, NewAnswer, NewQuestion, Owner, PageLimit, Question, Work,
 };
 use crate::result::Result;
+
+/// Largest answer, and largest fallback, as JSON, in bytes.
+pub(super) const ANSWER_LIMIT: usize = 64 << 10;
 
 impl Node {
     /// Stores a question once the call has its reply: a user reads the answer to the call first.
@@ -25,12 +30,15 @@ impl Node {
         }
         check_question(&question)?;
         let bytes = question.text.len() + question.schema.len() + question.fallback.as_ref().map_or(0, String::len);
-        self.step_quota.take(&Owner::from(&origin.user), bytes as u64, self.max_stored())?;
+        let quota = self.step_quota.take(&Owner::from(&origin.user), bytes as u64, self.max_stored());
+        if !question.is_about_effect() {
+            quota?;
+        }
         let incarnation = work.lease.incarnation.clone();
         failpoint::hit("before-question");
         let (id, most) = (question.question_id, question.max_open);
         let asked = self
-            .insist(origin, "a question", || self.ledger.ask_question(&incarnation, attempt, question.clone()))
+            .insist(&work, "a question", || self.ledger.ask_question(&incarnation, attempt, question.clone()))
             .await;
         failpoint::hit("after-question");
         match asked {
@@ -56,16 +64,30 @@ impl Node {
         let incarnation = work.lease.incarnation.clone();
         failpoint::hit("before-question-end");
         let write = || self.ledger.close_question(&incarnation, attempt, question_id, why);
-        let closed = self.insist(origin, "the end of a question", write).await;
+        let closed = self.insist(&work, "the end of a question", write).await;
         failpoint::hit("after-question-end");
         closed.map_err(|error| refused(&error))
     }
 
     pub(super) async fn read_question_of(&self, origin: &Origin, question_id: QuestionId) -> Result<Question> {
-        let found = self.insist(origin, "a question", || self.ledger.find_question(question_id)).await;
+        let Some(work) = self.active.find(origin) else { return Err(Error::cancelled()) };
+        let found = self.insist(&work, "a question", || self.ledger.find_question(question_id)).await;
         match found.map_err(|error| unreadable(&error))? {
             Some((_, question)) if Some(question.task_id) == origin.task_id => Ok(question),
             _ => Err(Error::internal(format!("the question {question_id} is not in the ledger"))),
+        }
+    }
+
+    /// The schema with which a question of the task was asked.
+    pub(super) async fn read_question_schema(&self, origin: &Origin, ordinal: u16) -> Result<Option<Value>> {
+        let Some(task_id) = origin.task_id else { return Ok(None) };
+        let (after, one) = (ordinal.saturating_sub(1), PageLimit::rows(1));
+        let read = || self.ledger.questions_after(task_id, after, one);
+        let Some(work) = self.active.find(origin) else { return Err(Error::cancelled()) };
+        let found = self.insist(&work, "the questions of a task", read).await.map_err(|error| unreadable(&error))?;
+        match found.rows.into_iter().find(|question| question.ordinal == ordinal) {
+            Some(question) => Ok(Some(self.read_question_of(origin, question.question_id).await?.schema)),
+            None => Ok(None),
         }
     }
 
@@ -86,11 +108,18 @@ impl Node {
     }
 }
 
-/// Refuses a question for secrets: answers are stored and shown as they are.
+/// Refuses a question for secrets, because answers are stored and shown as they are, and one with a fallback that is
+/// larger than any answer.
 ///
 /// # Errors
 /// `INTERNAL`.
 fn check_question(question: &NewQuestion) -> Result<()> {
+    let bytes = question.fallback.as_ref().map_or(0, String::len);
+    if bytes > ANSWER_LIMIT {
+        let name = &question.name;
+        let text = format!("the fallback of the question `{name}` has {bytes} bytes, more than {ANSWER_LIMIT}");
+        return Err(Error::internal(text));
+    }
     let schema = serde_json::from_str(&question.schema).unwrap_or_default();
     if !has_secrets(&schema) {
         return Ok(());

@@ -13,16 +13,22 @@ use tracing::Instrument;
 
 use super::Node;
 use super::active::Lease;
+use super::durable_digest::BoundEnd;
 use super::messages::{self, WorkRef};
 use super::meters::Reclaimed;
 use crate::failpoint;
-use crate::ledger::{Incarnation, LedgerError, Orphan, Work};
+use crate::ledger::{AuditOutcome, CancelOutcome, Fut, Incarnation, LedgerError, NewAudit, Orphan, Work};
 use crate::trace::TARGET;
 
 /// Orphans per batch: enough for a group commit, few enough to hold in memory.
 const BATCH: u32 = 256;
-/// How long a task that lost its process may be queued before its user is told. A node usually takes it sooner.
+/// How long a task that lost its process may be queued before an event says so. A node usually takes it sooner.
 const UNTOLD: Duration = Duration::from_secs(1);
+/// How often a node looks for stuck tasks and reads the gauges of the backlog, at least. A task is stuck for 30 s before
+/// it is marked, so more looks would only cost statements.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How often one pass marks or announces a few tasks.
+const SHORT_WRITES: u32 = 8;
 /// Largest batch, when the first orphans cannot be settled.
 const MAX_BATCH: u32 = BATCH << 8;
 
@@ -70,6 +76,7 @@ impl Node {
     pub(super) async fn recovery_loop(self: Arc<Self>) {
         let mut tick = tokio::time::interval(self.settings.renew_every);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut looks_again_at = Instant::now();
         while self.ended.run_until_cancelled(tick.tick()).await.is_some() {
             failpoint::hit("recovery");
             if self.may_have_lapsed() {
@@ -79,7 +86,11 @@ impl Node {
             if grace_until.is_some_and(|until| Instant::now() < until) {
                 continue;
             }
-            match self.settle_orphans().await {
+            let looks = Instant::now() >= looks_again_at;
+            if looks {
+                looks_again_at = Instant::now() + LOOK_EVERY.min(self.settings.renew_every * 10);
+            }
+            match self.settle_orphans(looks).await {
                 // The renewal notices when this incarnation has ended.
                 Ok(()) | Err(LedgerError::Fenced) => {}
                 Err(error) => {
@@ -92,16 +103,59 @@ impl Node {
         }
     }
 
-    /// Expires lapsed leases, then settles the work of all ended incarnations.
-    pub(super) async fn settle_orphans(&self) -> Result<(), LedgerError> {
+    /// Ends tasks that were asked to stop before their call had its reply and that no process holds: they wait for no
+    /// slot.
+    pub(super) async fn end_cancelled_tasks(&self) -> Result<(), LedgerError> {
+        for record in self.ledger.cancelled_tasks(256).await? {
+            let task_id = record.task.task_id;
+            let target = Some(task_id.to_string());
+            let audit =
+                NewAudit { target, ..NewAudit::new(&record.owner, "platform", "task.cancel", AuditOutcome::Done) };
+            let end = messages::cancelled_unheld(WorkRef::of_record(&record), &record.task.name);
+            let write = |end| self.ledger.request_cancel(task_id, audit.clone(), end);
+            let ended = match self.bind_end(task_id, end).await {
+                Ok(end) => self.write_unheld_end(task_id, end, write).await,
+                Err(error) => Err(error),
+            };
+            match ended {
+                Ok(CancelOutcome::Ended(record)) => self.meters.task(record.task.state, Duration::ZERO),
+                // Another node has ended it, or a process has it now and sees the request.
+                Ok(CancelOutcome::Requested(_) | CancelOutcome::AlreadyEnded(_)) => {}
+                // One task that cannot be ended does not keep the others.
+                Err(error) => tracing::warn!(task = %task_id, %error, "a cancelled task cannot be ended yet"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Expires lapsed leases, then settles the work of all ended incarnations. Sometimes it also looks at what waits.
+    async fn settle_orphans(&self, looks: bool) -> Result<(), LedgerError> {
         let expired = self.ledger.expire_leases(&self.lease().incarnation).await?;
         self.settle_batches().await?;
-        self.look_for_stuck_tasks().await?;
+        self.end_cancelled_tasks().await?;
+        if looks {
+            self.look_for_stuck_tasks().await?;
+        }
         if expired > 0 && self.ended.run_until_cancelled(tokio::time::sleep(UNTOLD)).await.is_none() {
             return Ok(());
         }
-        self.ledger.announce_queued(&self.lease().incarnation, UNTOLD).await?;
+        let Lease { incarnation, .. } = self.lease();
+        self.repeat(|| self.ledger.announce_queued(&incarnation, UNTOLD)).await?;
         Ok(())
+    }
+
+    /// Repeats a write of a few tasks until it finds none. Other writes come between. A pass ends after some of them, so
+    /// that it does not keep the loop from expiring leases. Returns how many tasks there were.
+    pub(super) async fn repeat<'a>(&self, mut write: impl FnMut() -> Fut<'a, u64>) -> Result<u64, LedgerError> {
+        let mut found = 0;
+        for _ in 0..SHORT_WRITES {
+            let now = write().await?;
+            found += now;
+            if now == 0 || self.ended.is_cancelled() {
+                break;
+            }
+        }
+        Ok(found)
     }
 
     /// Settles the work of incarnations that have ended already, at the start. It expires no lease: the ledger may
@@ -203,7 +257,10 @@ impl Node {
                     call_id: Some(task.call_id),
                     task_id: Some(task.task_id),
                 };
-                self.ledger.reclaim_task(incarnation, task.task_id, messages::reclaimed(work, task)).await?;
+                // A repaired file may have lost that the task is durable, and not its rows.
+                let end = BoundEnd::plain(messages::reclaimed(work, task));
+                let write = |end| self.ledger.reclaim_task(incarnation, task.task_id, end);
+                self.write_unheld_end(task.task_id, end, write).await?;
                 self.meters.reclaimed(Reclaimed::Task);
                 failpoint::hit("task-recovered");
             }

@@ -20,7 +20,8 @@ const PASSES_PER_PERIOD: u32 = 4;
 const MAX_CLOCK_JUMP: Duration = Duration::from_secs(60);
 
 impl Node {
-    /// Prunes until the platform ends: when everything is kept for ever, only values of steps of ended tasks.
+    /// Prunes until the platform ends: when everything is kept for ever, only values of steps of ended tasks, and
+    /// documents whose time is over.
     pub(super) async fn retention_loop(self: Arc<Self>) {
         let shortest = self.settings.keep.shortest().unwrap_or(Duration::MAX);
         let every = (shortest / PASSES_PER_PERIOD).max(Duration::from_secs(1)).min(self.settings.prune_every);
@@ -37,8 +38,8 @@ impl Node {
             match self.ended.run_until_cancelled(self.prune()).await {
                 None => return,
                 Some(Ok(pruned)) if pruned.rows() > 0 => {
-                    let Pruned { turns, calls, tasks, events, audit, .. } = pruned;
-                    tracing::info!(turns, calls, tasks, events, audit, "pruned");
+                    let Pruned { turns, calls, tasks, events, audit, step_values, documents, .. } = pruned;
+                    tracing::info!(turns, calls, tasks, events, audit, step_values, documents, "pruned");
                 }
                 Some(Ok(_)) => {}
                 Some(Err(error)) => tracing::warn!(%error, "pruning failed and goes on at the next pass"),

@@ -1,10 +1,12 @@
 //! The settings of a platform, their defaults, and their valid ranges.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::PlatformError;
+use super::{PlatformError, Queue};
 use crate::context::{MAX_TIMEOUT, PARKED_FROM};
 use crate::ledger::{NewTask, RetentionPolicy};
+use crate::vault::SecretKeys;
 
 /// Times and limits of a platform.
 #[derive(Debug, Clone)]
@@ -34,10 +36,18 @@ pub struct Settings {
     pub program: String,
     /// Most open tasks of a user: running ones, and durable ones that wait. 1,000.
     pub open_tasks_per_user: u32,
+    /// How long a durable task waits for a version of the program that can continue it before it ends. 24 h.
+    pub stuck_for: Duration,
+    /// The queues of durable tasks. See [`Queue`].
+    pub queues: Vec<Queue>,
     /// Bytes of turns that a user may add a day (UTC); 0 for no limit, which is the default. `serve` has 256 MiB.
     /// Over it calls and services' messages are refused; what was accepted still gets its reply and outcome. The
     /// values of steps have a limit of the same size on each node.
     pub stored_per_user_and_day: u64,
+    /// Most documents that a user has of one extension. 100,000.
+    pub documents_per_user: u64,
+    /// Most bytes of a user's documents of one extension: ids and JSON. 256 MiB.
+    pub document_bytes_per_user: u64,
     /// Most open calls of a user on this node, each from before its parameters are read until its reply is
     /// written; 0 for no limit. 50.
     pub calls_per_user: u32,
@@ -51,13 +61,17 @@ pub struct Settings {
     /// How often what is older is looked for, at least. 1 h; more often when something is kept for
     /// less than 4 h.
     pub prune_every: Duration,
+    /// The keys that secrets are sealed with. A program whose extensions declare secrets needs one.
+    pub secret_keys: Option<SecretKeys>,
     /// How often tasks that became ready are looked for without a hint. 1 s.
     pub(crate) look_every: Duration,
     /// From which length on a sleep of a durable task is parked. 60 s.
     pub(crate) parked_from: Duration,
     /// Whether this node takes up durable tasks that other processes left. A process that ends with one command
-    /// does not.
+    /// takes up only tasks of queues that it has started.
     pub(crate) takes_up_tasks: bool,
+    /// The folder of this process's files, if it has one.
+    pub(crate) data_folder: Option<PathBuf>,
 }
 
 /// Tells builds of a program apart: the size and time of the executable, which copies of an image share.
@@ -81,15 +95,21 @@ impl Default for Settings {
             program: program_version(),
             tasks_per_user: 100,
             open_tasks_per_user: 1000,
+            stuck_for: DAY,
+            queues: Vec::new(),
             stored_per_user_and_day: 0,
+            documents_per_user: 100_000,
+            document_bytes_per_user: 256 << 20,
             calls_per_user: 50,
             call_bytes_per_user: 64 << 20,
             shutdown_grace: Duration::from_secs(10),
             keep: RetentionPolicy::FOREVER,
             prune_every: Duration::from_secs(3600),
+            secret_keys: None,
             look_every: Duration::from_secs(1),
             parked_from: PARKED_FROM,
             takes_up_tasks: true,
+            data_folder: None,
         }
     }
 }
@@ -126,6 +146,7 @@ impl Settings {
         within("lease (--lease)", self.lease, (INSTANT * RENEWALS, HOUR));
         within("renew_every", self.renew_every, (INSTANT, HOUR));
         within("shutdown_grace (--shutdown-grace)", self.shutdown_grace, (Duration::ZERO, DAY));
+        within("stuck_for (--stuck-for)", self.stuck_for, (SECOND, CENTURY));
         within("prune_every", self.prune_every, (SECOND, CENTURY));
         for (name, age) in [
             ("keep.turns (--keep-turns)", self.keep.turns),
@@ -155,6 +176,7 @@ impl Settings {
                 ));
             }
         }
+        faults.extend(Queue::faults(&self.queues));
         faults
     }
 
@@ -215,6 +237,7 @@ mod tests {
             s.node = " ".to_owned();
             s.program = String::new();
             s.keep.turns = Some(Duration::MAX);
+            s.queues = vec![Queue::new("render").at_most(0)];
         });
         for wanted in [
             "renew_every is 0 s; use 0.001 s to 3600 s",
@@ -223,10 +246,11 @@ mod tests {
             "node (--node)",
             "program (--program-version)",
             "keep.turns (--keep-turns)",
+            "the queue `render` runs no task",
         ] {
             assert!(faults.iter().any(|fault| fault.contains(wanted)), "{wanted}: {faults:#?}");
         }
-        assert_eq!(faults.len(), 6, "{faults:#?}");
+        assert_eq!(faults.len(), 7, "{faults:#?}");
     }
 
     #[test]

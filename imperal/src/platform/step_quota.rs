@@ -38,6 +38,14 @@ impl StepQuota {
         self.take_at(Timestamp::now(), owner, bytes, limit)
     }
 
+    /// Takes back the bytes of what was not stored after all.
+    pub(super) fn give_back(&self, owner: &Owner, bytes: u64) {
+        let mut today = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stored) = today.bytes.get_mut(owner) {
+            *stored = stored.saturating_sub(bytes);
+        }
+    }
+
     fn take_at(&self, now: Timestamp, owner: &Owner, bytes: u64, limit: u64) -> Result<()> {
         let mut today = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let day = now.as_second().div_euclid(DAY_SECONDS);
@@ -78,6 +86,9 @@ mod tests {
         let refused = quota.take_at(evening, &anna, 41, 100).unwrap_err();
         assert!(refused.to_string().contains("100 bytes"), "{refused}");
         assert!(quota.take_at(evening, &anna, 40, 100).is_ok(), "a refused step does not count");
+        quota.give_back(&anna, 30);
+        assert!(quota.take_at(evening, &anna, 31, 100).is_err());
+        assert!(quota.take_at(evening, &anna, 30, 100).is_ok(), "what was given back is free again");
         assert!(quota.take_at(evening, &ben, 100, 100).is_ok());
         assert!(quota.take_at(morning, &anna, 100, 100).is_ok());
     }

@@ -4,17 +4,23 @@
 //! durable task once for each attempt.
 
 use std::pin::pin;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Node;
 use super::active::ActiveWork;
+use super::durable_digest::BoundEnd;
+use super::durable_write::WRITE_DEADLINE;
 use super::messages::{self, WorkRef};
 use super::meters::Durable;
-use crate::context::Leaving;
+use crate::context::{Context, DurableRun, Leaving};
 use crate::failpoint;
-use crate::ledger::{Attempt, Release, TaskEnd, TaskState};
+use crate::ledger::{Attempt, AttemptReport, Release, StepEnding, TaskEnd, TaskState};
+use crate::rows::AttemptNotes;
 use crate::task::{Ending, Label, Limits, Returned, supervise};
 use crate::trace;
+
+/// Most stored steps that a log line and a timeline name.
+const NAMED_STEPS: usize = 8;
 
 /// One run of a task.
 pub(super) struct TaskRun<'a> {
@@ -22,7 +28,10 @@ pub(super) struct TaskRun<'a> {
     pub(super) work: &'a ActiveWork,
     pub(super) attempt: Attempt,
     pub(super) name: String,
+    /// With the cap of the whole task, which its end names.
     pub(super) limits: Limits,
+    /// The time that earlier attempts have left of the cap.
+    pub(super) cap_left: Duration,
     pub(super) started_at: Instant,
 }
 
@@ -42,7 +51,8 @@ impl TaskRun<'_> {
         let label = Label::Task(self.attempt.task_id, self.name.clone());
         let body = node.watchdog.watch(label, body);
         // Pinned here: passed by value, the future would be stored three times in a parked task.
-        let mut supervised = pin!(supervise(&work.ctx, body, self.limits, &node.killing));
+        let limits = Limits { cap: self.cap_left, ..self.limits };
+        let mut supervised = pin!(supervise(&work.ctx, body, limits, &node.killing));
         let ending = work.lease.lost.run_until_cancelled(supervised.as_mut()).await;
         failpoint::hit("work-done");
         Box::pin(self.finish(ending)).await;
@@ -52,12 +62,25 @@ impl TaskRun<'_> {
     pub(super) async fn finish(&self, ending: Option<Ending>) {
         let Self { node, work, attempt, .. } = *self;
         let origin = work.ctx.origin();
+        if let Some(Ending::Answered(answer)) = &ending
+            && answer.is_success()
+            && let Some(run) = work.ctx.durable_run()
+            && run.note_success()
+        {
+            node.progress.report_steps(attempt, run.so_far());
+        }
         let unsent = node.progress.close(attempt);
+        if ending.is_some() {
+            // Messages that the body began are still stored.
+            let _ = tokio::time::timeout(WRITE_DEADLINE, self.stored_all()).await;
+        }
         node.active.remove(origin);
         let Some(ending) = ending else {
             tracing::warn!("the lease was lost: another node takes over the task");
             return trace::ended(work.ctx.span(), "lost", true);
         };
+        // A report that comes to the ledger after a later one would replace it, and one after the end is refused.
+        let _ = work.lease.lost.run_until_cancelled(node.progress.wait_until_written(attempt)).await;
         if let Some(latest) = unsent {
             // The last progress of the run. A failure does not delay what follows.
             let _ = node.ledger.note_progress(&work.lease.incarnation, vec![(attempt.number, latest)]).await;
@@ -65,36 +88,56 @@ impl TaskRun<'_> {
         match ending {
             Ending::Left(leaving) => self.release(leaving).await,
             ending => {
-                self.warn_of_unasked_steps(&ending);
-                self.end(messages::task_end(WorkRef::from(origin), &self.name, ending, &self.limits)).await;
+                if matches!(ending, Ending::Answered(_)) {
+                    self.warn_of_differing_messages().await;
+                }
+                let notes = self.notes(&ending);
+                self.end(messages::task_end(WorkRef::from(origin), &self.name, ending, &self.limits).notes(notes))
+                    .await;
             }
         }
     }
 
+    /// Completes when nothing of the attempt is on its way into the ledger any more. Returns false when the lease or
+    /// the node has ended before.
+    async fn stored_all(&self) -> bool {
+        let Some(run) = self.work.ctx.durable_run() else { return true };
+        tokio::select! {
+            biased;
+            () = self.work.lease.lost.cancelled() => false,
+            () = self.node.ended.cancelled() => false,
+            () = run.stored_all() => true,
+        }
+    }
+
     /// Writes the outcome, once the call has its reply.
-    pub(super) async fn end(&self, mut end: TaskEnd) {
+    pub(super) async fn end(&self, end: TaskEnd) {
         let Self { node, work, attempt, .. } = *self;
         let incarnation = &work.lease.incarnation;
         // The outcome never comes before the call's reply.
         if work.lease.lost.run_until_cancelled(work.replied.cancelled()).await.is_none() {
             return trace::ended(work.ctx.span(), "lost", true);
         }
-        if let Some(durable) = work.ctx.durable_run() {
-            let binding = node.bind_steps_of_run(attempt.task_id, durable, &mut end);
-            if work.lease.lost.run_until_cancelled(binding).await.is_none() {
-                return trace::ended(work.ctx.span(), "lost", true);
+        let state = end.state;
+        let end = match work.ctx.durable_run() {
+            None => BoundEnd::plain(end),
+            Some(durable) => {
+                let binding = node.bind_end_of_run(attempt.task_id, durable, end);
+                let Some(end) = work.lease.lost.run_until_cancelled(binding).await else {
+                    return trace::ended(work.ctx.span(), "lost", true);
+                };
+                end
             }
-        }
+        };
         failpoint::hit("before-outcome");
-        tracing::debug!(state = end.state.as_str(), "task ended");
+        tracing::debug!(state = state.as_str(), "task ended");
         // Counted before the write: a reader that sees the outcome finds it counted.
-        node.meters.task(end.state, self.started_at.elapsed());
-        let write = || node.ledger.finish_task(incarnation, attempt, end.clone());
-        if !node.retry_until_durable("outcome", write).await {
+        node.meters.task(state, self.started_at.elapsed());
+        if !node.write_end(incarnation, attempt, &end).await {
             return trace::ended(work.ctx.span(), "lost", true);
         }
-        let failed = !matches!(end.state, TaskState::Succeeded | TaskState::Cancelled);
-        trace::ended(work.ctx.span(), end.state.as_str(), failed);
+        let failed = !matches!(state, TaskState::Succeeded | TaskState::Cancelled);
+        trace::ended(work.ctx.span(), state.as_str(), failed);
         failpoint::hit("after-outcome");
     }
 
@@ -106,16 +149,30 @@ impl TaskRun<'_> {
             tracing::warn!("a thread of the task still runs: the task is given back when this process ends");
             return trace::ended(work.ctx.span(), "handed_over", false);
         }
+        // The ledger would refuse a row after the release, and its content would be lost.
+        if !self.stored_all().await {
+            return trace::ended(work.ctx.span(), "lost", true);
+        }
+        let is_cut_off = leaving == Leaving::CutOff;
         let (release, how) = match leaving {
-            Leaving::HandedOver => (Release::HandOver, "handed_over"),
             Leaving::Parked(park) => (Release::Park(park), "parked"),
+            // The body of a stopped one has answered; it does not come here.
+            Leaving::HandedOver | Leaving::CutOff | Leaving::Stopped(_) => (Release::HandOver, "handed_over"),
             Leaving::Misfit(why) => {
                 tracing::warn!(why, "this version of the program cannot continue the task: it waits for another one");
                 (Release::Refused { program: node.settings.program.clone() }, "handed_over")
             }
         };
         failpoint::hit("before-release");
-        let write = || node.ledger.release_task(&work.lease.incarnation, attempt, release.clone());
+        let report = || match work.ctx.durable_run() {
+            Some(run) => {
+                let unused = if is_cut_off { run.unused_if_cut_off() } else { run.waited() };
+                let notes = AttemptNotes { unfinished: run.unfinished(), ..AttemptNotes::default() };
+                AttemptReport::new(unused).notes(screened(&work.ctx, notes.into_json()))
+            }
+            None => AttemptReport::default(),
+        };
+        let write = || node.ledger.release_task(&work.lease.incarnation, attempt, release.clone(), report());
         let released = node.retry_until_durable("release", write).await;
         match (&release, released) {
             (_, false) => {}
@@ -127,17 +184,40 @@ impl TaskRun<'_> {
         failpoint::hit("after-release");
     }
 
-    /// A stored step that the last attempt never asked for was renamed or removed: its work was done twice or
-    /// for nothing.
-    fn warn_of_unasked_steps(&self, ending: &Ending) {
-        let Some(run) = self.work.ctx.durable_run() else { return };
-        if !matches!(ending, Ending::Answered(_)) {
-            return;
+    /// What the timeline says of the attempt besides its rows.
+    fn notes(&self, ending: &Ending) -> Option<String> {
+        let run = self.work.ctx.durable_run()?;
+        let mut notes = AttemptNotes { unfinished: run.unfinished(), ..AttemptNotes::default() };
+        if let Ending::Answered(answer) = ending {
+            if answer.is_success() {
+                // A body that waits for the first of several steps drops the others.
+                notes.unfinished.retain(|step| step.how != StepEnding::CutOff);
+            }
+            (notes.unasked, notes.more_unasked) = unasked_steps(run);
         }
-        let unasked = run.unasked();
-        if !unasked.is_empty() {
-            let names = unasked.iter().take(8).map(String::as_str).collect::<Vec<_>>().join(", ");
-            tracing::warn!(count = unasked.len(), names, "the task ended without asking for steps that were stored");
-        }
+        screened(&self.work.ctx, notes.into_json())
     }
+}
+
+/// Notes without the values of secrets: they have the names, errors and logs of steps that never came to the guard.
+fn screened(ctx: &Context, mut notes: Option<String>) -> Option<String> {
+    if let Some(notes) = &mut notes {
+        ctx.origin().secrets.screen(notes);
+    }
+    notes
+}
+
+/// The stored steps that the last attempt never asked for. Each was renamed or removed in the program, so its work was
+/// done twice or for nothing. With how many more there are.
+fn unasked_steps(run: &DurableRun) -> (Vec<String>, u32) {
+    let mut unasked = run.unasked();
+    if unasked.is_empty() {
+        return (unasked, 0);
+    }
+    unasked.sort_unstable();
+    let count = unasked.len();
+    unasked.truncate(NAMED_STEPS);
+    tracing::warn!(count, names = unasked.join(", "), "the task ended without asking for steps that were stored");
+    let more = u32::try_from(count - unasked.len()).unwrap_or(u32::MAX);
+    (unasked, more)
 }

@@ -92,6 +92,7 @@ impl Node {
     /// node may have claimed a task that waited for a slot; the register decides which of the two runs it.
     pub(super) async fn store_start(&self, run: &TaskRun<'_>, row: NewTask, derived: bool) -> (Result<TaskId>, bool) {
         let (incarnation, task_id) = (&run.work.lease.incarnation, row.task_id);
+        let asked = tokio::time::Instant::now();
         let written = self.write_idempotent("task", || self.ledger.start_task(incarnation, row.clone())).await;
         let stored = match written {
             Ok(Written::Now(task)) => Some(task),
@@ -105,7 +106,7 @@ impl Node {
         match stored {
             Some(task) if task.state == TaskState::Running && task.attempt() == run.attempt => {
                 if let Some(durable) = run.work.ctx.durable_run() {
-                    durable.set_ledger_time(task.created_at);
+                    durable.set_ledger_time(task.created_at, asked, tokio::time::Instant::now());
                 }
                 self.meters.tasks_started.inc();
                 (Ok(task_id), run.begin())
@@ -180,7 +181,8 @@ async fn guarded_task(
     let limits = node.task_limits(task.long_running);
     let name = if task.name.is_empty() { work.ctx.origin().function.to_owned() } else { task.name.clone() };
     let attempt = Attempt::first(task_id);
-    let run = TaskRun { node: &node, work: &work, attempt, name, limits, started_at: Instant::now() };
+    let (cap_left, started_at) = (limits.cap, Instant::now());
+    let run = TaskRun { node: &node, work: &work, attempt, name, limits, cap_left, started_at };
     // The start has a box of its own: a parked task keeps the rest for up to half an hour.
     let running = async {
         let Some(body) = Box::pin(store_task(&run, parent, task, started)).await else { return };

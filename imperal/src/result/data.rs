@@ -72,20 +72,34 @@ impl serde::ser::Error for DataError {
 }
 
 /// Counts the bytes that a result has as JSON text.
-#[derive(Debug, Default)]
-pub(super) struct Size(Cell<usize>);
+#[derive(Debug)]
+pub(super) struct Size {
+    bytes: Cell<usize>,
+    limit: usize,
+}
+
+impl Default for Size {
+    fn default() -> Self {
+        Self { bytes: Cell::new(0), limit: RESULT_LIMIT }
+    }
+}
 
 impl Size {
+    /// For a value whose size is checked elsewhere.
+    pub(super) fn unlimited() -> Self {
+        Self { limit: usize::MAX, ..Self::default() }
+    }
+
     pub(super) fn bytes(&self) -> usize {
-        self.0.get()
+        self.bytes.get()
     }
 
     pub(super) fn add(&self, bytes: usize) {
-        self.0.set(self.0.get().saturating_add(bytes));
+        self.bytes.set(self.bytes().saturating_add(bytes));
     }
 
     pub(super) fn is_over(&self) -> bool {
-        self.bytes() > RESULT_LIMIT
+        self.bytes() > self.limit
     }
 
     pub(super) fn add_text(&self, text: &str) {

@@ -8,6 +8,7 @@ mod compound;
 mod data;
 mod delivery;
 mod key;
+mod storable;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -19,6 +20,7 @@ use serde_json::Value;
 use crate::codes::ErrorCode;
 use crate::error::Error;
 
+pub(crate) use self::storable::{storable, storable_text};
 use self::wire::Status;
 pub use self::wire::WireResult;
 

@@ -1,13 +1,10 @@
-//! Durable tasks: what is stored so that another process can continue one.
+//! Durable tasks: their start, claims and releases. `step` has the rows of their history.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use super::TaskRecord;
-use super::names::named;
+use super::{AttemptEnding, Follows, QueueLimit, TaskRecord};
 use crate::ids::TaskId;
 
 /// The part of a new task that makes it durable.
@@ -22,6 +19,13 @@ pub struct NewDurable {
     pub user: String,
     /// The task whose steps its idempotency keys come from: its own id, or that of the task it goes on from.
     pub root_task: TaskId,
+    /// The version of the program that starts it, for people; empty if it is not known.
+    pub program: String,
+    /// The queue of its extension that it waits in, and whose slot it holds while it runs.
+    pub queue: Option<String>,
+    /// The ended task of its owner that it goes on from or runs again. It inherits rows of that one, and it waits for a
+    /// process.
+    pub follows: Option<Follows>,
 }
 
 impl NewDurable {
@@ -32,7 +36,33 @@ impl NewDurable {
         input: impl Into<String>,
         user: impl Into<String>,
     ) -> Self {
-        Self { task_name: task_name.into(), input: input.into(), user: user.into(), root_task: task_id }
+        let (task_name, input, user) = (task_name.into(), input.into(), user.into());
+        let program = String::new();
+        Self { task_name, input, user, root_task: task_id, program, queue: None, follows: None }
+    }
+
+    /// Sets the version of the program that starts it.
+    #[must_use]
+    pub fn program(self, program: impl Into<String>) -> Self {
+        Self { program: program.into(), ..self }
+    }
+
+    /// Sets the queue.
+    #[must_use]
+    pub fn queue(self, queue: impl Into<String>) -> Self {
+        Self { queue: Some(queue.into()), ..self }
+    }
+
+    /// Sets the ended task that it follows.
+    #[must_use]
+    pub fn follows(self, follows: Follows) -> Self {
+        Self { follows: Some(follows), ..self }
+    }
+
+    /// Sets the task that its idempotency keys come from.
+    #[must_use]
+    pub fn root_task(self, root_task: TaskId) -> Self {
+        Self { root_task, ..self }
     }
 }
 
@@ -85,12 +115,35 @@ pub struct ClaimRequest {
     pub suspect: bool,
     /// No task of an owner who has this many running tasks.
     pub max_running: u32,
+    /// The queues that its program declares. Of any other queue one task runs at once.
+    pub queues: Vec<QueueLimit>,
+    /// Only tasks that the claiming incarnation started or held last.
+    pub only_own: bool,
 }
 
 impl ClaimRequest {
     /// A request for tasks of these names, suspects among them.
     pub fn new(names: Vec<DurableName>, program: impl Into<String>, limit: u32) -> Self {
-        Self { names, program: program.into(), limit, suspect: true, max_running: u32::MAX }
+        let (program, queues) = (program.into(), Vec::new());
+        Self { names, program, limit, suspect: true, max_running: u32::MAX, queues, only_own: false }
+    }
+
+    /// Sets the queues that its program declares.
+    #[must_use]
+    pub fn queues(self, queues: Vec<QueueLimit>) -> Self {
+        Self { queues, ..self }
+    }
+
+    /// Sets whether only tasks are returned that the claiming incarnation started or held last.
+    #[must_use]
+    pub fn only_own(self, only_own: bool) -> Self {
+        Self { only_own, ..self }
+    }
+
+    /// The limits of a queue: for all owners together, and for one owner.
+    pub(crate) fn limits_of(&self, app_id: &str, queue: &str) -> (u32, u32) {
+        let declared = self.queues.iter().find(|limit| limit.app_id == app_id && limit.queue == queue);
+        declared.map_or((1, 1), |limit| (limit.at_most, limit.per_user))
     }
 
     /// Sets whether a suspect may be among them.
@@ -128,6 +181,38 @@ pub struct ClaimedTask {
     pub fruitless: u32,
     /// When it was claimed, by the ledger's clock.
     pub claimed_at: Timestamp,
+    /// From when on a claim could take it. `None` if the ledger does not know.
+    pub ready_at: Option<Timestamp>,
+}
+
+/// The durable tasks that wait for a process, in numbers: for the metrics of operators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Backlog {
+    /// Tasks that are stuck, counted up to [`Backlog::MOST_STUCK`].
+    pub stuck: u64,
+    /// How long the oldest task has been ready that no process has taken. Stuck tasks are left out. `None` if no task
+    /// is ready.
+    pub oldest_ready: Option<Duration>,
+    /// Effects that may have happened or not, of tasks that no process holds: they wait for their user or a process.
+    /// Those of up to [`Backlog::MOST_STUCK`] tasks are counted.
+    pub unknown_effects: u64,
+}
+
+impl Backlog {
+    /// Tasks are counted up to this number, so that a metric stays cheap.
+    pub const MOST_STUCK: u32 = 10_000;
+
+    /// A backlog from its parts.
+    pub fn new(stuck: u64, oldest_ready: Option<Duration>) -> Self {
+        Self { stuck, oldest_ready, unknown_effects: 0 }
+    }
+
+    /// Sets the number of unknown effects.
+    #[must_use]
+    pub fn unknown_effects(self, unknown_effects: u64) -> Self {
+        Self { unknown_effects, ..self }
+    }
 }
 
 /// Why the holder of a durable task gives it back.
@@ -146,7 +231,18 @@ pub enum Release {
     Park(Park),
 }
 
-/// What a parked task waits for: the first of all these.
+impl Release {
+    /// How the attempt ends.
+    pub const fn ending(&self) -> AttemptEnding {
+        match self {
+            Self::HandOver => AttemptEnding::HandedOver,
+            Self::Refused { .. } => AttemptEnding::Refused,
+            Self::Park(_) => AttemptEnding::Parked,
+        }
+    }
+}
+
+/// The waits of a parked task: the first that is over wakes it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Park {
@@ -161,140 +257,4 @@ impl Park {
     pub fn new(wake_at: impl Into<Option<Timestamp>>, questions: Vec<u16>) -> Self {
         Self { wake_at: wake_at.into(), questions }
     }
-}
-
-/// The kind of a row of a durable task's history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum StepKind {
-    /// A step that ran to its end.
-    Step,
-    /// A message from outside of a step.
-    Message,
-    /// A wait for a time. Its value is that time.
-    Sleep,
-    /// A question. Its value is a [`StoredAnswer`](super::StoredAnswer); it was stored when it was answered.
-    Question,
-}
-
-impl StepKind {
-    /// Whether storing it is progress. A message is none, and no question or sleep: a body that says or asks
-    /// something new on each attempt gets no further by it. A wait that is over is progress by its park.
-    pub const fn is_progress(self) -> bool {
-        matches!(self, Self::Step)
-    }
-}
-
-named!(StepKind, "kind of step", { Step = "step", Message = "message", Sleep = "sleep", Question = "question" });
-
-/// A step to store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct NewStep {
-    /// The number among the task's steps: 1, 2, 3 .. in the order of their ends, at most 65,535.
-    pub ordinal: u16,
-    /// The name, unique within the task.
-    pub name: String,
-    /// The kind of the row.
-    pub kind: StepKind,
-    /// How long it took. The ledger stamps its end.
-    pub took: Duration,
-    /// Its value, as JSON.
-    pub value: String,
-    /// Failed tries and outgoing requests, as JSON, for people.
-    pub log: Option<String>,
-}
-
-impl NewStep {
-    /// A step that took no time, without a log.
-    pub fn new(ordinal: u16, name: impl Into<String>, kind: StepKind, value: impl Into<String>) -> Self {
-        let (name, value) = (name.into(), value.into());
-        Self { ordinal, name, kind, took: Duration::ZERO, value, log: None }
-    }
-
-    /// Sets how long it took.
-    #[must_use]
-    pub fn took(self, took: Duration) -> Self {
-        Self { took, ..self }
-    }
-
-    /// Sets its log.
-    #[must_use]
-    pub fn log(self, log: impl Into<String>) -> Self {
-        Self { log: Some(log.into()), ..self }
-    }
-}
-
-/// A stored step.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct StoredStep {
-    /// The number among the task's steps.
-    pub ordinal: u16,
-    /// The name.
-    pub name: String,
-    /// The kind of the row.
-    pub kind: StepKind,
-    /// The attempt that stored it.
-    pub attempt: u32,
-    /// When it began.
-    pub began_at: Timestamp,
-    /// When it was stored.
-    pub done_at: Timestamp,
-    /// Bytes of the value; 0 once the value is no longer kept.
-    pub bytes: u64,
-    /// The value, as JSON. `None` for one over [`StoredStep::INLINE`] bytes, which
-    /// [`DurableTasks::step_value`](crate::ledger::contract::DurableTasks::step_value) returns.
-    pub value: Option<String>,
-    /// Failed tries and outgoing requests, as JSON, for people.
-    pub log: Option<String>,
-}
-
-impl StoredStep {
-    /// Largest value that a list of steps contains, because many tasks may be resumed at once.
-    pub const INLINE: u64 = 4096;
-}
-
-/// The steps of a durable task so far, for people who watch it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[non_exhaustive]
-pub struct StepsSoFar {
-    /// Steps whose result is stored.
-    pub done: u32,
-    /// How many of them an earlier attempt stored.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub kept: u32,
-    /// Steps that run now, at most four.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub current: Vec<CurrentStep>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-pub(super) fn is_zero(count: &u32) -> bool {
-    *count == 0
-}
-
-/// A step that runs now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[non_exhaustive]
-pub struct CurrentStep {
-    /// Its name.
-    pub name: String,
-    /// When it began.
-    #[schemars(with = "String")]
-    pub since: Timestamp,
-    /// Which try this is, if it is not the first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attempt: Option<u32>,
-    /// How many tries it has at most, if it is retried.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub of_attempts: Option<u32>,
-    /// Why the try before failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-    /// When the next try begins.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
-    pub next_at: Option<Timestamp>,
 }

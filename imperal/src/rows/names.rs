@@ -57,7 +57,9 @@ mod tests {
     use serde::Serialize;
     use serde::de::DeserializeOwned;
 
-    use super::super::{AuditOutcome, MsgType, QuestionState, Role, StepKind, TaskState, UnknownName, WaitsFor};
+    use super::super::{
+        AttemptEnding, AuditOutcome, MsgType, QuestionState, Role, StepKind, TaskState, UnknownName, WaitsFor,
+    };
 
     /// Checks all names of a type: an unknown name lists them.
     fn check<T>(names: &[&str])
@@ -87,9 +89,10 @@ mod tests {
             "timed_out",
             "reclaimed",
         ]);
-        check::<WaitsFor>(&["process", "retry", "slot", "version", "time", "answer"]);
-        check::<StepKind>(&["step", "message", "sleep", "question"]);
+        check::<WaitsFor>(&["process", "retry", "slot", "version", "time", "answer", "paused"]);
+        check::<StepKind>(&["step", "message", "sleep", "question", "intent", "effect", "not_done"]);
         check::<QuestionState>(&["open", "answered", "expired", "withdrawn"]);
+        check::<AttemptEnding>(&["parked", "handed_over", "refused", "crashed", "drained", "left", "outcome"]);
         check::<Role>(&["user", "bot"]);
         check::<MsgType>(&["response", "system", "tool_result"]);
         check::<AuditOutcome>(&["done", "refused", "critical"]);

@@ -20,7 +20,7 @@ pub enum QuestionState {
     Open,
     /// It has its answer.
     Answered,
-    /// Nobody answered in time, and the task has gone on.
+    /// No answer came in time, and the task has gone on.
     Expired,
     /// The task no longer asks it, or has ended.
     Withdrawn,
@@ -43,11 +43,11 @@ pub struct NewQuestion {
     pub ordinal: u16,
     /// Its name, unique among the task's steps.
     pub name: String,
-    /// What the user reads.
+    /// The text that the user reads.
     pub text: String,
     /// The JSON Schema of the answer, as JSON.
     pub schema: String,
-    /// What the task goes on with if nobody answers, as JSON, for people.
+    /// The value with which the task goes on if no answer comes, as JSON, for people.
     pub fallback: Option<String>,
     /// How long an answer is accepted.
     pub within: Duration,
@@ -76,7 +76,7 @@ impl NewQuestion {
         Self { within, ..self }
     }
 
-    /// Sets what the task goes on with if nobody answers.
+    /// Sets the value with which the task goes on if no answer comes.
     #[must_use]
     pub fn fallback(self, fallback: impl Into<String>) -> Self {
         Self { fallback: Some(fallback.into()), ..self }
@@ -95,6 +95,9 @@ impl NewQuestion {
     }
 }
 
+/// How the stored form of an answer begins.
+const ANSWERED: &str = "{\"answered\":";
+
 /// The value of a question's step, as it is stored: what the task goes on with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -104,7 +107,7 @@ pub enum StoredAnswer<T = Value> {
     Open(QuestionId),
     /// The answer, as it was given.
     Answered(T),
-    /// Nobody answered in time.
+    /// No answer came in time.
     Expired,
     /// The task withdrew it.
     Withdrawn,
@@ -119,7 +122,12 @@ impl StoredAnswer {
 
     /// The stored form of an answer, from its JSON.
     pub fn answered(answer: &str) -> String {
-        format!("{{\"answered\":{answer}}}")
+        format!("{ANSWERED}{answer}}}")
+    }
+
+    /// Whether a stored form has an answer.
+    pub(crate) fn is_answered(stored: &str) -> bool {
+        stored.starts_with(ANSWERED)
     }
 }
 
@@ -135,11 +143,11 @@ pub struct Question {
     pub ordinal: u16,
     /// Its name.
     pub name: String,
-    /// What the user reads.
+    /// The text that the user reads.
     pub text: String,
     /// The JSON Schema of the answer.
     pub schema: Value,
-    /// What the task goes on with if nobody answers.
+    /// The value with which the task goes on if no answer comes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<Value>,
     /// Whether it still waits.
@@ -153,7 +161,7 @@ pub struct Question {
     /// The answer, as long as it is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<Value>,
-    /// Who answered: the user, or the service that answered for the user.
+    /// The user who answered, or the service that answered for the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_by: Option<String>,
     /// When it was answered.
@@ -189,7 +197,7 @@ impl Question {
 pub struct NewAnswer {
     /// The answer, as JSON.
     pub value: String,
-    /// Who answers: the user, or a service.
+    /// The user who answers, or a service.
     pub by: String,
     /// The audit row.
     pub audit: NewAudit,
@@ -202,7 +210,7 @@ impl NewAnswer {
     }
 }
 
-/// What became of an answer.
+/// The outcome of an answer.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "a caller that ignores a new outcome must not compile")]
 pub enum AnswerOutcome {

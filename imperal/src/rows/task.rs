@@ -1,14 +1,12 @@
-//! Tasks: their start, states and end.
-
-use std::time::Duration;
+//! Tasks: their states, progress and end.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::durable::is_zero;
 use super::names::named;
-use super::{Attempt, Incarnation, NewAudit, NewDurable, Owner, StepsSoFar, TurnBody, Work};
+use super::step::is_zero;
+use super::{Attempt, Follows, Incarnation, NewAudit, Owner, StepsSoFar, TurnBody};
 use crate::ids::{CallId, TaskId};
 use crate::result::WireResult;
 
@@ -82,7 +80,7 @@ pub enum WaitsFor {
     Process,
     /// The time of its next attempt, after crashes.
     Retry,
-    /// An end of another running task of its user.
+    /// An end of another running task: of its user, or of its queue.
     Slot,
     /// A version of the program that can run it.
     Version,
@@ -90,6 +88,8 @@ pub enum WaitsFor {
     Time,
     /// An answer to a question.
     Answer,
+    /// An operator, who has paused all tasks of its name.
+    Paused,
 }
 
 named!(WaitsFor, "reason to wait", {
@@ -99,9 +99,10 @@ named!(WaitsFor, "reason to wait", {
     Version = "version",
     Time = "time",
     Answer = "answer",
+    Paused = "paused",
 });
 
-/// A task as users see it. [`NewTask::into_task`] makes one.
+/// A task as users see it. [`NewTask::into_task`](super::NewTask::into_task) makes one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Task {
@@ -118,6 +119,20 @@ pub struct Task {
     /// The key, if the author gave one. No other open task of the user and the extension has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// The queue that it waits in, if the author gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
+    /// How many tasks get a slot of the queue before it, while it waits for one. Only answers to requests have it:
+    /// it changes with other users' tasks, and so no event tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<u32>,
+    /// The ended task that it goes on from, or runs again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<Follows>,
+    /// The task that goes on from it, or runs it again. Only the answer to a request for this task has it, and only if
+    /// the new task was started without an idempotency key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub followed_by: Option<TaskId>,
     /// The state.
     pub state: TaskState,
     /// Whether the cap is the long one, 1800 s.
@@ -147,10 +162,14 @@ pub struct Task {
     /// How many of its questions wait for an answer.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub open_questions: u32,
+    /// How many of its effects have begun and are not known to be done or not done. One that runs is among them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub open_effects: u32,
     /// When it was started.
     #[schemars(with = "String")]
     pub created_at: Timestamp,
-    /// When its cap ends it. A task that no process runs has no deadline.
+    /// When its cap ends it at the earliest: short sleeps of a durable task put it off. A task that no process runs has
+    /// no deadline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub deadline_at: Option<Timestamp>,
@@ -235,136 +254,6 @@ impl Progress {
     }
 }
 
-/// A task to start.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct NewTask {
-    /// Its id.
-    pub task_id: TaskId,
-    /// The call that it belongs to: the one that starts it, or the one that the starting task belongs to.
-    pub call_id: CallId,
-    /// The work that starts it: `call_id`'s handler, or an attempt of another task.
-    pub parent: Work,
-    /// The owner.
-    pub owner: Owner,
-    /// The extension.
-    pub app_id: String,
-    /// The function.
-    pub function: String,
-    /// Its name.
-    pub name: String,
-    /// Refuse if the owner has an open task of the same extension with the same key.
-    pub key: Option<String>,
-    /// Whether the cap is the long one, 1800 s.
-    pub long_running: bool,
-    /// The cap. The deadline is the ledger's current time plus this.
-    pub cap: Duration,
-    /// How many running tasks the owner may have. Over it a background task is refused; a durable task is
-    /// stored as `Queued` and waits for a slot.
-    pub max_running: u32,
-    /// Refuse if the owner has this many open tasks already.
-    pub max_open: u32,
-    /// The data that another process needs to run it; `None` for a background task, whose closure dies with its process.
-    pub durable: Option<NewDurable>,
-}
-
-impl NewTask {
-    /// The cap of a task that is not long-running.
-    pub const CAP: Duration = Duration::from_secs(180);
-
-    /// A task under a new id: named after its function, without a key, with [`CAP`](Self::CAP) and without
-    /// limits. `call_id`'s handler starts it.
-    pub fn new(call_id: CallId, owner: Owner, app_id: impl Into<String>, function: impl Into<String>) -> Self {
-        let function = function.into();
-        Self {
-            task_id: TaskId::generate(),
-            call_id,
-            parent: Work::Call(call_id),
-            owner,
-            app_id: app_id.into(),
-            name: function.clone(),
-            function,
-            key: None,
-            long_running: false,
-            cap: Self::CAP,
-            max_running: u32::MAX,
-            max_open: u32::MAX,
-            durable: None,
-        }
-    }
-
-    /// Sets the name.
-    #[must_use]
-    pub fn name(self, name: impl Into<String>) -> Self {
-        Self { name: name.into(), ..self }
-    }
-
-    /// Sets the key.
-    #[must_use]
-    pub fn key(self, key: impl Into<String>) -> Self {
-        Self { key: Some(key.into()), ..self }
-    }
-
-    /// Sets the cap, and whether it is the long one.
-    #[must_use]
-    pub fn cap(self, cap: Duration, long_running: bool) -> Self {
-        Self { long_running, cap, ..self }
-    }
-
-    /// Sets the limit on the owner's running tasks.
-    #[must_use]
-    pub fn max_running(self, max_running: u32) -> Self {
-        Self { max_running, ..self }
-    }
-
-    /// Sets the limit on the owner's open tasks.
-    #[must_use]
-    pub fn max_open(self, max_open: u32) -> Self {
-        Self { max_open, ..self }
-    }
-
-    /// Sets the attempt of another task that starts it.
-    #[must_use]
-    pub fn parent(self, parent: Work) -> Self {
-        Self { parent, ..self }
-    }
-
-    /// Makes it durable.
-    #[must_use]
-    pub fn durable(self, durable: NewDurable) -> Self {
-        Self { durable: Some(durable), ..self }
-    }
-
-    /// The task at its start; for backends. `starts` is false for a durable task that waits for a slot.
-    pub fn into_task(self, now: Timestamp, deadline_at: Timestamp, starts: bool) -> Task {
-        Task {
-            task_id: self.task_id,
-            call_id: self.call_id,
-            app_id: self.app_id,
-            function: self.function,
-            name: self.name,
-            key: self.key,
-            state: if starts { TaskState::Running } else { TaskState::Queued },
-            long_running: self.long_running,
-            percent: None,
-            message: None,
-            durable: self.durable.is_some(),
-            // A claim adds one.
-            attempt: u32::from(starts),
-            waits_for: (!starts).then_some(WaitsFor::Slot),
-            ready_at: (!starts).then_some(now),
-            steps: None,
-            open_questions: 0,
-            created_at: now,
-            deadline_at: starts.then_some(deadline_at),
-            cancel_requested_at: None,
-            interrupted_at: None,
-            finished_at: None,
-            result: None,
-        }
-    }
-}
-
 /// The end of a task: everything that one transaction writes.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -375,12 +264,28 @@ pub struct TaskEnd {
     pub turn: TurnBody,
     /// The audit row of the delivery.
     pub audit: NewAudit,
+    /// How many open effects the turn and the audit row speak of. The ledger refuses an end that is silent about one.
+    pub open_effects: u32,
+    /// What [`TaskAttempt::notes`](super::TaskAttempt::notes) keeps of the attempt in which the task ends.
+    pub notes: Option<String>,
 }
 
 impl TaskEnd {
-    /// An end from its parts.
+    /// An end from its parts, of a task without open effects.
     pub fn new(state: TaskState, turn: TurnBody, audit: NewAudit) -> Self {
-        Self { state, turn, audit }
+        Self { state, turn, audit, open_effects: 0, notes: None }
+    }
+
+    /// Sets how many open effects its texts speak of.
+    #[must_use]
+    pub fn open_effects(self, open_effects: u32) -> Self {
+        Self { open_effects, ..self }
+    }
+
+    /// Sets the notes on the attempt.
+    #[must_use]
+    pub fn notes(self, notes: impl Into<Option<String>>) -> Self {
+        Self { notes: notes.into(), ..self }
     }
 }
 

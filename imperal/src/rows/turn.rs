@@ -53,6 +53,9 @@ pub struct TurnBody {
     /// The task it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_id: Option<TaskId>,
+    /// The ended task that a user's call goes on from, or runs again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<TaskId>,
     /// The result that it shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<WireResult>,
@@ -96,6 +99,7 @@ impl TurnBody {
             params: None,
             call_id: None,
             task_id: None,
+            follows: None,
             result: None,
             refresh_panels: None,
             truncated: false,

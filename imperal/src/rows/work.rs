@@ -53,7 +53,7 @@ impl Incarnation {
     }
 }
 
-/// What a renewal tells a node of its work.
+/// The news that a renewal brings a node of its work.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RenewalNews {
@@ -94,6 +94,7 @@ impl Event {
 /// The change that an event reports.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "an event is read, sent and dropped; most are tasks")]
 pub enum EventBody {
     /// A turn was added.
     Turn(Turn),
@@ -153,7 +154,7 @@ pub enum MessageSource {
     /// An unsettled call or task of the chat's user.
     Work(Fence),
     /// An attempt of a durable task of the chat's user. The step is stored in the same transaction, so that a
-    /// later attempt knows that the message was said.
+    /// later attempt knows that the message was delivered.
     Step(Fence, NewStep),
     /// A service or user outside of any call or task.
     Outside {
@@ -170,6 +171,7 @@ impl MessageSource {
 /// Unsettled work whose incarnation has ended.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "recovery that ignores a new kind of work must not compile")]
+#[expect(clippy::large_enum_variant, reason = "few are read at a time, and each is settled and dropped")]
 pub enum Orphan {
     /// A call without its reply.
     Call {

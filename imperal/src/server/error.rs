@@ -44,6 +44,13 @@ pub enum ServerError {
     NoPostgres,
     /// A value of [`App::state_in`](crate::App::state_in) could not be made.
     State(Box<dyn std::error::Error + Send + Sync>),
+    /// The key of this user of the machine, for secrets under `dev`, cannot be read or made.
+    DeveloperKey {
+        /// Its file; `None` if this machine names no folder for it.
+        path: Option<PathBuf>,
+        /// Why not.
+        source: io::Error,
+    },
     /// The node did not start: settings out of their range, functions that cannot be served, the ledger.
     Platform(PlatformError),
     /// A key or a token cannot be used.
@@ -75,6 +82,14 @@ impl fmt::Display for ServerError {
                 "this build has no PostgreSQL ledger: leave out the database URL (`--database-url`), or build with imperal's feature `postgres`",
             ),
             Self::State(error) => error.fmt(f),
+            Self::DeveloperKey { path: Some(path), source } => write!(
+                f,
+                "the key for secrets in {} cannot be used: {source}; or set IMPERAL_SECRET_KEYS",
+                path.display()
+            ),
+            Self::DeveloperKey { path: None, source } => {
+                write!(f, "there is no place for a key for secrets: {source}; set IMPERAL_SECRET_KEYS")
+            }
             Self::Platform(error) => error.fmt(f),
             Self::Auth(error) => error.fmt(f),
             Self::Listen { address, source } => {

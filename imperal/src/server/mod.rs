@@ -56,6 +56,7 @@
 // Owns the order of a start (settings, data folder, keys, ledger, states, node) and of a stop. It does not know
 // command lines, environment variables, logs or signals.
 
+mod developer_keys;
 mod error;
 mod folder;
 mod ledger;
@@ -77,7 +78,7 @@ use crate::function::Registry;
 use crate::gateway::{
     AllowedHosts, Auth, ConnectionLimits, Gateway, LOCAL_TENANT, LOCAL_USER, Listener, LocalKey, UserLimits, Verifier,
 };
-use crate::platform::{Access, Platform, RunningWork};
+use crate::platform::{Access, Platform, RunningWork, SecretKeys};
 use crate::user::User;
 
 impl App {
@@ -96,6 +97,7 @@ impl App {
             hosts: AllowedHosts::any(),
             limits: UserLimits::default(),
             service_tenant: LOCAL_TENANT.to_owned(),
+            makes_keys: false,
         }
     }
 }
@@ -112,6 +114,7 @@ pub struct ServerBuilder {
     hosts: AllowedHosts,
     limits: UserLimits,
     service_tenant: String,
+    makes_keys: bool,
 }
 
 impl ServerBuilder {
@@ -128,6 +131,19 @@ impl ServerBuilder {
     /// `postgres` the start fails.
     pub(crate) fn database(mut self, url: String, connections: Option<u16>) -> Self {
         self.database = Some(ledger::Database { url, connections });
+        self
+    }
+
+    /// The keys that secrets are sealed with: see [`SecretKeys`]. A program whose extensions declare secrets does not
+    /// start without one.
+    pub fn secret_keys(mut self, keys: SecretKeys) -> Self {
+        self.app.settings.secret_keys = Some(keys);
+        self
+    }
+
+    /// Seals secrets with a key of this user of the machine, which is made where it is needed.
+    pub(crate) fn with_developer_keys(mut self) -> Self {
+        self.makes_keys = true;
         self
     }
 
@@ -200,7 +216,12 @@ impl ServerBuilder {
             None => ledger::open_file(&folder)?,
             Some(database) => database.connect(&folder, &mut self.app.settings).await?,
         };
+        let has_secrets = registry.extensions().any(|extension| !extension.secrets().is_empty());
+        if self.makes_keys && has_secrets && self.app.settings.secret_keys.is_none() {
+            self.app.settings.secret_keys = Some(developer_keys::of_ledger(&*ledger).await?);
+        }
         let states = self.app.states_in(folder.path())?;
+        self.app.settings.data_folder = Some(folder.path().to_owned());
         let platform = Platform::start(registry, ledger, states, self.app.settings).await?;
         let gateway = Gateway::new(platform, auth).limits(self.limits).hosts(self.hosts);
         Ok(Server { gateway: gateway.service_tenant(self.service_tenant), folder: Arc::new(folder) })
@@ -323,9 +344,12 @@ impl ListeningServer {
     }
 }
 
-/// The person at this machine: the user of `dev` and of the terminal commands. May read all audit rows.
+/// The person at this machine: the user of `dev` and of the terminal commands. May read all audit rows, and is an
+/// operator of all tasks, documents and secrets.
 pub(crate) fn local_user() -> User {
     let mut user = User::new(LOCAL_USER, LOCAL_TENANT);
-    user.scopes = vec!["audit:read:all".to_owned()];
+    user.scopes = ["audit:read:all", "tasks:operate:all", "documents:operate:all", "secrets:operate:all"]
+        .map(str::to_owned)
+        .to_vec();
     user
 }

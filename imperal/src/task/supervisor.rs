@@ -1,10 +1,11 @@
 //! Runs one piece of work and decides how it ends.
 //!
 //! The work runs in a tokio task of its own, so that a future which blocks its thread does not delay its own
-//! cap. One timer serves all deadlines, which keeps a parked task small.
+//! cap. One timer serves all deadlines, which keeps a parked task small. The cap counts running time: not the time in
+//! which a durable body only waits.
 //!
 //! The cancel ladder: the work notices a cancel through its surfaces. If it still runs after the grace period, it
-//! is dropped. A result after the work noticed the cancel is discarded; a result before that is kept.
+//! is dropped, or once no effect of it is in flight, but after 30 s at the latest. A result after the work noticed the cancel is discarded; a result before that is kept.
 //!
 //! The work's `on_cancel` cleanups run when the work is gone and before its ending is reported, with a grace
 //! period of their own.
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
-use crate::context::{Context, Leaving, StopReason, clean_up, forget_cleanups};
+use crate::context::{Context, EFFECT_GRACE, Leaving, StopReason, clean_up, forget_cleanups, screen_ending};
 use crate::error::Error;
 use crate::panic_text::panic_text;
 use crate::result::{Result, WireResult};
@@ -73,12 +74,16 @@ pub(crate) async fn supervise(
 ) -> Ending {
     let _forgets = Forgets(ctx);
     let mut work = AbortOnDropHandle::new(tokio::spawn(work.instrument(ctx.span().span().clone())));
-    let signal = ctx.signal();
-    let expiry = Instant::now() + limits.cap;
-    signal.expire_at(expiry);
+    let (signal, secrets) = (ctx.signal(), &ctx.origin().secrets);
+    let unwaited = Instant::now() + limits.cap;
+    signal.expire_at(unwaited);
+    // The time in which a durable body only waits is no running time.
+    let expiry = || unwaited + ctx.durable_run().map_or(Duration::ZERO, |run| run.waited());
     let mut silent_at = Instant::now() + limits.liveness;
     let mut drop_at: Option<Instant> = None;
-    let timer = tokio::time::sleep_until(expiry.min(silent_at));
+    // From a cancel on: how long the closure of an effect may still run.
+    let mut effects_until = unwaited;
+    let timer = tokio::time::sleep_until(unwaited.min(silent_at));
     tokio::pin!(timer);
     let ending = loop {
         tokio::select! {
@@ -86,29 +91,38 @@ pub(crate) async fn supervise(
             joined = &mut work => {
                 break match joined {
                     _ if signal.was_noticed() => Ending::Cancelled,
-                    Ok(Returned::Answer(Ok(answer))) => Ending::Answered(answer),
-                    Ok(Returned::Answer(Err(error))) => Ending::Failed(error),
+                    Ok(Returned::Answer(answer)) => match screen_ending(secrets, answer) {
+                        Ok(answer) => Ending::Answered(answer),
+                        Err(error) => Ending::Failed(error),
+                    },
                     // The body is gone, so a cancel that it did not notice can end the task now.
                     Ok(Returned::Left(_)) if drop_at.is_some() => Ending::Cancelled,
                     Ok(Returned::Left(leaving)) => Ending::Left(leaving),
-                    Err(failed) => Ending::Panicked(failure_text(failed)),
+                    Err(failed) => Ending::Panicked(secrets.replace(&failure_text(failed)).into_owned()),
                 };
             }
             () = kill.cancelled() => break match ctx.durable_run() {
                 Some(_) if drop_at.is_some() => Ending::Cancelled,
-                Some(_) => Ending::Left(Leaving::HandedOver),
+                Some(_) => Ending::Left(Leaving::CutOff),
                 None => Ending::Interrupted,
             },
             () = signal.cancel_requested(), if drop_at.is_none() => {
                 let at = Instant::now() + limits.grace;
                 drop_at = Some(at);
-                timer.as_mut().reset(at.min(expiry));
+                effects_until = Instant::now() + limits.grace.max(EFFECT_GRACE);
+                timer.as_mut().reset(at.min(expiry()));
             }
             () = &mut timer => {
                 let now = Instant::now();
-                if drop_at.is_some_and(|at| at <= now) {
-                    break Ending::Cancelled;
+                if let Some(at) = drop_at.filter(|at| *at <= now) {
+                    // Cut off in the middle, an effect would be unknown.
+                    let has_effects = ctx.durable_run().is_some_and(|run| run.has_effects());
+                    if !has_effects || effects_until <= at {
+                        break Ending::Cancelled;
+                    }
+                    drop_at = Some((now + LOOK_EVERY).min(effects_until));
                 }
+                let expiry = expiry();
                 if expiry <= now {
                     break if signal.was_noticed() { Ending::Cancelled } else { Ending::TimedOut };
                 }
@@ -116,7 +130,10 @@ pub(crate) async fn supervise(
                 if silent_at <= now && drop_at.is_none() {
                     break Ending::Silent;
                 }
-                timer.as_mut().reset(drop_at.unwrap_or(silent_at).min(expiry));
+                // While the body waits, the end by the cap stays as far away as it is now.
+                let moves = ctx.durable_run().is_some_and(|run| run.only_waits());
+                let look = if moves { expiry.max(now + SHORTEST_LOOK) } else { expiry };
+                timer.as_mut().reset(drop_at.unwrap_or(silent_at).min(look));
             }
         }
     };
@@ -146,6 +163,12 @@ impl Drop for Forgets<'_> {
         forget_cleanups(self.0);
     }
 }
+
+/// How often the cap of a body that waits is looked at, when little of it is left.
+const SHORTEST_LOOK: Duration = Duration::from_millis(20);
+
+/// How often a cancelled task is looked at while the closure of an effect runs.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Longest wait for an aborted body of a durable task to be gone.
 const ABORTED: Duration = Duration::from_secs(1);

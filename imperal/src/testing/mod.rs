@@ -7,23 +7,28 @@
 //! milliseconds.
 
 mod clock;
+mod documents;
 mod from_test;
 mod http;
 mod log;
 mod outcome;
 mod platform;
+mod replay;
+mod secrets;
 mod setup;
 mod state;
 mod transcript;
 mod user;
 mod watch;
 
+pub use documents::TestDocuments;
 pub use from_test::FromTest;
 #[doc(hidden)]
 pub use from_test::{assert_from_test, run};
 pub use http::{Reply, Rule, RuleLog, ScriptedHttp, SentRequest};
 pub use outcome::Outcome;
 pub use platform::TestPlatform;
+pub use replay::{Replay, ReplayEnd, ReplayProblem, ReplayReport, ReplayedTask, replay};
 pub use setup::TestSetup;
 pub use user::TestUser;
 pub use watch::Report;

@@ -18,7 +18,8 @@ use crate::platform::{Platform, Settings};
 ///
 /// The rules of [`http`](Self::http) answer outgoing calls; only
 /// [`TestSetup::real_network`] lets them leave the process. The platform panics when it is dropped
-/// after a call that no rule answered. When a test fails, the drop prints the chat of each user,
+/// after a call that no rule answered, or after a fault in a durable task's body that an interruption
+/// would show ([`take_warnings`](Self::take_warnings)). When a test fails, the drop prints the chat of each user,
 /// unless the failed assertion has printed it.
 ///
 /// ```
@@ -79,6 +80,10 @@ impl Shared {
 
     fn replace(&self, platform: Option<Platform>) {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = platform;
+    }
+
+    pub(super) fn ledger(&self) -> Arc<dyn Ledger> {
+        self.kept.ledger.clone()
     }
 
     pub(super) fn watch(&self) -> &Watch {
@@ -155,6 +160,13 @@ impl TestPlatform {
 
     pub(super) fn ledger(&self) -> Arc<dyn Ledger> {
         self.0.kept.ledger.clone()
+    }
+
+    /// The faults in the bodies of durable tasks that an interruption would show, so far: requests and starts outside
+    /// of steps, messages that differ between attempts, paths of local files in stored values. `docs/durable.md` lists
+    /// them. The platform panics with them when it is dropped, except for those that this has returned.
+    pub fn take_warnings(&self) -> Vec<String> {
+        self.0.watch.take_warnings()
     }
 
     /// A user of the default tenant.
@@ -239,7 +251,15 @@ impl Drop for TestPlatform {
             }
         }
         self.0.watch.let_go();
-        self.0.http.finish(failing);
+        let faults: Vec<String> = self.0.watch.take_warnings().into_iter().chain(self.0.http.finish()).collect();
+        if faults.is_empty() {
+            return;
+        }
+        if failing {
+            eprintln!("{}", faults.join("\n"));
+        } else {
+            panic!("{}", faults.join("\n"));
+        }
     }
 }
 

@@ -11,7 +11,8 @@ use super::http::Network;
 use super::platform::{Kept, TestPlatform};
 use super::state::StateSetup;
 use crate::ledger::{Clock, Ledger, MemoryLedger};
-use crate::platform::Settings;
+use crate::platform::{Queue, Settings};
+use crate::vault::SecretKeys;
 
 /// A test platform before it starts: state, settings, ledger, clock, outgoing HTTP.
 #[must_use = "nothing starts before `.start().await`"]
@@ -32,6 +33,7 @@ impl Default for TestSetup {
             look_every: hour,
             lease,
             renew_every: lease / 6,
+            secret_keys: SecretKeys::of_tests(),
             ..Settings::default()
         };
         Self { state: StateSetup::default(), settings, ledger: None, network: Network::default() }
@@ -69,6 +71,12 @@ impl TestSetup {
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
         self.state.make(make);
+        self
+    }
+
+    /// Declares a queue of durable tasks, as [`App::queue`](crate::App::queue) does.
+    pub fn queue(mut self, queue: Queue) -> Self {
+        self.settings.queues.push(queue);
         self
     }
 

@@ -11,7 +11,7 @@ use super::platform::Shared;
 use super::transcript::Printed;
 use super::watch::Report;
 use crate::ids::TaskId;
-use crate::ledger::{AuditRow, FeedSignal, Owner, Question, QuestionState, Task, TaskState, Turn};
+use crate::ledger::{AuditRow, FeedSignal, Ledger, Owner, Question, QuestionState, Task, TaskState, Turn};
 use crate::platform::{Access, Answered, CallReply};
 use crate::result::Result;
 use crate::user::User;
@@ -34,9 +34,24 @@ impl TestUser {
         Self { shared, owner: Owner::from(&user), user, printed, answers: Answers::default() }
     }
 
+    pub(super) fn platform(&self) -> crate::platform::Platform {
+        self.shared.platform()
+    }
+
+    pub(super) fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
     /// The user's access to the platform, as the HTTP API has it.
     pub fn access(&self) -> Access {
         self.shared.platform().access(self.user.clone())
+    }
+
+    /// The ledger, this user and the extension whose documents a test means: the only one, or the first.
+    pub(super) fn for_documents(&self) -> (Arc<dyn Ledger>, Owner, String) {
+        let platform = self.shared.platform();
+        let app_id = platform.registry().extensions().next().map_or("", |extension| extension.app_id()).to_owned();
+        (self.shared.ledger(), self.owner.clone(), app_id)
     }
 
     /// Calls a function of the extension that has it, and waits for its reply.
@@ -175,6 +190,34 @@ impl TestUser {
         }
     }
 
+    /// Goes on from an ended durable task, and returns the new task's id.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn continue_task(&self, task_id: TaskId) -> TaskId {
+        let followed = self.access().continue_task(task_id, None, None).await;
+        followed.unwrap_or_else(|error| panic!("{error}")).task.task_id
+    }
+
+    /// Goes on from an ended durable task with the step of this number, and returns the new task's id. Stored steps and
+    /// done effects are numbered from 1.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn continue_from(&self, task_id: TaskId, from_step: u32) -> TaskId {
+        let followed = self.access().continue_task(task_id, Some(from_step), None).await;
+        followed.unwrap_or_else(|error| panic!("{error}")).task.task_id
+    }
+
+    /// Runs an ended durable task again from the start, and returns the new task's id.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn run_again(&self, task_id: TaskId) -> TaskId {
+        let followed = self.access().run_again(task_id, None).await;
+        followed.unwrap_or_else(|error| panic!("{error}")).task.task_id
+    }
+
     /// Requests a cancel of a task; [`outcome`](Self::outcome) waits for its end.
     ///
     /// # Panics
@@ -183,7 +226,8 @@ impl TestUser {
         self.access().cancel(task_id).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Answers each question of this name as soon as a test waits for the end of its task.
+    /// Answers each question of this name as soon as a test waits for the end of its task, and each question about
+    /// an unknown effect of this name (with an [`EffectAnswer`](crate::context::EffectAnswer)).
     pub fn answers(&self, name: impl Into<String>, answer: impl Into<Value>) -> &Self {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner).insert(name.into(), answer.into());
         self
@@ -193,11 +237,11 @@ impl TestUser {
     async fn give_answers(&self, task_id: TaskId) -> bool {
         let mut given = false;
         for question in self.questions(task_id).await {
-            let answer = self.answers.lock().unwrap_or_else(PoisonError::into_inner).get(&question.name).cloned();
+            let name = question.effect().unwrap_or(&question.name);
+            let answer = self.answers.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
             if let (QuestionState::Open, Some(answer)) = (question.state, answer) {
                 let answered = self.access().answer(task_id, Some(question.question_id), answer).await;
-                let answered =
-                    answered.unwrap_or_else(|error| panic!("the answer to `{}` is refused: {error}", question.name));
+                let answered = answered.unwrap_or_else(|error| panic!("the answer to `{name}` is refused: {error}"));
                 given |= matches!(answered, Answered::Accepted(_));
             }
         }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use crate::context::{Origin, ProgressMark, ReportPause, StepMoment, WorkListener};
+use crate::context::{Hazard, Origin, ProgressMark, ReportPause, StepMoment, WorkListener};
 use crate::ids::TaskId;
 use crate::ledger::Owner;
 use crate::platform::Platform;
@@ -38,6 +38,8 @@ struct Watched {
     points: HashMap<Owner, Point>,
     /// Moments of steps, by user.
     steps: HashMap<Owner, StepWatch>,
+    /// Faults in the bodies of durable tasks, each text once.
+    warnings: Vec<String>,
 }
 
 /// Counts the moments of a user's steps, and holds the work at one of them.
@@ -85,6 +87,11 @@ impl Watch {
         self.lock().steps.remove(owner).map_or(0, |watch| watch.seen)
     }
 
+    /// The faults in the bodies of durable tasks so far. Removes them.
+    pub(super) fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut self.lock().warnings)
+    }
+
     /// Whether the cancel was requested. Removes the point.
     pub(super) fn has_come(&self, owner: &Owner) -> bool {
         self.lock().points.remove(owner).is_none()
@@ -97,6 +104,13 @@ impl WorkListener for Watch {
         let ProgressMark { percent, message } = mark.clone();
         let report = Report { percent, message, at: Timestamp::now() };
         self.lock().reports.entry(task_id).or_default().push(report);
+    }
+
+    fn on_hazard(&self, hazard: &Hazard) {
+        let (text, warnings) = (hazard.for_test(), &mut self.lock().warnings);
+        if !warnings.contains(&text) {
+            warnings.push(text);
+        }
     }
 
     fn pause_at_step(&self, origin: &Origin, _: StepMoment) -> Option<ReportPause> {

@@ -12,7 +12,7 @@ use opentelemetry::{InstrumentationScope, KeyValue, global};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use opentelemetry_sdk::trace::SdkTracerProvider;
+use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracerProvider};
 use percent_encoding::percent_decode_str;
 use tokio::runtime::Handle;
 use tracing::level_filters::LevelFilter;
@@ -23,6 +23,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::TARGET;
 use super::collector::{Collector, Told};
+use super::screen::Screened;
 
 /// How long sending the last spans may take when the process ends.
 const LAST_EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -80,7 +81,7 @@ impl Traces {
             .map_err(|error| format!("traces cannot be sent: {error}"))?;
         let provider = SdkTracerProvider::builder()
             .with_resource(resource(service, version))
-            .with_batch_exporter(Told::new(exporter, why))
+            .with_span_processor(Screened(BatchSpanProcessor::builder(Told::new(exporter, why)).build()))
             .build();
         global::set_tracer_provider(provider.clone());
         if !said("OTEL_PROPAGATORS") || variable("OTEL_PROPAGATORS").split(',').any(|way| way.trim() == "tracecontext")

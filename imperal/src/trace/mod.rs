@@ -17,6 +17,8 @@ mod off;
 #[cfg(feature = "otel")]
 mod request;
 #[cfg(feature = "otel")]
+mod screen;
+#[cfg(feature = "otel")]
 mod spans;
 
 use tracing::Span;

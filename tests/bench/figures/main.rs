@@ -8,6 +8,7 @@
 
 mod cancel;
 mod dispatch;
+mod documents;
 mod durable;
 mod functions;
 mod parked;
@@ -45,6 +46,8 @@ enum Section {
     Durable,
     /// Steps of durable tasks on disk, compared with bare SQLite commits.
     Steps,
+    /// Queries and writes of documents, in a file.
+    Documents,
     /// A call in memory, compared with the reference SDK.
     Dispatch,
     /// Memory of tasks that wait.
@@ -68,7 +71,7 @@ struct Options {
     /// Measure in full, as `cargo bench` asks. Without it each section runs once with the least work.
     #[arg(long)]
     bench: bool,
-    /// Folder for the files of the sections `durable` and `steps`.
+    /// Folder for the files of the sections `durable`, `steps` and `documents`.
     #[arg(long, env = "BENCH_FOLDER", default_value = ".")]
     folder: PathBuf,
 }
@@ -88,6 +91,7 @@ async fn main() {
         match section {
             Section::Durable => durable::run(size, &options.folder, &mut table).await,
             Section::Steps => steps::run(size, &options.folder, &mut table).await,
+            Section::Documents => documents::run(size, &options.folder, &mut table).await,
             Section::Dispatch => dispatch::run(size, &mut table).await,
             Section::Parked => parked::run(size, &mut table).await,
             Section::Waiting => waiting::run(size, &options.folder, &mut table).await,

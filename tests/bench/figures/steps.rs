@@ -91,7 +91,9 @@ async fn resumed(size: Size, folder: &Path, table: &mut Table) {
     let bodies = |count| {
         let passed = passed.clone();
         async move {
+            let deadline = Instant::now() + Duration::from_secs(30);
             loop {
+                assert!(Instant::now() < deadline, "the task did not go on");
                 if let Some(body) = passed.0.lock().unwrap().get(count - 1) {
                     return *body;
                 }

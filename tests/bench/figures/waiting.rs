@@ -4,12 +4,14 @@
 //! The rows of the waiting tasks are copies of one parked task, made with SQL.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use imperal::ids::CallId;
 use imperal::ledger::{
-    ClaimRequest, Clock, DurableName, Incarnation, Ledger, NewCall, NewDurable, NewTask, Owner, Park, Release,
-    RetentionPolicy, Role, SqliteLedger, SystemClock, TurnBody,
+    AttemptReport, ClaimRequest, Clock, DurableName, Incarnation, Ledger, NewCall, NewDurable, NewTask, Owner, Park,
+    Release, RetentionPolicy, Role, SqliteLedger, SystemClock, TurnBody,
 };
 use rusqlite::{Connection, params};
 
@@ -18,7 +20,7 @@ use super::sample::{Sample, Table, resident, time};
 
 const LEASE: Duration = Duration::from_secs(3600);
 const OWNERS: u32 = 10_000;
-const BATCH: u32 = 64;
+const BATCH: u32 = 16;
 
 async fn call(ledger: &SqliteLedger, incarnation: &Incarnation, owner: &Owner) -> CallId {
     let call_id = CallId::generate();
@@ -42,7 +44,10 @@ async fn fill(file: &Path, count: u32, due: u32) {
     let attempt = ledger.start_task(&incarnation, new.durable(durable)).await.unwrap().attempt();
     reply(&ledger, &incarnation, call_id).await;
     let wake_at = SystemClock.now() + Duration::from_secs(24 * 3600);
-    ledger.release_task(&incarnation, attempt, Release::Park(Park::new(wake_at, vec![]))).await.unwrap();
+    ledger
+        .release_task(&incarnation, attempt, Release::Park(Park::new(wake_at, vec![])), AttemptReport::default())
+        .await
+        .unwrap();
     ledger.leave(&incarnation).await.unwrap();
     drop(ledger);
     let conn = Connection::open(file).unwrap();
@@ -58,11 +63,11 @@ async fn fill(file: &Path, count: u32, due: u32) {
         FROM n, task t WHERE t.task_no = 1";
     conn.execute(copies, params![count, OWNERS]).unwrap();
     let copies = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?1)
-        INSERT INTO durable (task_no, app_id, task_name, root_task, cap, ready_at, input, user)
+        INSERT INTO durable (task_no, app_id, task_name, root_task, cap, ready_at, owner_id, input, user)
         SELECT n + 1, app_id, task_name, printf('%08x-0000-7000-8000-000000000000', n), cap,
-            iif(n <= ?2, ?3, ready_at + n), input, user FROM n, durable d WHERE d.task_no = 1";
+            iif(n <= ?2, ?3, ready_at + n), 2 + n % ?4, input, user FROM n, durable d WHERE d.task_no = 1";
     let past = SystemClock.now().as_microsecond() - 1_000_000;
-    conn.execute(copies, params![count, due, past]).unwrap();
+    conn.execute(copies, params![count, due, past, OWNERS]).unwrap();
     conn.execute_batch("COMMIT").unwrap();
 }
 
@@ -127,12 +132,28 @@ async fn start(folder: &Path, count: u32, table: &mut Table) {
     table.row(format!("{count} waiting tasks: resident memory after all that"), format!("{kib:.0} KiB"), "");
 }
 
-/// Many tasks are due in the same second.
+/// Plain calls one after the other, each with its reply: at least 100, and on until `stop`.
+async fn calls(ledger: Arc<SqliteLedger>, incarnation: Incarnation, stop: Arc<AtomicBool>) -> Sample {
+    let (owner, mut sample, mut count) = (Owner::new("default", "user-9"), Sample::default(), 0);
+    while count < 100 || !stop.load(Ordering::Relaxed) {
+        let begun = Instant::now();
+        let call_id = call(&ledger, &incarnation, &owner).await;
+        reply(&ledger, &incarnation, call_id).await;
+        sample.push(begun.elapsed());
+        count += 1;
+    }
+    sample
+}
+
+/// Many tasks are due in the same second, and a user calls meanwhile.
 async fn wake(folder: &Path, count: u32, due: u32, table: &mut Table) {
     let file = folder.join("due.db");
     fill(&file, count, due).await;
-    let ledger = SqliteLedger::open(&file).unwrap();
+    let ledger = Arc::new(SqliteLedger::open(&file).unwrap());
     let incarnation = ledger.join("n", LEASE).await.unwrap();
+    let alone = calls(ledger.clone(), incarnation.clone(), Arc::new(AtomicBool::new(true))).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let calling = tokio::spawn(calls(ledger.clone(), incarnation.clone(), stop.clone()));
     let (mut batches, mut last, mut taken) = (Sample::default(), String::new(), 0);
     let begun = Instant::now();
     loop {
@@ -149,11 +170,16 @@ async fn wake(folder: &Path, count: u32, due: u32, table: &mut Table) {
         }
         taken += u32::try_from(claimed.len()).unwrap();
     }
+    let took = begun.elapsed().as_secs_f64();
+    stop.store(true, Ordering::Relaxed);
+    let meanwhile = calling.await.unwrap();
     assert_eq!(taken, due);
     let what = format!("{due} of {count} tasks due in one second, claimed in batches of {BATCH}: all");
-    table.row(what, time(begun.elapsed().as_secs_f64()), "");
-    let each = format!("{} (p99 {})", time(batches.median()), time(batches.at(0.99)));
-    table.row("the same, one batch, p50", each, "");
+    table.row(what, time(took), "");
+    let of = |sample: &Sample| format!("{} (p99 {})", time(sample.median()), time(sample.at(0.99)));
+    table.row("the same, one batch, p50", of(&batches), "");
+    table.row("one plain call with its reply, before that, p50", of(&alone), "");
+    table.row("one plain call with its reply, meanwhile, p50", of(&meanwhile), "");
 }
 
 pub(crate) async fn run(size: Size, folder: &Path, table: &mut Table) {

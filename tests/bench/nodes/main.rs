@@ -8,6 +8,7 @@
 mod ledger;
 mod scale;
 mod share;
+mod steps;
 mod trips;
 mod waits;
 
@@ -17,7 +18,7 @@ use imperal_tests::cluster::Database;
 use imperal_tests::{Node, NodeOptions, sibling};
 use tempfile::TempDir;
 
-/// Measures nodes on one PostgreSQL. Without a command it runs trips, stream, cancel, recovery and scale.
+/// Measures nodes on one PostgreSQL. Without a command it runs trips, steps, stream, cancel, recovery and scale.
 ///
 /// Uses the server that `IMPERAL_TEST_DATABASE_URL` names, or starts one.
 #[derive(Parser)]
@@ -43,6 +44,8 @@ enum Section {
         #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
         percent: Option<u32>,
     },
+    /// Steps of durable tasks a second, and the time of one.
+    Steps,
     /// The ledger's side of the comparison in `tests/bench/queue`.
     Ledger {
         /// Address of the database.
@@ -100,6 +103,7 @@ fn rate(count: usize, seconds: f64) -> f64 {
 async fn main() {
     match Options::parse().section {
         Some(Section::Trips) => trips::trips().await,
+        Some(Section::Steps) => steps::steps().await,
         Some(Section::Stream) => waits::stream().await,
         Some(Section::Cancel) => waits::cancel().await,
         Some(Section::Recovery) => waits::recovery().await,
@@ -107,6 +111,7 @@ async fn main() {
         Some(Section::Ledger { url, callers, each }) => ledger::run(&url, callers, each).await,
         None => {
             trips::trips().await;
+            steps::steps().await;
             waits::stream().await;
             waits::cancel().await;
             waits::recovery().await;

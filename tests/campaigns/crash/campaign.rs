@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use super::contents::{Contents, TaskRow};
 use super::driver::{Gone, TrackedUser, send};
 use super::fate::Fate;
-use super::judge::{AUDIT, GOES_ON, LIVE, REPLY, STEP, judge};
+use super::judge::{AUDIT, EFFECT, GOES_ON, LIVE, REPLY, STEP, judge, judge_effects};
 use super::report::{RULES, Report};
 use crate::Dice;
 use crate::support::step_service::StepService;
@@ -95,7 +95,7 @@ impl Campaign {
                 }
             }
             let node = world.options.start().await;
-            if !rests(&world).await {
+            if !rests(&mut world, &node).await {
                 report.found(GOES_ON, "durable tasks are open although the process was left alone");
             }
             judge_all(&mut world, &node, (latest, true), &mut report).await.expect("a node that is left alone answers");
@@ -104,6 +104,12 @@ impl Campaign {
             report.counted(latest, STEP, checked);
             for what in found {
                 report.found(STEP, &what);
+            }
+            let file = Contents::of_file(&world.options.folder.join("ledger.db"));
+            let (checked, found) = judge_effects(&file, &world.service.effects, false);
+            report.counted(latest, EFFECT, checked);
+            for what in found {
+                report.found(EFFECT, &what);
             }
             node.kill().await;
             for line in world.log().lines().filter(|line| line.contains("panicked at")) {
@@ -175,12 +181,16 @@ async fn live(world: &mut World, fate: &Fate, latest: &'static str, report: &mut
     missed
 }
 
-/// Waits until no task of the folder is open.
-async fn rests(world: &World) -> bool {
+/// Waits until no task of the folder is open. The users answer what they are asked about effects.
+async fn rests(world: &mut World, node: &Node) -> bool {
     let by = tokio::time::Instant::now() + REST;
     while Contents::of_file(&world.options.folder.join("ledger.db")).tasks.iter().any(TaskRow::is_open) {
         if tokio::time::Instant::now() > by {
             return false;
+        }
+        for tracked in &mut world.tracked_users {
+            let user = tracked.visit(node);
+            let _ = tracked.answer_effects(&user).await;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }

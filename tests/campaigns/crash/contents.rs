@@ -31,6 +31,9 @@ pub(crate) struct TaskRow {
     pub(crate) asked_to_stop: bool,
     pub(crate) outcome_seq: Option<u64>,
     pub(crate) durable: bool,
+    pub(crate) name: String,
+    /// The task that it goes on from.
+    pub(crate) follows: Option<String>,
 }
 
 impl TaskRow {
@@ -60,6 +63,7 @@ pub(crate) struct AuditRow {
     pub(crate) action: String,
     pub(crate) target: String,
     pub(crate) outcome: String,
+    pub(crate) detail: String,
 }
 
 /// All rows of a ledger at one moment.
@@ -72,6 +76,39 @@ pub(crate) struct Contents {
     pub(crate) tasks: Vec<TaskRow>,
     pub(crate) task_events: Vec<TaskEventRow>,
     pub(crate) audit: Vec<AuditRow>,
+    /// The kinds of the rows of each task's effect, in their order.
+    pub(crate) effects: HashMap<String, Vec<String>>,
+    /// The task and the name of each stored step.
+    pub(crate) steps: Vec<(String, String)>,
+    /// The owner and the id of each document.
+    pub(crate) documents: Vec<(i64, String)>,
+    /// By owner: whether the stored totals of its documents are those of its rows.
+    pub(crate) totals: Vec<(i64, bool)>,
+}
+
+/// Whether the totals of each shelf are those of its rows, in SQL of both databases.
+pub(crate) fn totals(schema: &str) -> String {
+    format!(
+        "SELECT s.owner_id, s.documents = count(d.document_no) AND s.bytes = coalesce(sum(d.bytes), 0)
+         FROM {schema}shelf s LEFT JOIN {schema}collection c ON c.shelf_no = s.shelf_no
+         LEFT JOIN {schema}document d ON d.collection_no = c.collection_no
+         GROUP BY s.shelf_no, s.owner_id, s.documents, s.bytes"
+    )
+}
+
+/// The task that a stored link leads to.
+pub(crate) fn followed(link: Option<&str>) -> Option<String> {
+    let link: Value = serde_json::from_str(link?).expect("stored JSON is JSON");
+    link["task_id"].as_str().map(str::to_owned)
+}
+
+/// The rows of effects by their tasks.
+pub(crate) fn by_task(rows: impl IntoIterator<Item = (String, String)>) -> HashMap<String, Vec<String>> {
+    let mut effects: HashMap<String, Vec<String>> = HashMap::new();
+    for (task_id, kind) in rows {
+        effects.entry(task_id).or_default().push(kind);
+    }
+    effects
 }
 
 impl Contents {

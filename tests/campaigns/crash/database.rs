@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tokio_postgres::types::FromSqlOwned;
 use tokio_postgres::{Client, Row};
 
-use super::contents::{AuditRow, CallRow, Contents, TaskEventRow, TaskRow, TurnRow};
+use super::contents::{AuditRow, CallRow, Contents, TaskEventRow, TaskRow, TurnRow, by_task, followed, totals};
 
 impl Contents {
     /// Reads the schema `imperal` in one transaction.
@@ -17,7 +17,7 @@ impl Contents {
         let calls = rows("SELECT owner_id, call_id::text, state FROM imperal.call").await;
         let tasks = rows(
             "SELECT owner_id, task_id::text, call_id::text, state, cancel_requested_at IS NOT NULL, outcome_seq, \
-             task_name IS NOT NULL FROM imperal.task",
+             task_name IS NOT NULL, name, follows FROM imperal.task",
         )
         .await;
         let events = rows(
@@ -25,7 +25,24 @@ impl Contents {
              FROM imperal.task_event ORDER BY owner_id, seq",
         )
         .await;
-        let audit = rows("SELECT owner_id, action, target, outcome FROM imperal.audit ORDER BY audit_id").await;
+        let audit = rows("SELECT owner_id, action, target, outcome, detail FROM imperal.audit ORDER BY audit_id").await;
+        let effects = rows(
+            "SELECT t.task_id::text, s.kind FROM imperal.step s JOIN imperal.task t ON t.task_no = s.task_no \
+             WHERE s.kind IN ('intent', 'effect', 'not_done') ORDER BY s.task_no, s.ordinal",
+        )
+        .await;
+        let steps = rows(
+            "SELECT t.task_id::text, convert_from(decode(s.name, 'escape'), 'UTF8') FROM imperal.step s \
+             JOIN imperal.task t ON t.task_no = s.task_no WHERE s.kind = 'step'",
+        )
+        .await;
+        let documents = rows(
+            "SELECT s.owner_id, convert_from(d.id, 'UTF8') FROM imperal.shelf s \
+             JOIN imperal.collection c ON c.shelf_no = s.shelf_no \
+             JOIN imperal.document d ON d.collection_no = c.collection_no",
+        )
+        .await;
+        let totals = rows(&totals("imperal.")).await;
         Self {
             owners: owners.iter().map(|row| (get(row, 0), (get(row, 1), get(row, 2), number(row, 3)))).collect(),
             turns: turns
@@ -51,6 +68,8 @@ impl Contents {
                     asked_to_stop: get(row, 4),
                     outcome_seq: get::<Option<i64>>(row, 5).map(i64::unsigned_abs),
                     durable: get(row, 6),
+                    name: get(row, 7),
+                    follows: followed(get::<Option<String>>(row, 8).as_deref()),
                 })
                 .collect(),
             task_events: events
@@ -64,8 +83,13 @@ impl Contents {
                     action: get(row, 1),
                     target: get::<Option<String>>(row, 2).unwrap_or_default(),
                     outcome: get(row, 3),
+                    detail: get::<Option<String>>(row, 4).unwrap_or_default(),
                 })
                 .collect(),
+            effects: by_task(effects.iter().map(|row| (get(row, 0), get(row, 1)))),
+            steps: steps.iter().map(|row| (get(row, 0), get(row, 1))).collect(),
+            documents: documents.iter().map(|row| (get(row, 0), get(row, 1))).collect(),
+            totals: totals.iter().map(|row| (get(row, 0), get(row, 1))).collect(),
         }
     }
 }

@@ -89,12 +89,13 @@ impl TrackedUser {
     /// Sends one request after the other until the process ends.
     pub(crate) async fn drive(self, user: User, others: Vec<SharedRecord>, mut dice: Dice) {
         loop {
-            let done = match dice.below(10) {
+            let done = match dice.below(11) {
                 0 => self.echo(&user).await,
                 1 => self.inject(&user).await,
                 2 => self.cancel(&user, &mut dice).await,
                 3 => self.answer(&user, &user, &mut dice).await,
                 4 => self.trespass(&user, &others, &mut dice).await,
+                5 => self.go_on(&user, &mut dice).await,
                 _ => self.journey(&user, &mut dice).await,
             };
             if done.is_err() {
@@ -176,6 +177,41 @@ impl TrackedUser {
         Ok(())
     }
 
+    /// Goes on from an ended task in two windows at the same time.
+    async fn go_on(&self, user: &User, dice: &mut Dice) -> Result<(), Gone> {
+        let recent = self.accepted(user.request(Method::GET, "/v1/tasks?limit=50")).await?;
+        let is_unfinished = |task: &&Value| {
+            task["durable"] == true && matches!(task["state"].as_str(), Some("cancelled" | "failed" | "reclaimed"))
+        };
+        let ended: Vec<String> =
+            recent["tasks"].as_array().into_iter().flatten().filter(is_unfinished).filter_map(id_of).collect();
+        let Some(task_id) = dice.one_of(&ended) else { return Ok(()) };
+        let path = format!("/v1/tasks/{task_id}/continue");
+        let press = || send(user.request(Method::POST, &path).json(&json!({})));
+        let (here, there) = tokio::join!(press(), press());
+        let (mut started, mut gone) = (Vec::new(), false);
+        for sent in [here, there] {
+            let Ok((status, answer)) = sent else {
+                gone = true;
+                continue;
+            };
+            match status {
+                StatusCode::OK => started.extend(id_of(&answer)),
+                // The call was interrupted, or the node stops.
+                StatusCode::SERVICE_UNAVAILABLE => gone |= self.may_be_refused,
+                _ => {
+                    let text = format!("going on from {task_id} was answered with {status}: {answer}");
+                    self.record.open().odd_answers.push(text);
+                }
+            }
+        }
+        started.dedup();
+        if started.len() > 1 {
+            self.record.open().odd_answers.push(format!("two windows went on from {task_id} as {started:?}"));
+        }
+        if gone { Err(Gone) } else { Ok(()) }
+    }
+
     /// Answers a question of a task twice at the same time, with different answers.
     pub(crate) async fn answer(&self, here: &User, there: &User, dice: &mut Dice) -> Result<(), Gone> {
         let active = self.accepted(here.request(Method::GET, "/v1/tasks/active")).await?;
@@ -185,7 +221,14 @@ impl TrackedUser {
         let Some(task_id) = dice.one_of(&asking) else { return Ok(()) };
         let path = format!("/v1/tasks/{task_id}/questions");
         let questions = self.accepted(here.request(Method::GET, &path)).await?;
-        let Some(question_id) = questions["questions"][0]["question_id"].as_str() else { return Ok(()) };
+        let listed = questions["questions"].as_array().into_iter().flatten();
+        let Some(question) = listed.into_iter().find(|question| question["state"] == "open") else { return Ok(()) };
+        let Some(question_id) = question["question_id"].as_str() else { return Ok(()) };
+        if is_about_effect(question) {
+            let task = active["tasks"].as_array().into_iter().flatten().find(|task| task["task_id"] == *task_id);
+            let name = task.and_then(|task| task["name"].as_str()).unwrap_or_default();
+            return self.answer_about_effect(here, task_id, (name, question_id), dice.below(6) == 0).await;
+        }
         let next = || self.record.open().next();
         // One lock after the other.
         let (first, second) = (next(), next());
@@ -210,6 +253,52 @@ impl TrackedUser {
             }
         }
         if gone { Err(Gone) } else { Ok(()) }
+    }
+
+    /// Looks at the service whether a task's effect was done, and says so; or stops the task.
+    async fn answer_about_effect(
+        &self,
+        here: &User,
+        task_id: &str,
+        (name, question_id): (&str, &str),
+        stops: bool,
+    ) -> Result<(), Gone> {
+        let url = format!("{}/effect/{}", self.service, path_of(name));
+        let done: u64 = reqwest::get(url).await.map_err(|_| Gone)?.json().await.map_err(|_| Gone)?;
+        let answer = if stops { "stop" } else { ["again", "done"][usize::from(done > 0)] };
+        let body = json!({ "question_id": question_id, "answer": answer });
+        let (status, told) =
+            send(here.request(Method::POST, &format!("/v1/tasks/{task_id}/answer")).json(&body)).await?;
+        match status {
+            // 422: a look-up failed, so there is no "done".
+            StatusCode::OK | StatusCode::UNPROCESSABLE_ENTITY => Ok(()),
+            // Another request of this user was first, or the task has ended.
+            StatusCode::CONFLICT if told["error"]["code"] == "QUESTION_CLOSED" => Ok(()),
+            StatusCode::SERVICE_UNAVAILABLE if self.may_be_refused => Err(Gone),
+            _ => {
+                self.record.open().odd_answers.push(format!("a good answer was answered with {status}: {told}"));
+                Ok(())
+            }
+        }
+    }
+
+    /// Answers every open question about an effect, so that the tasks can end.
+    pub(crate) async fn answer_effects(&self, here: &User) -> Result<(), Gone> {
+        let active = self.accepted(here.request(Method::GET, "/v1/tasks/active")).await?;
+        for task in active["tasks"].as_array().into_iter().flatten() {
+            let (Some(task_id), Some(name)) = (id_of(task), task["name"].as_str()) else { continue };
+            if task["open_questions"].as_u64().is_none_or(|count| count == 0) {
+                continue;
+            }
+            let questions = self.accepted(here.request(Method::GET, &format!("/v1/tasks/{task_id}/questions"))).await?;
+            let open = questions["questions"].as_array().into_iter().flatten();
+            for question in open.filter(|question| question["state"] == "open" && is_about_effect(question)) {
+                if let Some(question_id) = question["question_id"].as_str() {
+                    self.answer_about_effect(here, &task_id, (name, question_id), false).await?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Tries to cancel or read a task of another user.
@@ -272,6 +361,16 @@ fn travel(user: &User, tag: &str, plan: &Plan, service: &str) -> reqwest::Reques
     let Plan { tasks, steps, step_ms } = plan;
     let params = json!({ "tag": tag, "tasks": tasks, "steps": steps, "step_ms": step_ms, "service": service });
     call(user, "journey", &params)
+}
+
+/// Whether a question is about an effect that may or may not have happened.
+fn is_about_effect(question: &Value) -> bool {
+    question["name"].as_str().is_some_and(|name| name.starts_with("imperal:effect/"))
+}
+
+/// The path of a task at the service, as the probe makes it from the task's name.
+pub(crate) fn path_of(name: &str) -> String {
+    name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect()
 }
 
 fn id_of(task: &Value) -> Option<String> {

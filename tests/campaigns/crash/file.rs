@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, Row};
 use serde_json::Value;
 
-use super::contents::{AuditRow, CallRow, Contents, TaskEventRow, TaskRow, TurnRow};
+use super::contents::{AuditRow, CallRow, Contents, TaskEventRow, TaskRow, TurnRow, by_task, followed, totals};
 
 impl Contents {
     /// Reads a file, which must pass SQLite's own check.
@@ -28,7 +28,8 @@ impl Contents {
             }),
             tasks: rows(
                 &look,
-                "SELECT owner_id, task_id, call_id, state, cancel_requested_at, outcome_seq, durable FROM task",
+                "SELECT owner_id, task_id, call_id, state, cancel_requested_at, outcome_seq, durable, name, follows
+                 FROM task",
                 |row| {
                     Ok(TaskRow {
                         owner: row.get(0)?,
@@ -38,20 +39,45 @@ impl Contents {
                         asked_to_stop: row.get::<_, Option<i64>>(4)?.is_some(),
                         outcome_seq: row.get::<_, Option<i64>>(5)?.map(i64::unsigned_abs),
                         durable: row.get(6)?,
+                        name: row.get(7)?,
+                        follows: followed(row.get::<_, Option<String>>(8)?.as_deref()),
                     })
                 },
             ),
             task_events: rows(&look, "SELECT owner_id, seq, body FROM task_event ORDER BY owner_id, seq", |row| {
                 Ok(TaskEventRow { owner: row.get(0)?, seq: number(row, 1)?, body: json(row, 2)? })
             }),
-            audit: rows(&look, "SELECT owner_id, action, target, outcome FROM audit ORDER BY audit_id", |row| {
-                Ok(AuditRow {
-                    owner: row.get(0)?,
-                    action: row.get(1)?,
-                    target: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
-                    outcome: row.get(3)?,
-                })
-            }),
+            audit: rows(
+                &look,
+                "SELECT owner_id, action, target, outcome, detail FROM audit ORDER BY audit_id",
+                |row| {
+                    Ok(AuditRow {
+                        owner: row.get(0)?,
+                        action: row.get(1)?,
+                        target: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
+                        outcome: row.get(3)?,
+                        detail: row.get::<_, Option<String>>(4)?.unwrap_or_default(),
+                    })
+                },
+            ),
+            effects: by_task(rows(
+                &look,
+                "SELECT t.task_id, s.kind FROM step s JOIN task t ON t.task_no = s.step_id >> 16
+                 WHERE s.kind IN ('intent', 'effect', 'not_done') ORDER BY s.step_id",
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )),
+            steps: rows(
+                &look,
+                "SELECT t.task_id, s.name FROM step s JOIN task t ON t.task_no = s.step_id >> 16 WHERE s.kind = 'step'",
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            ),
+            documents: rows(
+                &look,
+                "SELECT s.owner_id, d.id FROM shelf s JOIN collection c ON c.shelf_no = s.shelf_no
+                 JOIN document d ON d.collection_no = c.collection_no",
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            ),
+            totals: rows(&look, &totals(""), |row| Ok((row.get(0)?, row.get(1)?))),
         }
     }
 }

@@ -8,9 +8,10 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value;
 
 use super::contents::{AuditRow, CallRow, Contents, TaskEventRow, TaskRow, TurnRow, is_open};
-use super::driver::TrackedUser;
+use super::driver::{TrackedUser, path_of};
 use super::record::event_key;
 use super::report::RULES;
+use crate::support::effect_service::EffectLog;
 
 pub(crate) const REPLY: usize = 0;
 pub(crate) const START: usize = 1;
@@ -25,6 +26,8 @@ const CANCEL: usize = 9;
 pub(crate) const STEP: usize = 10;
 pub(crate) const GOES_ON: usize = 11;
 const ANSWER: usize = 12;
+pub(crate) const EFFECT: usize = 13;
+const DOCUMENT: usize = 14;
 
 /// The verdict on one ledger.
 #[derive(Debug, Default)]
@@ -53,6 +56,7 @@ pub(crate) fn judge(file: &Contents, tracked_users: &[TrackedUser], at_rest: boo
     for task in &file.tasks {
         index.task(&mut verdict, task);
     }
+    documents(&mut verdict, file);
     index.numbers(&mut verdict);
     index.once(&mut verdict);
     index.audit(&mut verdict);
@@ -60,6 +64,26 @@ pub(crate) fn judge(file: &Contents, tracked_users: &[TrackedUser], at_rest: boo
         index.told(&mut verdict, tracked);
     }
     verdict
+}
+
+/// The steps of the probe's durable tasks write one document each, in the transaction of the step.
+fn documents(verdict: &mut Verdict, file: &Contents) {
+    let tasks: HashMap<&str, &TaskRow> = file.tasks.iter().map(|task| (&*task.task_id, task)).collect();
+    let of_step = |(task_id, name): &(String, String)| {
+        let task = tasks.get(task_id.as_str()).filter(|_| name.starts_with("step/"))?;
+        Some((task.owner, format!("{}/{name}", path_of(&task.name))))
+    };
+    let of_steps: HashSet<(i64, String)> = file.steps.iter().filter_map(of_step).collect();
+    let stored: HashSet<(i64, String)> = file.documents.iter().cloned().collect();
+    for document in of_steps.union(&stored) {
+        let (has_step, is_stored) = (of_steps.contains(document), stored.contains(document));
+        verdict.check(DOCUMENT, has_step && is_stored, || {
+            format!("the document {document:?}: its step is stored: {has_step}, it is there: {is_stored}")
+        });
+    }
+    for (owner, exact) in &file.totals {
+        verdict.check(DOCUMENT, *exact, || format!("the totals of the documents of owner {owner} are wrong"));
+    }
 }
 
 /// The ledger's rows with indexes.
@@ -159,6 +183,30 @@ impl<'a> LedgerIndex<'a> {
         verdict.check(END, well, || format!("{task:?} has events {events:?}"));
         if task.durable {
             goes_on(verdict, task, said);
+            self.effect(verdict, task, said);
+        }
+    }
+
+    /// A success has its effect, and an end says that an effect is unknown if it is, in the chat and in the audit.
+    fn effect(&self, verdict: &mut Verdict, task: &TaskRow, said: &[&TurnRow]) {
+        let rows = self.file.effects.get(&task.task_id).map(Vec::as_slice).unwrap_or_default();
+        let last = rows.last().map(String::as_str);
+        verdict.check(EFFECT, task.state != "succeeded" || last == Some("effect"), || {
+            format!("{task:?} succeeded with the effect rows {rows:?}")
+        });
+        let Some(outcome) = said.iter().find(|turn| has_result(turn)) else { return };
+        let audited = self.audited.get(&(task.owner, outcome.turn_id.as_str()));
+        let details = audited.into_iter().flatten().map(|row| row.detail.as_str());
+        let result = &outcome.body["result"];
+        let said = [text(&outcome.body, "text"), text(result, "summary"), text(result, "error")];
+        for text in details.chain(said) {
+            if text.is_empty() {
+                continue;
+            }
+            let speaks = text.contains("It is not known whether `pay` was done.");
+            verdict.check(EFFECT, speaks == (last == Some("intent")), || {
+                format!("{task:?} has the effect rows {rows:?} and ends with {text:?}")
+            });
         }
     }
 
@@ -182,6 +230,10 @@ impl<'a> LedgerIndex<'a> {
         // Each text occurs once, because each call has its own number.
         let mut said = HashSet::new();
         for turn in &self.file.turns {
+            // A call that goes on from a task has that one's parameters, and each of both tasks may fail.
+            if turn.body.get("follows").is_some() || text(&turn.body["result"], "status") == "error" {
+                continue;
+            }
             let params = &turn.body["params"];
             let what = if is_bot(turn) { text(&turn.body, "text") } else { text(params, "tag") };
             if what.starts_with('<') {
@@ -241,7 +293,11 @@ impl<'a> LedgerIndex<'a> {
         }
         for (task_id, value) in &record.answers {
             let audited = owner.and_then(|owner| self.audited.get(&(owner, task_id.as_str())));
-            let answers = audited.into_iter().flatten().filter(|row| row.action == "task.answer").count();
+            let answers = audited
+                .into_iter()
+                .flatten()
+                .filter(|row| row.action == "task.answer" && row.detail == "go on")
+                .count();
             verdict.check(ANSWER, answers == 1, || {
                 format!("the question of {task_id} has {answers} answers in the audit")
             });
@@ -298,6 +354,32 @@ impl<'a> LedgerIndex<'a> {
     }
 }
 
+/// Compares the ledger, at rest, with the acts of the service: every known outcome is true. `freezes` says that
+/// processes were frozen.
+pub(crate) fn judge_effects(file: &Contents, service: &EffectLog, freezes: bool) -> (u64, Vec<String>) {
+    let (mut checked, mut found) = service.verdict(freezes);
+    let followed: HashSet<_> = file.tasks.iter().filter_map(|task| task.follows.as_deref()).collect();
+    // The task that goes on from another knows more.
+    let is_last = |task: &&TaskRow| task.durable && !followed.contains(task.task_id.as_str());
+    for task in file.tasks.iter().filter(is_last) {
+        let path = path_of(&task.name);
+        let last = file.effects.get(&task.task_id).and_then(|rows| rows.last()).map(String::as_str);
+        let is_done = service.is_done(&path);
+        checked += 1;
+        let is_true = match last {
+            Some("intent") => true,
+            Some("effect") => is_done,
+            _ => !is_done,
+        };
+        // A process that was frozen in the middle of a send acts when it goes on.
+        let is_late = freezes && service.has_late_send(&path);
+        if !is_true && !is_late {
+            found.push(format!("the last row of {task:?} is {last:?}, and the service did it: {is_done}"));
+        }
+    }
+    (checked, found)
+}
+
 /// A durable task ends by itself or by a cancel. The poison rules may end one whose processes were killed five
 /// times before its next step.
 fn goes_on(verdict: &mut Verdict, task: &TaskRow, said: &[&TurnRow]) {
@@ -307,10 +389,13 @@ fn goes_on(verdict: &mut Verdict, task: &TaskRow, said: &[&TurnRow]) {
         "succeeded" => true,
         "cancelled" => task.asked_to_stop,
         "reclaimed" => code == "TASK_CRASHED",
+        // Its user did not know whether an effect was done.
+        "failed" => code == "EFFECT_UNKNOWN",
         _ => false,
     };
     verdict.check(GOES_ON, well, || format!("{task:?} ended with {code:?}"));
     let announced = said.iter().filter(|turn| text(&turn.body, "text").ends_with("announcement")).count();
-    let well = announced == 1 || (announced == 0 && task.state != "succeeded");
+    // The task that it goes on from may have said it: it is said once, as every text.
+    let well = announced == 1 || (announced == 0 && (task.state != "succeeded" || task.follows.is_some()));
     verdict.check(GOES_ON, well, || format!("{task:?} announced {announced} times"));
 }

@@ -14,12 +14,12 @@ use tokio_util::sync::CancellationToken;
 use super::crowd::Crowd;
 use super::faults::{FaultCounts, FaultInjector};
 use super::fleet::Fleet;
-use super::report::{Report, ZOMBIE};
+use super::report::{QUEUE, Report, ZOMBIE};
 use crate::Dice;
 use crate::campaigns::crash::campaign::chat;
 use crate::campaigns::crash::contents::Contents;
 use crate::campaigns::crash::driver::{Gone, TrackedUser, send};
-use crate::campaigns::crash::judge::{AUDIT, LIVE, REPLY, START, STEP, judge};
+use crate::campaigns::crash::judge::{AUDIT, EFFECT, LIVE, REPLY, START, STEP, judge, judge_effects};
 use crate::cluster;
 use crate::support::step_service::StepService;
 
@@ -75,6 +75,7 @@ impl Campaign {
             };
             injectors.spawn(injector.run(node, enough.clone()));
         }
+        let queue = tokio::spawn(watch_queue(fleet.database.url(), enough.clone()));
         let watched = CancellationToken::new();
         let mut watchers = JoinSet::new();
         let mut drivers = JoinSet::new();
@@ -100,8 +101,13 @@ impl Campaign {
             nodes.push(node);
             report.add_faults(counts);
         }
+        let (looks, found) = queue.await.expect("the queue's watcher does not panic");
+        report.counted(QUEUE, looks);
+        for what in found {
+            report.found(QUEUE, &what);
+        }
         let mut client = cluster::client_of(&fleet.database.url()).await;
-        if !at_rest(&client).await {
+        if !at_rest(&client, &crowd, &tracked_users, &mut dice).await {
             report.found(START, &format!("work is unsettled {} s after everything was left alone", REST.as_secs()));
         }
         // One stream of a user at a time: two would show the same events.
@@ -113,7 +119,12 @@ impl Campaign {
                 report.found(LIVE, &format!("{}'s stream never reached its head", tracked.mark()));
             }
         }
-        verdict(&crowd, &tracked_users, &mut client, &mut dice, &mut report).await;
+        let contents = verdict(&crowd, &tracked_users, &mut client, &mut dice, &mut report).await;
+        let (checked, found) = judge_effects(&contents, &service.effects, true);
+        report.counted(EFFECT, checked);
+        for what in found {
+            report.found(EFFECT, &what);
+        }
         let (checked, found) = service.verdict();
         report.counted(STEP, checked);
         for what in found {
@@ -138,6 +149,29 @@ impl Campaign {
     }
 }
 
+/// Slots of the probe's queue, and of one user in it.
+const SLOTS: (i64, i64) = (6, 2);
+
+/// Counts the tasks that run in the probe's queue until `enough` is cancelled. Returns how often a task ran, and the
+/// faults.
+async fn watch_queue(url: String, enough: CancellationToken) -> (u64, Vec<String>) {
+    let sql = "SELECT coalesce(sum(n), 0)::bigint, coalesce(max(n), 0)::bigint FROM (
+        SELECT count(*) AS n FROM imperal.task WHERE queue = 'narrow' AND state = 'running' AND NOT abandoned
+        GROUP BY owner_id) AS q";
+    let client = cluster::client_of(&url).await;
+    let (mut looks, mut found) = (0, Vec::new());
+    while !enough.is_cancelled() {
+        let row = client.query_one(sql, &[]).await.expect("the ledger can be read");
+        let (running, of_one): (i64, i64) = (row.get(0), row.get(1));
+        looks += u64::from(running > 0);
+        if running > SLOTS.0 || of_one > SLOTS.1 {
+            found.push(format!("{running} tasks ran at once in the queue, {of_one} of them of one user"));
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    (looks, found)
+}
+
 /// A tenth of the users shares its id with a user of another tenant.
 fn user(number: u64, users: u64, service: &str) -> TrackedUser {
     let (tenant, id) = if number < users / 10 { ("north", number + users / 10) } else { ("default", number) };
@@ -146,13 +180,19 @@ fn user(number: u64, users: u64, service: &str) -> TrackedUser {
     tracked
 }
 
-async fn at_rest(client: &Client) -> bool {
+/// Waits until all work has ended. The users answer what they are asked about effects.
+async fn at_rest(client: &Client, crowd: &Crowd, tracked_users: &[TrackedUser], dice: &mut Dice) -> bool {
     let sql = "SELECT NOT EXISTS (SELECT FROM imperal.task WHERE finished_at IS NULL)
         AND NOT EXISTS (SELECT FROM imperal.call WHERE state <> 'replied')";
     let by = Instant::now() + REST;
     while !client.query_one(sql, &[]).await.expect("the ledger can be read").get::<_, bool>(0) {
         if Instant::now() > by {
             return false;
+        }
+        for tracked in tracked_users {
+            if let Some(url) = crowd.fleet.any(dice) {
+                let _ = tracked.answer_effects(&tracked.visit_by(&crowd.http, &url)).await;
+            }
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
@@ -178,7 +218,7 @@ async fn verdict(
     client: &mut Client,
     dice: &mut Dice,
     report: &mut Report,
-) {
+) -> Contents {
     let contents = Contents::of_database(client).await;
     let verdict = judge(&contents, tracked_users, true);
     report.judged(&contents, tracked_users, verdict);
@@ -196,4 +236,5 @@ async fn verdict(
             report.found(AUDIT, &format!("{}'s audit trail is broken: {trail}", tracked.mark()));
         }
     }
+    contents
 }

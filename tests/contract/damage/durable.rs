@@ -11,10 +11,12 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use imperal::ids::{QuestionId, TaskId};
+use imperal::ledger::contract::LedgerResult;
 use imperal::ledger::{
-    Attempt, CancelOutcome, ClaimRequest, ClaimedTask, Clock, CloseQuestion, DurableName, Incarnation, Ledger,
-    ManualClock, NewAnswer, NewDurable, NewQuestion, NewStep, NewTask, Orphan, Owner, PageLimit, Park, QuestionState,
-    Release, RetentionPolicy, Role, SqliteLedger, StepKind, StoredAnswer, StoredStep, TaskEnd, TaskState,
+    Attempt, AttemptReport, CancelOutcome, ClaimRequest, ClaimedTask, Clock, CloseQuestion, DurableName, Incarnation,
+    Ledger, LedgerError, ManualClock, NewAnswer, NewDurable, NewQuestion, NewStep, NewTask, Orphan, Owner, PageLimit,
+    Park, QuestionState, Release, RetentionPolicy, Role, SqliteLedger, StepKind, StoredAnswer, StoredStep, TaskEnd,
+    TaskState,
 };
 
 use super::cases::chosen_durable;
@@ -48,6 +50,14 @@ fn end(owner: &Owner, state: TaskState) -> TaskEnd {
     TaskEnd::new(state, turn(Role::Bot, "ended"), audit(owner))
 }
 
+/// Ends a task as the platform does: an end that is silent about open effects is refused.
+async fn ends<T>(end: TaskEnd, write: impl AsyncFn(TaskEnd) -> LedgerResult<T>) -> LedgerResult<T> {
+    match write(end.clone()).await {
+        Err(LedgerError::OpenEffects(open)) => write(end.open_effects(open)).await,
+        written => written,
+    }
+}
+
 async fn ask(ledger: &dyn Ledger, incarnation: &Incarnation, attempt: Attempt, ordinal: u16) -> QuestionId {
     let question = NewQuestion::new(ordinal, format!("q{ordinal}"), "Publish?", "true").fallback("7");
     ledger.ask_question(incarnation, attempt, question).await.unwrap().question_id
@@ -57,14 +67,14 @@ async fn answer(ledger: &dyn Ledger, owner: &Owner, question_id: QuestionId) {
     ledger.answer_question(question_id, NewAnswer::new("7", "user", audit(owner))).await.unwrap();
 }
 
-/// What the users left behind.
+/// The tasks and questions of the users.
 struct Scene {
     bens: Vec<TaskId>,
     /// Per user, the task that waits and its open question.
     waiting: Vec<(TaskId, QuestionId)>,
 }
 
-/// Per user: a running task with two steps, a queued one, a stuck one, one that failed, and one that waits for an hour
+/// Per user: a running task with two steps and an open effect, a queued one, a stuck one, one that failed, and one that waits for an hour
 /// or the second of its two questions. Cases name rows by their number.
 async fn leave_tasks(ledger: &dyn Ledger, clock: &ManualClock) -> Scene {
     let incarnation = ledger.join(NODE, LEASE).await.unwrap();
@@ -74,10 +84,15 @@ async fn leave_tasks(ledger: &dyn Ledger, clock: &ManualClock) -> Scene {
         let running = start(ledger, &incarnation, &owner).await;
         store(ledger, &incarnation, running, 1).await;
         store(ledger, &incarnation, running, 2).await;
+        let intent = NewStep::new(3, "pay", StepKind::Intent, "null");
+        ledger.store_step(&incarnation, running, intent).await.unwrap();
         let queued = start(ledger, &incarnation, &owner).await;
-        ledger.release_task(&incarnation, queued, Release::HandOver).await.unwrap();
+        ledger.release_task(&incarnation, queued, Release::HandOver, AttemptReport::default()).await.unwrap();
         let stuck = start(ledger, &incarnation, &owner).await;
-        ledger.release_task(&incarnation, stuck, Release::Refused { program: "v1".into() }).await.unwrap();
+        ledger
+            .release_task(&incarnation, stuck, Release::Refused { program: "v1".into() }, AttemptReport::default())
+            .await
+            .unwrap();
         let ended = start(ledger, &incarnation, &owner).await;
         store(ledger, &incarnation, ended, 1).await;
         ledger.finish_task(&incarnation, ended, end(&owner, TaskState::Failed)).await.unwrap();
@@ -85,7 +100,7 @@ async fn leave_tasks(ledger: &dyn Ledger, clock: &ManualClock) -> Scene {
         let (answered, open) = (ask(ledger, &incarnation, waits, 1).await, ask(ledger, &incarnation, waits, 2).await);
         answer(ledger, &owner, answered).await;
         let park = Park::new(clock.now() + HOUR, vec![2]);
-        ledger.release_task(&incarnation, waits, Release::Park(park)).await.unwrap();
+        ledger.release_task(&incarnation, waits, Release::Park(park), AttemptReport::default()).await.unwrap();
         waiting.push((waits.task_id, open));
         if user == "ben" {
             bens = [running, queued, stuck, ended, waits].map(|attempt| attempt.task_id).into();
@@ -164,6 +179,9 @@ async fn check_case(file: &Path, sql: &str, scene: &Scene, clock: &Arc<ManualClo
         }
         ledger.step_value(attempt.task_id, 1).await.unwrap();
         ledger.questions(attempt.task_id).await.unwrap();
+        ledger.find_durable(attempt.task_id).await.unwrap();
+        let latest = ledger.attempts(attempt.task_id).await.unwrap().pop();
+        assert!(latest.is_some_and(|latest| latest.ended_at.is_none()) || sql.contains(" attempt "));
         let waited = scene.waiting.iter().find(|(task_id, _)| *task_id == attempt.task_id);
         // A damaged question costs its content, and not its task.
         if let Some((_, question_id)) = waited
@@ -172,7 +190,8 @@ async fn check_case(file: &Path, sql: &str, scene: &Scene, clock: &Arc<ManualClo
             go_on(&ledger, &incarnation, attempt, *question_id).await;
             went_on += 1;
         }
-        let ended = ledger.finish_task(&incarnation, attempt, end(owner, TaskState::Succeeded)).await;
+        let end = end(owner, TaskState::Succeeded);
+        let ended = ends(end, async |end| ledger.finish_task(&incarnation, attempt, end).await).await;
         assert!(ended.is_ok(), "{ended:?}");
     }
 
@@ -182,18 +201,22 @@ async fn check_case(file: &Path, sql: &str, scene: &Scene, clock: &Arc<ManualClo
     for orphan in ledger.orphans(100).await.unwrap() {
         let Orphan::Task(record) = orphan else { panic!("every call has its reply: {orphan:?}") };
         let end = end(&record.owner, TaskState::Reclaimed);
-        ledger.reclaim_task(&incarnation, record.task.task_id, end).await.unwrap();
+        let task_id = record.task.task_id;
+        ends(end, async |end| ledger.reclaim_task(&incarnation, task_id, end).await).await.unwrap();
     }
     ledger.mark_stuck(&incarnation, Duration::ZERO).await.unwrap();
     for record in ledger.long_stuck(Duration::ZERO, 100).await.unwrap() {
         let end = end(&record.owner, TaskState::Reclaimed);
-        ledger.reclaim_task(&incarnation, record.task.task_id, end).await.unwrap();
+        let task_id = record.task.task_id;
+        ends(end, async |end| ledger.reclaim_task(&incarnation, task_id, end).await).await.unwrap();
     }
     // A task that has lost the time of its wait ends when its user cancels it.
     for task in ledger.open_tasks(&owner("anna")).await.unwrap() {
         assert!(task.state == TaskState::Waiting && sql.contains(" durable "), "{task:?}");
         let end = end(&owner("anna"), TaskState::Cancelled);
-        let outcome = ledger.request_cancel(task.task_id, audit(&owner("anna")), end).await.unwrap();
+        let audit = audit(&owner("anna"));
+        let outcome = ends(end, async |end| ledger.request_cancel(task.task_id, audit.clone(), end).await);
+        let outcome = outcome.await.unwrap();
         assert!(matches!(outcome, CancelOutcome::Ended(_)), "{outcome:?}");
     }
     for user in USERS {
@@ -201,6 +224,7 @@ async fn check_case(file: &Path, sql: &str, scene: &Scene, clock: &Arc<ManualClo
         let next = start(&ledger, &incarnation, &owner(user)).await;
         assert_eq!(steps(&ledger, next.task_id).await, [], "a new task has no steps");
         assert_eq!(ledger.questions(next.task_id).await.unwrap(), [], "a new task has no questions");
+        assert_eq!(ledger.attempts(next.task_id).await.unwrap().len(), 1, "a new task has one attempt");
         store(&ledger, &incarnation, next, 1).await;
         ledger.finish_task(&incarnation, next, end(&owner(user), TaskState::Succeeded)).await.unwrap();
         let events = ledger.events(&owner(user), 0, ALL).await.unwrap().rows;

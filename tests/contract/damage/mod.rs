@@ -6,9 +6,11 @@
 //! has the damages.
 
 mod cases;
+mod documents;
 mod durable;
 mod postgres;
 mod sqlite;
+mod tables;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -7,7 +7,8 @@ use futures_util::{FutureExt, StreamExt, stream};
 use imperal::ledger::PostgresLedger;
 use imperal_tests::cluster;
 
-use super::cases::{Backend, Case, chosen};
+use super::cases::{Case, chosen};
+use super::tables::Backend;
 use super::{USERS, check, leave_work, look};
 
 const SCHEMA: &str = "imperal";

@@ -8,7 +8,8 @@ use futures_util::FutureExt;
 use imperal::ledger::SqliteLedger;
 use rusqlite::Connection;
 
-use super::cases::{Backend, Case, chosen};
+use super::cases::{Case, chosen};
+use super::tables::Backend;
 use super::{USERS, check, leave_work, look};
 
 /// A file as a killed process leaves it, and what each user could read from it.

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use imperal::ids::{CallId, TaskId};
 use imperal::ledger::{
-    Attempt, ClaimRequest, DurableName, Incarnation, Ledger, LedgerError, NewCall, NewDurable, NewStep, NewTask, Owner,
-    PageLimit, PostgresLedger, Release, RetentionPolicy, StepKind, TaskState,
+    Attempt, AttemptReport, ClaimRequest, DurableName, Incarnation, Ledger, LedgerError, NewCall, NewDurable, NewStep,
+    NewTask, Owner, PageLimit, PostgresLedger, Release, RetentionPolicy, StepKind, TaskState,
 };
 use imperal_tests::cluster::{self, Database};
+use imperal_tests::eventually;
 
 use super::{InPostgres, LONG, anna, turn};
 
@@ -151,7 +152,7 @@ async fn claim_whose_answer_was_lost_is_answered_by_the_next() {
     let backend = InPostgres::new();
     let (ledger, incarnation) = backend.node("a").await;
     let attempt = running(&ledger, &incarnation).await;
-    ledger.release_task(&incarnation, attempt, Release::HandOver).await.unwrap();
+    ledger.release_task(&incarnation, attempt, Release::HandOver, AttemptReport::default()).await.unwrap();
     // The statement waits in the database until the caller has gone.
     let other = cluster::client().await;
     other.batch_execute(&backend.named("BEGIN; UPDATE @.node SET lease = lease")).await.unwrap();
@@ -160,9 +161,7 @@ async fn claim_whose_answer_was_lost_is_answered_by_the_next() {
     assert!(tokio::time::timeout(Duration::from_millis(300), claim).await.is_err());
     other.batch_execute("COMMIT").await.unwrap();
     let taken = "SELECT count(*) FROM @.task WHERE state = 'running'";
-    while backend.row(taken).await.get::<_, i64>(0) == 0 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually("the claim is committed", async || (backend.row(taken).await.get::<_, i64>(0) > 0).then_some(())).await;
     let claimed = ledger.claim_tasks(&incarnation, request(10)).await.unwrap();
     assert_eq!(claimed.len(), 1, "its node holds the task and does not know it");
     assert_eq!(claimed[0].record.task.attempt, 2);
@@ -189,9 +188,7 @@ async fn concurrent_steps_share_commits_and_have_their_own_answers() {
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = '{}' AND wait_event_type = 'Lock'",
         backend.schema
     );
-    while backend.row(&waits).await.get::<_, i64>(0) == 0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    eventually("the write waits", async || (backend.row(&waits).await.get::<_, i64>(0) > 0).then_some(())).await;
     let many: Vec<_> = (3..=50).map(|ordinal| store(attempt, step(ordinal, "\"\\u0000\\n\""))).collect();
     let late = store(Attempt { number: 2, ..attempt }, step(60, "0"));
     let unknown = store(Attempt::first(TaskId::generate()), step(1, "0"));
@@ -248,7 +245,7 @@ async fn release_waits_for_a_step_of_its_attempt() {
         imperal::ledger::Progress::new(attempt.task_id, 5.0, "half", "2026-01-01T00:00:00Z".parse().unwrap());
     let noted = tokio::time::timeout(Duration::from_secs(5), ledger.note_progress(&incarnation, vec![(1, progress)]));
     assert_eq!(noted.await.expect("a step holds up progress"), Ok(()));
-    let release = ledger.release_task(&incarnation, attempt, Release::HandOver);
+    let release = ledger.release_task(&incarnation, attempt, Release::HandOver, AttemptReport::default());
     let mut release = std::pin::pin!(release);
     let early = tokio::time::timeout(Duration::from_millis(300), &mut release).await;
     assert!(early.is_err(), "the attempt was released while a step of it was being stored");
@@ -274,7 +271,7 @@ async fn ready_task_is_announced_on_every_node() {
     // The connection that listens may not be open yet.
     let mut attempt = running(&ledger, &incarnation).await;
     loop {
-        ledger.release_task(&incarnation, attempt, Release::HandOver).await.unwrap();
+        ledger.release_task(&incarnation, attempt, Release::HandOver, AttemptReport::default()).await.unwrap();
         let soon = tokio::time::timeout(Duration::from_millis(500), other.feed().ready_task_announced()).await;
         attempt = ledger.claim_tasks(&incarnation, request(1)).await.unwrap()[0].record.task.attempt();
         if soon.is_ok() {
@@ -315,7 +312,7 @@ async fn incarnation_ends_after_a_step_in_flight() {
     assert_eq!(ledger.steps(attempt.task_id, 0, PageLimit::rows(10)).await.unwrap().rows.len(), 1);
 }
 
-/// Steps and the durable part of a task go with it; an open task keeps both.
+/// Steps, attempts and the durable part of a task go with it; an open task keeps them.
 #[tokio::test(flavor = "multi_thread")]
 async fn steps_go_with_their_task() {
     let backend = InPostgres::new();
@@ -326,9 +323,11 @@ async fn steps_go_with_their_task() {
             ledger.store_step(&incarnation, attempt, step(ordinal, "1")).await.unwrap();
         }
     }
+    ledger.release_task(&incarnation, ended, Release::HandOver, AttemptReport::default()).await.unwrap();
+    let ended = ledger.claim_tasks(&incarnation, request(1)).await.unwrap()[0].record.task.attempt();
     ledger.finish_task(&incarnation, ended, super::cancelled()).await.unwrap();
     // An open task keeps history while a process holds it.
-    ledger.release_task(&incarnation, open, Release::HandOver).await.unwrap();
+    ledger.release_task(&incarnation, open, Release::HandOver, AttemptReport::default()).await.unwrap();
     tokio::time::sleep(Duration::from_millis(5)).await;
     let age = Some(Duration::ZERO);
     let mut keep = RetentionPolicy::FOREVER;
@@ -341,9 +340,10 @@ async fn steps_go_with_their_task() {
     }
     assert_eq!(ledger.find_task(ended.task_id).await, Ok(None));
     let left =
-        "SELECT (SELECT count(*) FROM @.task), (SELECT count(*) FROM @.durable), (SELECT count(value) FROM @.step)";
+        "SELECT (SELECT count(*) FROM @.task), (SELECT count(*) FROM @.durable), (SELECT count(value) FROM @.step),
+            (SELECT count(*) FROM @.attempt)";
     let row = backend.row(left).await;
-    assert_eq!([row.get::<_, i64>(0), row.get(1), row.get(2)], [1, 1, 3]);
+    assert_eq!([row.get::<_, i64>(0), row.get(1), row.get(2), row.get(3)], [1, 1, 3, 1]);
 }
 
 /// A damaged state, time or count does not keep a task from being continued, nor lets two nodes hold it.
@@ -367,7 +367,7 @@ async fn damaged_durable_task_is_continued() {
             let attempt = running(&ledger, &incarnation).await;
             ledger.store_step(&incarnation, attempt, step(1, "1")).await.unwrap();
             if !is_held {
-                ledger.release_task(&incarnation, attempt, Release::HandOver).await.unwrap();
+                ledger.release_task(&incarnation, attempt, Release::HandOver, AttemptReport::default()).await.unwrap();
             }
             backend.sql(damage).await;
             let node = ledger.join("b", LONG).await.unwrap();

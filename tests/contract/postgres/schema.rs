@@ -1,11 +1,9 @@
 //! The start of a node: it creates the schema once, also with concurrent starts, and refuses a schema or an
 //! address that it cannot use.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use imperal::ledger::{LedgerError, PostgresLedger};
-use imperal_tests::cluster;
+use imperal_tests::{cluster, eventually};
+use std::sync::Arc;
 
 use super::InPostgres;
 
@@ -43,9 +41,7 @@ async fn migration_is_retried_after_a_deadlock() {
     });
     let waits = "SELECT 1 FROM pg_stat_activity WHERE application_name = $1 AND wait_event_type = 'Lock'";
     let observer = cluster::client().await;
-    while observer.query(waits, &[schema]).await.unwrap().is_empty() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    eventually("the start waits", async || observer.query(waits, &[schema]).await.unwrap().pop()).await;
     let lock = "SELECT pg_advisory_xact_lock(hashtextextended('imperal ledger ' || $1, 0))";
     other.query(lock, &[schema]).await.unwrap();
     assert!(!starting.is_finished());
@@ -79,10 +75,12 @@ async fn later(backend: &InPostgres) -> i64 {
     cluster::client().await.query_one(&sql, &[]).await.unwrap().get(0)
 }
 
-/// A function whose text is not this program's, under the revision that is `ahead` of it.
-async fn with_another_function(ahead: i32) -> InPostgres {
+/// A function whose text is not this program's, under the revision that is `ahead` of it, and this program's
+/// revision.
+async fn with_another_function(ahead: i32) -> (InPostgres, i32) {
     let backend = InPostgres::new();
     drop(backend.connect().await);
+    let own = revision(&backend).await;
     backend
         .sql(&format!(
             "CREATE OR REPLACE FUNCTION @.later(p_now bigint, p_by bigint) RETURNS bigint LANGUAGE sql IMMUTABLE
@@ -92,32 +90,35 @@ async fn with_another_function(ahead: i32) -> InPostgres {
         ))
         .await;
     assert_eq!(later(&backend).await, 7);
-    backend
+    (backend, own)
+}
+
+async fn revision(backend: &InPostgres) -> i32 {
+    backend.row("SELECT functions FROM @.schema_version").await.get(0)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn functions_of_an_earlier_or_equal_revision_are_replaced() {
     for ahead in [-1, 0] {
-        let backend = with_another_function(ahead).await;
+        let (backend, own) = with_another_function(ahead).await;
         let unchanged = "SELECT max(applied_at) FROM @.function_version WHERE name <> 'later'";
         let before = backend.row(unchanged).await.get::<_, std::time::SystemTime>(0);
         drop(backend.connect().await);
         assert_eq!(later(&backend).await, 3, "{ahead}");
         assert_eq!(backend.row(unchanged).await.get::<_, std::time::SystemTime>(0), before, "only what has changed");
-        let revision = backend.row("SELECT functions FROM @.schema_version").await;
-        assert_eq!(revision.get::<_, i32>(0), 3, "{ahead}");
+        assert_eq!(revision(&backend).await, own, "{ahead}");
     }
 }
 
 /// Otherwise an older node that starts during a deploy would undo what the newer one has applied.
 #[tokio::test(flavor = "multi_thread")]
 async fn functions_of_a_later_revision_are_used_as_they_are() {
-    let backend = with_another_function(1).await;
+    let (backend, own) = with_another_function(1).await;
     for _ in 0..2 {
         drop(backend.connect().await);
         assert_eq!(later(&backend).await, 7);
     }
-    assert_eq!(backend.row("SELECT functions FROM @.schema_version").await.get::<_, i32>(0), 4);
+    assert_eq!(revision(&backend).await, own + 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

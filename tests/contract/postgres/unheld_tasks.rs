@@ -3,10 +3,11 @@
 
 use imperal::ids::{CallId, TaskId};
 use imperal::ledger::{
-    Attempt, AuditOutcome, ClaimRequest, DurableName, DurableProgram, EventBody, Incarnation, Ledger, NewAudit,
-    NewCall, NewDurable, NewTask, Owner, PageLimit, PostgresLedger, Release, TaskEnd, TaskState,
+    Attempt, AttemptReport, AuditOutcome, Backlog, ClaimRequest, DurableName, DurableProgram, EventBody, Incarnation,
+    Ledger, NewAudit, NewCall, NewDurable, NewTask, Owner, PageLimit, PostgresLedger, Release, TaskEnd, TaskState,
 };
 use imperal_tests::cluster::{self, Database};
+use imperal_tests::eventually;
 
 use super::{Duration, InPostgres, LONG, anna, turn};
 use imperal::ledger::TaskState::{Queued, Running, Stuck};
@@ -32,7 +33,7 @@ async fn mark_reads_no_tasks_of_known_names() {
     let known = running(&ledger, &incarnation, &anna(), "known").await;
     let unknown = running(&ledger, &incarnation, &anna(), "unknown").await;
     for attempt in [known, unknown] {
-        ledger.release_task(&incarnation, attempt, Release::HandOver).await.unwrap();
+        ledger.release_task(&incarnation, attempt, Release::HandOver, AttemptReport::default()).await.unwrap();
     }
     let names = vec![DurableName::new("app", "known")];
     ledger.register_program(&incarnation, DurableProgram::new("v1", names)).await.unwrap();
@@ -62,6 +63,51 @@ async fn mark_reads_no_tasks_of_known_names() {
     assert_eq!((state(known.task_id).await, state(unknown.task_id).await), (TaskState::Queued, TaskState::Stuck));
 }
 
+/// However many tasks are stuck, a look reads the oldest from an index, and counts the others there.
+#[tokio::test(flavor = "multi_thread")]
+async fn look_reads_the_oldest_stuck_tasks_from_an_index() {
+    const STUCK: u64 = 5000;
+    let backend = InPostgres::new();
+    let (ledger, incarnation) = backend.node("a").await;
+    let first = running(&ledger, &incarnation, &anna(), "unknown").await;
+    ledger
+        .release_task(&incarnation, first, Release::Refused { program: "v1".into() }, AttemptReport::default())
+        .await
+        .unwrap();
+    backend
+        .sql(&format!(
+            "WITH copies AS (
+                INSERT INTO @.task (task_id, call_id, owner_id, node_id, incarnation, app_id, function, name, state,
+                    long_running, created_at, task_name, waits_for, ready_at)
+                SELECT gen_random_uuid(), t.call_id, t.owner_id, t.node_id, t.incarnation, t.app_id, t.function, t.name,
+                    'stuck', false, t.created_at, t.task_name, 'version', 5
+                FROM @.task t, generate_series(1, {STUCK} - 1) RETURNING task_no)
+             INSERT INTO @.durable (task_no, input, user_json, root_task, cap, stuck_since)
+             SELECT task_no, '{{}}', '{{}}', gen_random_uuid(), 1, 1000 + task_no FROM copies;
+             ANALYZE @.task; ANALYZE @.durable"
+        ))
+        .await;
+    let stuck = ledger.long_stuck(Duration::from_secs(60), 10).await.unwrap();
+    assert_eq!(stuck.len(), 10);
+    let read = format!(
+        "SELECT coalesce(sum(idx_tup_read) FILTER (WHERE indexrelname = 'durable_stuck'), 0)::bigint,
+            coalesce(sum(idx_tup_read) FILTER (WHERE indexrelname <> 'durable_stuck'), 0)::bigint
+         FROM pg_stat_user_indexes WHERE schemaname = '{}' AND relname IN ('task', 'durable')",
+        backend.schema
+    );
+    let before = eventually("the server has counted the reads", async || {
+        let row = backend.row(&read).await;
+        Some((row.get::<_, i64>(0), row.get::<_, i64>(1))).filter(|(stuck, _)| *stuck > 0)
+    })
+    .await;
+    // Each stuck task once: whether an incarnation knows its name is a column of the task.
+    assert!(
+        before.0 <= i64::try_from(STUCK).unwrap() + 10 && before.1 < 2 * i64::try_from(STUCK).unwrap(),
+        "{before:?}"
+    );
+    assert_eq!(ledger.backlog().await, Ok(Backlog::new(STUCK, None)));
+}
+
 /// The number is repaired, and no event is lost behind a gap.
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_number_is_repaired_by_each_write_that_takes_one() {
@@ -72,7 +118,7 @@ async fn damaged_number_is_repaired_by_each_write_that_takes_one() {
         let harm = async || backend.sql(&format!("UPDATE @.owner SET head = {damage}")).await;
         let attempt = running(&ledger, &incarnation, &anna(), "generate").await;
         harm().await;
-        ledger.release_task(&incarnation, attempt, Release::HandOver).await.unwrap();
+        ledger.release_task(&incarnation, attempt, Release::HandOver, AttemptReport::default()).await.unwrap();
         harm().await;
         assert_eq!(ledger.mark_stuck(&incarnation, Duration::ZERO).await, Ok(1));
         harm().await;
@@ -111,7 +157,7 @@ async fn cancels_that_need_the_same_owners_do_not_deadlock() {
     for (owner, tasks) in owners.iter().zip(&mut tasks) {
         for _ in 0..ROUNDS {
             let attempt = running(&ledger, &incarnation, owner, "generate").await;
-            ledger.release_task(&incarnation, attempt, Release::HandOver).await.unwrap();
+            ledger.release_task(&incarnation, attempt, Release::HandOver, AttemptReport::default()).await.unwrap();
             tasks.push(attempt.task_id);
         }
     }

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use imperal::ids::QuestionId;
 use imperal::ledger::{
-    AnswerOutcome, Attempt, CloseQuestion, FeedSignal, Incarnation, Ledger, LedgerError, NewAnswer, NewQuestion, Park,
-    PostgresLedger, Question, QuestionState, Release, Task, TaskState, WaitsFor,
+    AnswerOutcome, Attempt, AttemptReport, CloseQuestion, FeedSignal, Incarnation, Ledger, LedgerError, NewAnswer,
+    NewQuestion, Park, PostgresLedger, Question, QuestionState, Release, Task, TaskState, WaitsFor,
 };
 use imperal_tests::cluster::{self, Database};
+use imperal_tests::eventually;
 
 use super::durable::{request, running, step};
 use super::{InPostgres, LONG, anna, audit, cancelled};
@@ -27,7 +28,7 @@ fn answer(value: &str) -> NewAnswer {
 
 async fn park(ledger: &PostgresLedger, incarnation: &Incarnation, attempt: Attempt, of: &[&Question]) -> Task {
     let park = Park::new(of[0].until, of.iter().map(|question| question.ordinal).collect());
-    ledger.release_task(incarnation, attempt, Release::Park(park)).await.unwrap()
+    ledger.release_task(incarnation, attempt, Release::Park(park), AttemptReport::default()).await.unwrap()
 }
 
 async fn claim(ledger: &PostgresLedger, incarnation: &Incarnation) -> Attempt {
@@ -48,7 +49,7 @@ fn answer_one(question: &Question) -> String {
 /// A transaction that parks the task for its first question and is not committed.
 fn park_one(incarnation: &Incarnation, attempt: Attempt) -> String {
     format!(
-        "BEGIN; SELECT @.release_task('{}', {}, '{}', {}, NULL, NULL, '{{1}}')",
+        "BEGIN; SELECT @.release_task('{}', {}, '{}', {}, NULL, NULL, '{{1}}', 0, NULL)",
         incarnation.node, incarnation.number, attempt.task_id, attempt.number
     )
 }
@@ -167,9 +168,11 @@ async fn answer_whose_reply_was_lost_is_found() {
     let lost = ledger.answer_question(asked.question_id, answer("\"yes\""));
     assert!(tokio::time::timeout(Duration::from_millis(300), lost).await.is_err());
     other.batch_execute("COMMIT").await.unwrap();
-    while ledger.find_question(asked.question_id).await.unwrap().unwrap().1.state == QuestionState::Open {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually("the answer is stored", async || {
+        let (_, question) = ledger.find_question(asked.question_id).await.unwrap().unwrap();
+        (question.state != QuestionState::Open).then_some(())
+    })
+    .await;
     let again = ledger.answer_question(asked.question_id, answer("\"yes\"")).await.unwrap();
     let AnswerOutcome::Closed(question) = again else { panic!("it was answered twice") };
     assert_eq!((question.answer, question.answered_by.as_deref()), (Some("yes".into()), Some("user:anna")));

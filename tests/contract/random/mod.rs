@@ -32,6 +32,8 @@ macro_rules! both {
 }
 
 mod compare;
+mod durable;
+mod durable_op;
 mod op;
 
 struct World {

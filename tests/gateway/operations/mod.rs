@@ -10,7 +10,7 @@ mod proxy;
 use std::path::PathBuf;
 
 /// The text of a file of the repository.
-fn file(path: &str) -> String {
+pub(crate) fn file(path: &str) -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

@@ -2,6 +2,7 @@
 
 mod backup;
 mod clocks;
+mod digest;
 mod failover;
 mod outage;
 mod pooler;
@@ -36,6 +37,13 @@ async fn two_nodes(name: &str) -> Platform {
     let options = folders.each_ref().map(|folder| on(folder, &database));
     let nodes = tokio::join!(options[0].start(), options[1].start());
     Platform { nodes: nodes.into(), _folders: folders, database }
+}
+
+/// An operator reads on one node what was imported on it, as from a file.
+#[tokio::test]
+async fn operator_imports_documents_into_the_database() {
+    let platform = two_nodes("documents").await;
+    crate::documents::documents_come_back(&platform.nodes[0]).await;
 }
 
 /// The other node's stream has each event once, in order, with the progress between.

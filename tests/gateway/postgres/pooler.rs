@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use imperal_tests::cluster::{self, Database};
 use imperal_tests::proxy::Proxy;
-use imperal_tests::{Node, NodeOptions, User, free_port};
+use imperal_tests::{Node, NodeOptions, User, eventually, free_port};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio_postgres::config::Host;
@@ -141,9 +141,10 @@ async fn call_is_stored_once_when_the_pooler_loses_its_server() {
         async move { anna.try_call("echo", json!({"text": "second"})).await }
     });
     let waits = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while cluster::client_of(&database.url()).await.query(waits, &[]).await.unwrap().is_empty() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    eventually("the server waits for the lock", async || {
+        cluster::client_of(&database.url()).await.query(waits, &[]).await.unwrap().pop()
+    })
+    .await;
     way.break_all();
     // Until the node has noticed it.
     tokio::time::sleep(Duration::from_secs(1)).await;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use imperal_tests::cluster::Database;
-use imperal_tests::{Node, NodeOptions, User};
+use imperal_tests::{Node, NodeOptions, User, eventually};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -94,6 +94,11 @@ impl Fleet {
         sum
     }
 
+    /// Waits until the sum of a metric over both nodes is at least this.
+    async fn until_metric(&self, name: &str, least: f64) {
+        eventually(name, async || (self.metric(name).await >= least).then_some(())).await;
+    }
+
     async fn assert_open(&self, task_id: &str) {
         let task = self.anna().get(&format!("/v1/tasks/{task_id}")).await.1;
         assert!(task["finished_at"].is_null() && task["state"] != "running", "{task}");
@@ -120,9 +125,11 @@ async fn tasks_wait_for_the_version_that_can_continue_them() {
         let name = format!("imperal_durable_attempts_total{{event=\"{event}\"}}");
         assert!(fleet.metric(&name).await >= 1.0, "{name}");
     }
-    while fleet.metric("imperal_durable_stuck").await < 1.0 {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    fleet.until_metric("imperal_durable_stuck", 1.0).await;
+    // No node knows `only_old`. It is ready for 30 s before it counts as stuck.
+    fleet.until_metric("imperal_durable_oldest_ready_seconds", 1.0).await;
+    assert!(fleet.metric("imperal_durable_resume_seconds_count").await >= 1.0);
+    assert!(fleet.metric("imperal_durable_resume_seconds_sum").await > 0.0);
 
     // Both versions run: each continues its own.
     fleet.upgrade(1, 1).await;

@@ -9,6 +9,7 @@ mod untrusted;
 use std::process::ExitCode;
 
 use imperal::context::{MsgType, Retry};
+use imperal::documents::Collection;
 use imperal::prelude::*;
 
 imperal::extension! {
@@ -130,7 +131,52 @@ struct Leg {
     service: String,
 }
 
-/// Calls a service in each step, announces the middle, and asks its user at the end.
+/// Does the effect of a leg once. A third of the tasks can repeat it, a third look it up, and a third ask their user.
+async fn pay(ctx: &TaskContext, service: &str, task: &str) -> Result<()> {
+    let url = format!("{service}/effect/{task}");
+    let attempt = ctx.attempt().to_string();
+    let kind = ["plain", "safe", "look"][task.bytes().map(usize::from).sum::<usize>() % 3];
+    loop {
+        let effect = ctx.effect("pay", async |ctx, _| {
+            let request = ctx.http().post(&url).header("x-attempt", &attempt).header("x-effect", kind).timeout(1);
+            request.send().await?.error_for_status()?;
+            Ok(())
+        });
+        let done = match kind {
+            "plain" => effect.await.map(drop),
+            "safe" => effect.repeat_safe().await,
+            _ => {
+                let look = async |ctx: Context, _| {
+                    let done: u32 = ctx.http().get(&url).timeout(5).send().await?.error_for_status()?.json()?;
+                    Ok((done > 0).then_some(()))
+                };
+                effect.look_up(look).await
+            }
+        };
+        match done {
+            // The service refuses the first send of some tasks.
+            Err(error) if error.source().is_some_and(|source| source.to_string().contains("422")) => {}
+            done => return done,
+        }
+    }
+}
+
+/// The sleep of a leg.
+const REST: Duration = Duration::from_millis(700);
+
+fn unix_millis() -> u64 {
+    u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default()
+}
+
+/// What the steps of a leg write: one document each.
+#[derive(Debug, Serialize, Deserialize)]
+struct Passed {
+    attempt: String,
+}
+
+const PASSED: Collection<Passed> = Collection::new("passed").index(["attempt"]);
+
+/// Calls a service and writes a document in each step, announces the middle, pays once, and asks its user at the end.
 #[durable_task]
 async fn leg(ctx: TaskContext, leg: Leg) -> Result<ActionResult> {
     let Leg { tag, steps, step_ms, service } = leg;
@@ -143,6 +189,8 @@ async fn leg(ctx: TaskContext, leg: Leg) -> Result<ActionResult> {
             let request = ctx.http().post(format!("{service}/{task}/{step}")).header("x-attempt", &attempt);
             request.send().await?.error_for_status()?;
             tokio::time::sleep(Duration::from_millis(step_ms)).await;
+            let passed = Passed { attempt: attempt.clone() };
+            ctx.documents(&PASSED).put(&format!("{task}/step/{step}"), &passed).await?;
             Ok(step)
         })
         .await?;
@@ -150,10 +198,23 @@ async fn leg(ctx: TaskContext, leg: Leg) -> Result<ActionResult> {
             ctx.deliver_chat_message(format!("{tag} announcement")).await?;
         }
     }
+    pay(&ctx, &service, &task).await?;
     if steps < 2 {
         return Ok(ActionResult::done(format!("{tag} outcome")));
     }
-    let answer: Option<u64> = ctx.ask("go on", format!("{tag}?")).within(Duration::from_secs(2)).await?;
+    let began: u64 = ctx.step("began to rest", async |_| Ok(unix_millis())).await?;
+    // The timer or the answer wakes it, whichever comes first; then it waits for the other.
+    let (rested, answer) = tokio::join!(
+        async {
+            ctx.sleep("rest", REST).await?;
+            ctx.step("rested", async |_| Ok(unix_millis())).await
+        },
+        async { ctx.ask::<u64>("go on", format!("{tag}?")).within(Duration::from_secs(2)).await }
+    );
+    let (rested, answer) = (rested?, answer?);
+    if u128::from(rested - began) < REST.as_millis() {
+        return Err(Error::internal(format!("rested for {} ms", rested - began)));
+    }
     // Every later attempt must get the answer that this step had.
     if ctx.step("answered", async |_| Ok(answer)).await? != answer {
         return Err(Error::internal(format!("the answer changed to {answer:?}")));
@@ -176,7 +237,11 @@ async fn journey(ctx: Context, params: Journey) -> Result<ActionResult<Started>>
         let (steps, pause) = (params.steps, Duration::from_millis(params.step_ms));
         if let Some(service) = params.service.clone().filter(|_| number % 2 == 1) {
             let input = Leg { tag: tag.clone(), steps, step_ms: params.step_ms, service };
-            task_ids.push(ctx.durable_task(leg::with(input)).name(tag).await?.to_string());
+            // The queue is always full, and yet it ends within minutes what a campaign puts into it.
+            let is_queued = number % 4 == 1 && tag.bytes().map(usize::from).sum::<usize>() % 3 == 0;
+            let task = ctx.durable_task(leg::with(input)).name(tag);
+            let task = if is_queued { task.queue("narrow") } else { task };
+            task_ids.push(task.await?.to_string());
             continue;
         }
         let task = ctx.background_task(async move |ctx: Context| {
@@ -293,7 +358,20 @@ async fn fail(ctx: Context, params: Failure) -> Result<ActionResult> {
     go_wrong(&params.how)
 }
 
+/// A state of the extension in the data folder.
+struct Shelf;
+
+impl Shelf {
+    fn open(folder: &std::path::Path) -> std::io::Result<Self> {
+        if folder.join("no-shelf").exists() {
+            return Err(std::io::Error::other("the shelf is gone"));
+        }
+        Ok(Self)
+    }
+}
+
 fn main() -> ExitCode {
     imperal_tests::failpoints::install();
-    imperal::run()
+    let queue = imperal::Queue::new("narrow").at_most(6).per_user(2);
+    imperal::App::new().queue(queue).state_in(Shelf::open).run()
 }

@@ -48,7 +48,8 @@ struct Order {
 #[durable_task]
 async fn inquire(ctx: TaskContext, inquiry: Inquiry) -> Result<ActionResult> {
     let within = Duration::from_millis(inquiry.within_ms);
-    ctx.step("prepare", async |_| Ok(())).await?;
+    // A value with characters that a ledger escapes.
+    ctx.step("prepare", async |_| Ok("a \"quoted\"\nline \\ of text".to_owned())).await?;
     let choice = async || {
         let asked = ctx.ask("publish", "Publish these images?").within(within).or(Choice::Later).await?;
         Ok::<_, Error>(format!("{asked:?}"))

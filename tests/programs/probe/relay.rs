@@ -18,6 +18,9 @@ struct RelayRun {
     /// How many tries of the first step fail.
     #[serde(default)]
     failures: u32,
+    /// Its queue, if it has one.
+    #[serde(default)]
+    queue: Option<String>,
 }
 
 /// Adds a line. Returns how often the file has it.
@@ -47,6 +50,11 @@ async fn run_relay(ctx: TaskContext, job: RelayRun) -> Result<ActionResult> {
 /// Work in steps that a crash does not lose.
 #[chat_function(action_type = "write", event = "relayed", effects = ["update:probe"], background)]
 async fn relay(ctx: Context, params: RelayRun) -> Result<ActionResult> {
-    ctx.durable_task(run_relay::with(params)).name("relay").await?;
+    let queue = params.queue.clone();
+    let task = ctx.durable_task(run_relay::with(params)).name("relay");
+    match queue {
+        Some(queue) => task.queue(queue).await?,
+        None => task.await?,
+    };
     Ok(ActionResult::done("Off they go."))
 }

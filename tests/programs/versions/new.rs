@@ -9,44 +9,20 @@ use std::process::ExitCode;
 
 use imperal::prelude::*;
 
-use shared::{Begin, Begun, Job};
+use only_new as only;
+use shared::{Job, run};
 
-imperal::extension! {
-    app_id: "probe",
-    name: "Probe",
-    description: "Durable tasks of one version of a program, for the suites of the platform.",
-    icon: "icon.svg",
-    capabilities: ["probe:write"],
-}
+const VERSION: u32 = 2;
 
-/// Works in both versions.
-#[durable_task]
-async fn kept(ctx: TaskContext, job: Job) -> Result<ActionResult> {
-    shared::run(&ctx, &job, 2, 7).await
-}
-
-/// Stores a value that the other version cannot read.
-#[durable_task]
-async fn typed(ctx: TaskContext, job: Job) -> Result<ActionResult> {
-    shared::run(&ctx, &job, 2, "seven".to_owned()).await
+/// The value that the task `typed` stores.
+fn typed_value() -> String {
+    "seven".to_owned()
 }
 
 /// Exists in this version only.
 #[durable_task]
 async fn only_new(ctx: TaskContext, job: Job) -> Result<ActionResult> {
-    shared::run(&ctx, &job, 2, 7).await
-}
-
-/// Start a task by its name.
-#[chat_function(action_type = "write", event = "begun", effects = ["update:probe"], data_model = Begun, background)]
-async fn begin(ctx: Context, params: Begin) -> Result<ActionResult<Begun>> {
-    let job = Job { gate: params.gate };
-    let task = match params.task.as_str() {
-        "kept" => kept::with(job),
-        "typed" => typed::with(job),
-        _ => only_new::with(job),
-    };
-    shared::begin(ctx, task).await
+    run(&ctx, &job, 7).await
 }
 
 fn main() -> ExitCode {

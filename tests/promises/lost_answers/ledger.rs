@@ -1,5 +1,7 @@
 //! The ledger of these tests: one in memory whose answers get lost, or that refuses for a while.
 
+mod durable;
+
 use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -7,14 +9,18 @@ use std::time::Duration;
 
 use imperal::ids::{CallId, QuestionId, TaskId, TurnId};
 use imperal::ledger::contract::{
-    AuditTrail, Calls, Chat, DurableTasks, Health, Leases, LedgerResult, Questions, Recovery, Retention, Tasks,
+    AuditTrail, Calls, Chat, Documents, DurableTasks, Health, Leases, LedgerResult, Operators, Questions, Queues,
+    Recovery, Retention, Secrets, Tasks,
 };
 use imperal::ledger::{
-    AnswerOutcome, Attempt, AuditFilter, AuditRow, CallCancel, CallRecord, CancelOutcome, ChainEnds, ClaimRequest,
-    ClaimedTask, CloseQuestion, DurableName, DurableProgram, Event, Feed, Incarnation, LedgerError, LedgerMeters,
-    MemoryLedger, MessageSource, NewAnswer, NewAudit, NewCall, NewQuestion, NewStep, NewTask, Orphan, Owner, Page,
-    PageLimit, Progress, Pruned, Question, Release, RenewalNews, RetentionPolicy, StoredStep, Task, TaskEnd,
-    TaskRecord, Turn, TurnBody,
+    AnswerOutcome, Attempt, AttemptReport, AuditFilter, AuditRow, Backlog, CallCancel, CallRecord, CancelOutcome,
+    ChainEnds, ClaimRequest, ClaimedTask, CloseQuestion, CollectionUse, DocumentKeys, DocumentQuery, DocumentSource,
+    DocumentSpace, DocumentWrites, DurableName, DurableProgram, Event, Feed, Fence, FoundDocuments, Incarnation,
+    LedgerError, LedgerMeters, MemoryLedger, MessageSource, NewAnswer, NewAudit, NewCall, NewQuestion, NewSecret,
+    NewStep, NewTask, OpenTask, Orphan, Owner, Page, PageLimit, PausedTask, Progress, Pruned, Question, QueueLoad,
+    QueuePlace, Release, RenewalNews, RetentionPolicy, SecretPlace, SecretWrite, StepKind, StoredDocument,
+    StoredDurable, StoredSecret, StoredStep, Task, TaskAttempt, TaskEnd, TaskPlace, TaskRecord, Turn, TurnBody,
+    WrittenDocument,
 };
 
 /// A ledger that writes, and then reports an unknown outcome for a number of times.
@@ -26,18 +32,24 @@ pub(crate) struct LosesAnswers {
     pub(crate) to_forget: AtomicU32,
     /// Number of messages that it refuses as unavailable.
     pub(super) to_refuse: AtomicU32,
+    /// Number of times that it refuses the results of effects as unavailable.
+    pub(super) results_to_refuse: AtomicU32,
     /// Number of reads of a call.
     pub(crate) looks: AtomicU32,
     /// Number of ends of orphaned work that it refuses.
     pub(super) to_put_off: AtomicU32,
     /// Tasks whose ends it refuses from another incarnation.
     pub(super) stuck: Mutex<HashSet<TaskId>>,
+    /// Number of requests for documents.
+    pub(crate) document_requests: AtomicU32,
     /// Number of times that leases were expired.
     pub(super) expiries: AtomicU32,
     /// Number of batches of orphans that were read.
     pub(super) batches: AtomicU32,
     /// Whether the answer to a start is delayed.
     pub(super) slow_starts: AtomicBool,
+    /// Number of reports of progress that are written five seconds late.
+    pub(super) late_reports: AtomicU32,
 }
 
 fn counted_down(left: &AtomicU32) -> bool {
@@ -45,6 +57,11 @@ fn counted_down(left: &AtomicU32) -> bool {
 }
 
 impl LosesAnswers {
+    fn of_documents(&self) -> &MemoryLedger {
+        self.document_requests.fetch_add(1, Ordering::SeqCst);
+        &self.inner
+    }
+
     async fn losing<T>(&self, write: impl Future<Output = LedgerResult<T>>) -> LedgerResult<T> {
         let written = write.await?;
         if counted_down(&self.to_lose) {
@@ -69,81 +86,6 @@ impl Leases for LosesAnswers {
 
     async fn leave(&self, incarnation: &Incarnation) -> LedgerResult<()> {
         self.inner.leave(incarnation).await
-    }
-}
-
-impl DurableTasks for LosesAnswers {
-    async fn claim_tasks(&self, incarnation: &Incarnation, request: ClaimRequest) -> LedgerResult<Vec<ClaimedTask>> {
-        self.inner.claim_tasks(incarnation, request).await
-    }
-
-    async fn next_ready_in(&self, names: &[DurableName]) -> LedgerResult<Option<Duration>> {
-        self.inner.next_ready_in(names).await
-    }
-
-    async fn release_task(&self, incarnation: &Incarnation, attempt: Attempt, release: Release) -> LedgerResult<Task> {
-        self.losing(self.inner.release_task(incarnation, attempt, release)).await
-    }
-
-    async fn store_step(&self, incarnation: &Incarnation, attempt: Attempt, step: NewStep) -> LedgerResult<()> {
-        self.losing(self.inner.store_step(incarnation, attempt, step)).await
-    }
-
-    async fn steps(&self, task_id: TaskId, after: u16, limit: PageLimit) -> LedgerResult<Page<StoredStep>> {
-        self.inner.steps(task_id, after, limit).await
-    }
-
-    async fn step_value(&self, task_id: TaskId, ordinal: u16) -> LedgerResult<Option<String>> {
-        self.inner.step_value(task_id, ordinal).await
-    }
-
-    async fn register_program(&self, incarnation: &Incarnation, program: DurableProgram) -> LedgerResult<()> {
-        self.inner.register_program(incarnation, program).await
-    }
-
-    async fn announce_queued(&self, incarnation: &Incarnation, queued_for: Duration) -> LedgerResult<u64> {
-        self.inner.announce_queued(incarnation, queued_for).await
-    }
-
-    async fn mark_stuck(&self, incarnation: &Incarnation, untaken_for: Duration) -> LedgerResult<u64> {
-        self.inner.mark_stuck(incarnation, untaken_for).await
-    }
-
-    async fn long_stuck(&self, stuck_for: Duration, limit: u32) -> LedgerResult<Vec<TaskRecord>> {
-        self.inner.long_stuck(stuck_for, limit).await
-    }
-}
-
-impl Questions for LosesAnswers {
-    async fn ask_question(
-        &self,
-        incarnation: &Incarnation,
-        attempt: Attempt,
-        question: NewQuestion,
-    ) -> LedgerResult<Question> {
-        self.losing(self.inner.ask_question(incarnation, attempt, question)).await
-    }
-
-    async fn answer_question(&self, question_id: QuestionId, answer: NewAnswer) -> LedgerResult<AnswerOutcome> {
-        self.losing(self.inner.answer_question(question_id, answer)).await
-    }
-
-    async fn close_question(
-        &self,
-        incarnation: &Incarnation,
-        attempt: Attempt,
-        question_id: QuestionId,
-        why: CloseQuestion,
-    ) -> LedgerResult<Question> {
-        self.losing(self.inner.close_question(incarnation, attempt, question_id, why)).await
-    }
-
-    async fn questions(&self, task_id: TaskId) -> LedgerResult<Vec<Question>> {
-        self.inner.questions(task_id).await
-    }
-
-    async fn find_question(&self, question_id: QuestionId) -> LedgerResult<Option<(Owner, Question)>> {
-        self.inner.find_question(question_id).await
     }
 }
 
@@ -209,6 +151,9 @@ impl Tasks for LosesAnswers {
     }
 
     async fn note_progress(&self, incarnation: &Incarnation, latest: Vec<(u32, Progress)>) -> LedgerResult<()> {
+        if counted_down(&self.late_reports) {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
         self.inner.note_progress(incarnation, latest).await
     }
 
@@ -279,6 +224,40 @@ impl AuditTrail for LosesAnswers {
 impl Retention for LosesAnswers {
     async fn prune(&self, keep: &RetentionPolicy, from: u64, limit: u32) -> LedgerResult<Pruned> {
         self.inner.prune(keep, from, limit).await
+    }
+}
+
+impl Secrets for LosesAnswers {
+    async fn put_secret(&self, write: SecretWrite, secret: NewSecret) -> LedgerResult<bool> {
+        if counted_down(&self.to_forget) {
+            return Err(LedgerError::Indeterminate("the write was lost".to_owned()));
+        }
+        self.losing(self.inner.put_secret(write, secret)).await
+    }
+
+    async fn remove_secret(&self, write: SecretWrite, place: SecretPlace) -> LedgerResult<bool> {
+        self.losing(self.inner.remove_secret(write, place)).await
+    }
+
+    async fn find_secret(&self, place: &SecretPlace) -> LedgerResult<Option<StoredSecret>> {
+        self.inner.find_secret(place).await
+    }
+
+    async fn secrets_of(&self, owner: &Owner) -> LedgerResult<Vec<StoredSecret>> {
+        self.inner.secrets_of(owner).await
+    }
+
+    async fn secrets_under_other_keys(
+        &self,
+        key_id: &str,
+        after: Option<SecretPlace>,
+        limit: u32,
+    ) -> LedgerResult<Vec<StoredSecret>> {
+        self.inner.secrets_under_other_keys(key_id, after, limit).await
+    }
+
+    async fn note_fact(&self, name: &str, value: &[u8]) -> LedgerResult<Vec<u8>> {
+        self.inner.note_fact(name, value).await
     }
 }
 

@@ -22,6 +22,9 @@ ext = Extension(
     description="Has a function of every kind, so that manifests can be compared: größer, 日本語.",
     icon="icon.svg",
 )
+ext.secret("api_key", "Key of the service: größer, 日本語.", required=True, max_bytes=200)
+ext.secret("refresh_token", "Written after the sign-in.", write_mode="both", rotation_hint_days=30)
+ext.secret("shared_key", "One key for all users.", scope="app", env_fallback="IMPERAL_APPSECRET_EVERY_KIND")
 chat = ChatExtension(ext, tool_name="every_kind")
 
 
@@ -127,6 +130,11 @@ DISK = {
     },
     "unknown keys and stale sections on disk": BASE
     | {"x_unknown": 1, "webhooks": [{"path": "/a"}], "config_defaults": {"a": 1}, "tools": [], "description": "Kept."},
+    "secrets of another build on disk": BASE
+    | {
+        "secrets": [{"name": "api_key", "description": "Old."}, {"name": "gone", "description": "Gone."}],
+        "panels": [{"panel_id": "secrets", "slot": "left"}],
+    },
     "nulls on disk": BASE | {"author": None, "name": None, "pricing": None, "hidden_in_sidebar": None},
     "everything that a file may own": BASE
     | {

@@ -10,11 +10,10 @@ use imperal::testing::{TestPlatform, TestUser};
 use imperal::{ErrorKind, WireResult};
 use serde_json::{Value, json};
 
-use crate::store::Store;
 use crate::tools_api::ToolsApi;
 use watched::Watched;
 
-/// A platform with its own store, and a service that counts.
+/// A platform, and a service that counts.
 struct Scene {
     platform: TestPlatform,
     service: Watched,
@@ -23,12 +22,8 @@ struct Scene {
 impl Scene {
     async fn start() -> Self {
         let service = Watched::start().await;
-        let platform = TestPlatform::setup()
-            .state(ToolsApi::at(Some(service.base.clone())))
-            .state_in(Store::open)
-            .real_network()
-            .start()
-            .await;
+        let platform =
+            TestPlatform::setup().state(ToolsApi::at(Some(service.base.clone()))).real_network().start().await;
         Self { platform, service }
     }
 }

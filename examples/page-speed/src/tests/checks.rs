@@ -115,5 +115,5 @@ async fn invalid_input_names_its_field() {
     assert_eq!(refused.error_code.unwrap(), "VALIDATION_TYPE_ERROR");
     let stranger = scene.platform.user("carl");
     let refused = answer(&stranger, "check_site_speed", json!({"url": "example.com"})).await;
-    assert_eq!(refused.error_code.unwrap(), "NOT_CONNECTED");
+    assert_eq!(refused.error_code.unwrap(), "SECRET_MISSING");
 }

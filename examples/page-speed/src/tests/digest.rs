@@ -69,7 +69,7 @@ async fn a_digest_without_a_key_stays_due() {
     let anna = watching(&scene, json!({"enabled": true, "hour": 0, "sites": ["a.example.com"]})).await;
     answer(&anna, "disconnect_pagespeed", json!({})).await;
     let refused = answer(&anna, "send_speed_digest", json!({})).await;
-    assert_eq!(refused.error_code.unwrap(), "NOT_CONNECTED");
+    assert_eq!(refused.error_code.unwrap(), "SECRET_MISSING");
     scene.connected("anna").await;
     run(&anna, "send_speed_digest", json!({})).await;
     assert_eq!(messages(&anna).await.len(), 1);

@@ -11,7 +11,7 @@ async fn a_refused_key_is_not_stored() {
     let refused = answer(&anna, "connect_pagespeed", json!({"api_key": "wrong-key"})).await;
     assert_eq!(refused.error_code.unwrap(), "KEY_INVALID");
     let check = answer(&anna, "check_site_speed", json!({"url": "example.com"})).await;
-    assert_eq!(check.error_code.unwrap(), "NOT_CONNECTED");
+    assert_eq!(check.error_code.unwrap(), "SECRET_MISSING");
 }
 
 #[tokio::test(start_paused = true)]
@@ -22,7 +22,7 @@ async fn removing_the_key_keeps_the_history() {
     assert_eq!(answer(&anna, "disconnect_pagespeed", json!({})).await.data["had_key"], true);
     assert_eq!(answer(&anna, "disconnect_pagespeed", json!({})).await.data["had_key"], false);
     let check = answer(&anna, "check_site_speed", json!({"url": "example.com"})).await;
-    assert_eq!(check.error_code.unwrap(), "NOT_CONNECTED");
+    assert_eq!(check.error_code.unwrap(), "SECRET_MISSING");
     assert_eq!(super::rows(&anna).await.len(), 1);
 }
 
@@ -32,7 +32,7 @@ async fn keys_are_separate_per_user() {
     scene.connected("anna").await;
     let ben = scene.platform.user("ben");
     let check = answer(&ben, "check_site_speed", json!({"url": "example.com"})).await;
-    assert_eq!(check.error_code.unwrap(), "NOT_CONNECTED");
+    assert_eq!(check.error_code.unwrap(), "SECRET_MISSING");
 }
 
 #[tokio::test(start_paused = true)]

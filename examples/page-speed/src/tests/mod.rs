@@ -7,8 +7,6 @@ mod keys;
 mod scripted;
 mod site;
 
-use std::convert::Infallible;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use imperal::ledger::{Task, Turn};
@@ -18,9 +16,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::speed_api::SpeedApi;
-use crate::store::Store;
+use crate::store::Clock;
 
-/// A platform with its own store, and a clock for its rows that the test sets.
+/// A platform, and a clock for its rows that the test sets.
 struct Scene {
     platform: TestPlatform,
     clock: Arc<Mutex<Timestamp>>,
@@ -39,11 +37,8 @@ impl Scene {
     async fn with(api: SpeedApi) -> Self {
         let clock = Arc::new(Mutex::new("2026-03-01T12:00:00Z".parse::<Timestamp>().unwrap()));
         let held = clock.clone();
-        let open = move |folder: &Path| {
-            let held = held.clone();
-            Ok::<_, Infallible>(Store::new(folder, Arc::new(move || *held.lock().unwrap())))
-        };
-        let platform = TestPlatform::setup().state(api).state_in(open).real_network().start().await;
+        let reads = Clock(Arc::new(move || *held.lock().unwrap()));
+        let platform = TestPlatform::setup().state(api).state(reads).real_network().start().await;
         Self { platform, clock }
     }
 

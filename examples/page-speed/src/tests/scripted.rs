@@ -7,13 +7,13 @@ use imperal::testing::{Reply, TestPlatform, TestSetup, TestUser};
 use serde_json::{Value, json};
 
 use crate::speed_api::SpeedApi;
-use crate::store::Store;
+use crate::store::Clock;
 
 const SERVICE: &str = "https://speed.example";
 
 /// A platform with a scripted service, and a user with a key.
 async fn scripted(setup: TestSetup) -> (TestPlatform, TestUser) {
-    let platform = setup.state(SpeedApi::at(Some(SERVICE.to_owned()))).state_in(Store::open).start().await;
+    let platform = setup.state(SpeedApi::at(Some(SERVICE.to_owned()))).state(Clock::of_the_system()).start().await;
     platform.http().get(format!("{SERVICE}/pagespeed*")).query("url", "https://example.com").reply(report(0.9));
     let anna = platform.user("anna");
     anna.call("connect_pagespeed", json!({"api_key": "a-key-that-works"})).await.unwrap();

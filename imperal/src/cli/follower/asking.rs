@@ -1,6 +1,6 @@
 //! Questions of watched tasks: asked here if there is a person, else the watching of a task that waits for an answer ends.
 //!
-//! Owns the question on the screen, and the line that is typed. What a line means is `answer_text.rs`.
+//! Owns the question on the screen, and the line that is typed. `answer_text.rs` reads the line.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
@@ -35,13 +35,15 @@ struct QuestionPrompt {
     keys: KeyReader,
     /// What is typed. `None` while one key chooses.
     line: Option<String>,
+    /// Whether the line is JSON, and not one of the listed choices.
+    is_json: bool,
     /// Why the last answer was none.
     complaint: String,
     /// Rows of the screen that the question takes now.
     rows: usize,
 }
 
-/// What a key asks for.
+/// The request of a key.
 enum Asked {
     Nothing,
     Later,
@@ -54,7 +56,7 @@ impl QuestionPrompt {
         // A digit names one of nine.
         let line = if (1..=9).contains(&choices.len()) { None } else { Some(String::new()) };
         let (name, complaint) = (name.to_owned(), String::new());
-        Ok(Self { question, name, keys: KeyReader::open()?, line, complaint, rows: 0 })
+        Ok(Self { question, name, keys: KeyReader::open()?, line, is_json: false, complaint, rows: 0 })
     }
 
     fn press(&mut self, key: Key) -> Asked {
@@ -64,11 +66,16 @@ impl QuestionPrompt {
             Key::Char('\u{7f}' | '\u{8}') => drop(line.pop()),
             Key::Char(c) if !c.is_control() => line.push(c),
             Key::Char(_) => {}
-            Key::Enter => match answer_text::parse_line(line, &self.question.schema) {
-                Ok(None) => return Asked::Later,
-                Ok(Some(answer)) => return Asked::Answer(answer),
-                Err(error) => self.complain(&error),
-            },
+            Key::Enter => {
+                let schema = &self.question.schema;
+                let read =
+                    if self.is_json { answer_text::parse_json(line) } else { answer_text::parse_line(line, schema) };
+                match read {
+                    Ok(None) => return Asked::Later,
+                    Ok(Some(answer)) => return Asked::Answer(answer),
+                    Err(error) => self.complain(&error),
+                }
+            }
         }
         Asked::Nothing
     }
@@ -77,7 +84,7 @@ impl QuestionPrompt {
         let (choices, only) = answer_text::choices(&self.question.schema);
         match key {
             Key::Enter | Key::Escape => return Asked::Later,
-            Key::Char('o' | 'O') if !only => self.line = Some(String::new()),
+            Key::Char('o' | 'O') if !only => (self.line, self.is_json) = (Some(String::new()), true),
             Key::Char(c) => {
                 let at = c.to_digit(10).and_then(|digit| usize::try_from(digit).ok()?.checked_sub(1));
                 if let Some(choice) = at.and_then(|at| choices.into_iter().nth(at)) {
@@ -101,7 +108,10 @@ impl QuestionPrompt {
         }
         lines.push(match &self.line {
             None => "  choose (Enter: not now): ".to_owned(),
-            Some(line) => format!("  answer (Enter: not now): {}", style.sanitize_line(line)),
+            Some(line) => {
+                let json = if self.is_json { " as JSON" } else { "" };
+                format!("  answer{json} (Enter: not now): {}", style.sanitize_line(line))
+            }
         });
         let columns = style.width.unwrap_or(80);
         self.rows = lines.iter().map(|line| console::measure_text_width(line).div_ceil(columns).max(1)).sum();
@@ -170,7 +180,7 @@ impl Follower {
         if !is_due || self.prompt.is_open() {
             return;
         }
-        // What fails is read again at the next tick.
+        // A failed read is repeated at the next tick.
         let read = tokio::time::timeout(READ_TIMEOUT, questions::read(client, task_id));
         let Ok(Ok(all)) = read.await else { return };
         if !can_ask {

@@ -63,9 +63,11 @@ impl Follower {
         self.leave_if_not_run_here(task);
     }
 
-    /// Stops watching a task that waits, if the platform is this process: it takes up no task.
+    /// Stops watching a task that waits, if the platform is this process: it takes up no task, except for one that it
+    /// has just started in a queue.
     pub(super) fn leave_if_not_run_here(&mut self, task: &Task) {
-        if !self.prompt.is_embedded() || !task.state.is_open() || task.state.is_held() {
+        let begins_here = task.queue.is_some() && task.attempt == 0 && task.waits_for == Some(WaitsFor::Slot);
+        if !self.prompt.is_embedded() || !task.state.is_open() || task.state.is_held() || begins_here {
             return;
         }
         self.open.remove(&task.task_id);

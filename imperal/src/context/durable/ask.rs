@@ -11,18 +11,20 @@ use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::run::Begin;
+use super::begin::Begin;
+use super::declared_order::declared_order;
 use super::sleep::LONGEST;
+use super::step::read_json;
 use super::waits::until;
 use super::{StepName, TaskContext};
 use crate::codes;
 use crate::error::Error;
 use crate::ids::QuestionId;
-use crate::result::Result;
+use crate::result::{Result, storable_text};
 use crate::rows::{CloseQuestion, NewQuestion, Question, QuestionState, StepKind, StoredAnswer};
 
 /// How long a question waits without `within`.
-const DEFAULT: Duration = Duration::from_secs(30 * 24 * 3600);
+pub(super) const DEFAULT: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Open questions of a task.
 const MOST_OPEN: u32 = 16;
 /// Longest text of a question, in bytes.
@@ -43,23 +45,23 @@ struct Draft<'a> {
     within: Duration,
 }
 
-/// What the bounds of an [`Answer`] give, taken where the question is made: a type that lacks one is then one error, at
+/// The methods of an [`Answer`], taken where the question is made: a type that lacks a bound is then one error, at
 /// `ask`, and not another one at each method and at the await.
 struct Means<'a, T> {
     ask: fn(Draft<'a>, Option<String>) -> Asking<'a, Option<T>>,
-    to_json: fn(&T) -> serde_json::Result<String>,
+    to_json: fn(&T) -> std::result::Result<String, String>,
 }
 
 /// A question to the user: await it. Made by [`TaskContext::ask`].
 #[must_use = "nobody is asked unless this is awaited: add `.await?`"]
 pub struct Ask<'a, T>(Draft<'a>, Means<'a, T>);
 
-/// A question with a time limit: await it for `Some` answer, or `None` if nobody answered in time. Made by
+/// A question with a time limit: await it for `Some` answer, or `None` if the time is over. Made by
 /// [`Ask::within`].
 #[must_use = "nobody is asked unless this is awaited: add `.await?`"]
 pub struct AskWithin<'a, T>(Draft<'a>, Means<'a, T>);
 
-/// A question with an answer for the case that nobody answers: await it. Made by [`AskWithin::or`].
+/// A question with an answer for the end of its time: await it. Made by [`AskWithin::or`].
 #[must_use = "nobody is asked unless this is awaited: add `.await?`"]
 pub struct AskOr<'a, T>(Draft<'a>, Means<'a, T>, T);
 
@@ -75,7 +77,7 @@ macro_rules! debug {
 
 debug!(Ask AskWithin AskOr);
 
-/// What the answer to a question can be: a type that is read from JSON and has a schema. An enum of variants without
+/// A type that can be the answer to a question: it is read from JSON and has a schema. An enum of variants without
 /// data is a choice of buttons, a struct is a form.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the answer to a question",
@@ -101,15 +103,16 @@ impl TaskContext {
     /// [withdrawn](TaskContext::withdraw), or the task ends.
     ///
     /// The name is as that of a [`step`](TaskContext::step). The text, schema and time limit of the first attempt
-    /// stay, whatever later ones compute. Limits: a text of 4 KiB, a schema of 64 KiB, 366 days, 16 open questions
-    /// a task.
+    /// stay, whatever later ones compute. Limits: a text of 4 KiB, a schema and a fallback of 64 KiB each,
+    /// 366 days, 16 open questions a task.
     ///
     /// **Cancel.** A cancel of a parked task ends it at once and withdraws its questions.
     ///
     /// # Errors
-    /// `NO_ANSWER` if nobody answers in time and the question has no [`within`](Ask::within).
-    /// [`Error::cancelled`] when the task is cancelled or over. `INTERNAL` for a bad name, text or time;
-    /// `QUESTIONS_EXCEEDED` over 16 open questions.
+    /// `NO_ANSWER` if no answer comes in time and the question has no [`within`](Ask::within).
+    /// [`Error::cancelled`] when the task is cancelled or over. `INTERNAL` for a bad name, text, time or fallback;
+    /// `QUESTIONS_EXCEEDED` over 16 open questions. `ANSWER_MISFIT` for an answer that follows the schema of `T`, but
+    /// that `T` does not take.
     ///
     /// ```
     /// # use imperal::prelude::*;
@@ -128,11 +131,11 @@ impl TaskContext {
     /// # Ok(()) }
     /// ```
     pub fn ask<'a, T: Answer + 'a>(&'a self, name: impl StepName, text: impl Into<String>) -> Ask<'a, T> {
-        let means = Means { ask: |draft, fallback| Box::pin(draft.ask(fallback)), to_json: serde_json::to_string };
+        let means = Means { ask: |draft, fallback| Box::pin(draft.ask(fallback)), to_json: storable_text };
         Ask(Draft { ctx: self, name: name.into_name(), text: text.into(), within: DEFAULT }, means)
     }
 
-    /// Withdraws an open question of this task: nobody can answer it any more. Returns whether it was open; an
+    /// Withdraws an open question of this task: it takes no answer any more. Returns whether it was open; an
     /// answer that came before stays.
     ///
     /// # Errors
@@ -155,7 +158,7 @@ impl TaskContext {
     }
 
     /// Closes a question, and remembers what became of it.
-    async fn close(&self, name: &str, ordinal: u16, id: QuestionId, why: CloseQuestion) -> Result<Question> {
+    pub(super) async fn close(&self, name: &str, ordinal: u16, id: QuestionId, why: CloseQuestion) -> Result<Question> {
         let _in_flight = self.run.enter();
         let host = self.ctx.services().host.clone();
         let closed = host.close_question(self.ctx.origin(), id, why).await?;
@@ -174,7 +177,13 @@ impl TaskContext {
     }
 
     /// Waits until a question is no longer open. `end` is when its time is over, if that is known.
-    async fn closed(&self, name: &str, ordinal: u16, id: QuestionId, mut end: Option<Timestamp>) -> Result<()> {
+    pub(super) async fn closed(
+        &self,
+        name: &str,
+        ordinal: u16,
+        id: QuestionId,
+        mut end: Option<Timestamp>,
+    ) -> Result<()> {
         let host = self.ctx.services().host.clone();
         loop {
             if let Some(end) = end.filter(|end| *end > self.run.ledger_time()) {
@@ -209,19 +218,42 @@ impl TaskContext {
     }
 }
 
+impl TaskContext {
+    /// Handles a stored answer that the type does not take. If the question was asked with the schema that the
+    /// type has now, no other version will take it either: that is an error for the body. Else another version may.
+    ///
+    /// # Errors
+    /// `ANSWER_MISFIT`.
+    async fn misfit<T: Answer>(&self, name: &str, ordinal: u16, why: &str) -> Result<T> {
+        let asked_with = {
+            let _in_flight = self.run.enter();
+            self.ctx.services().host.clone().question_schema(self.ctx.origin(), ordinal).await?
+        };
+        let schema = serde_json::from_str::<serde_json::Value>(&schema::<T>(name)?).ok();
+        if asked_with.is_none() || asked_with != schema {
+            return self.leave_for_misfit(name, why).await;
+        }
+        let text = format!("The answer to the question `{name}` does not fit `{}`: {why}", type_name::<T>());
+        Err(Error::platform(codes::ANSWER_MISFIT, text))
+    }
+}
+
 impl Draft<'_> {
-    /// Asks, or goes on with what is stored. `None` if nobody answered in time, or it was withdrawn.
+    /// Asks, or goes on with the stored answer. `None` if no answer came in time, or it was withdrawn.
     async fn ask<T: Answer>(self, fallback: Option<String>) -> Result<Option<T>> {
         let Self { ctx, name, text, within } = self;
         check(&name, &text, within)?;
+        let host = &ctx.ctx.services().host;
         loop {
             match ctx.begin_named(name.clone(), StepKind::Question).await? {
                 Begin::Run(running) => {
-                    let mut new = NewQuestion::new(ctx.run.take_ordinal(0)?, &name, &text, schema::<T>(&name)?)
+                    let schema = schema::<T>(&name)?;
+                    host.note_answer_type(&schema, check_answer::<T>);
+                    let mut new = NewQuestion::new(ctx.run.take_ordinal(0)?, &name, &text, schema)
                         .within(within)
                         .max_open(MOST_OPEN);
                     new.fallback.clone_from(&fallback);
-                    let (host, origin, row) = (ctx.ctx.services().host.clone(), ctx.ctx.origin().clone(), new.step());
+                    let (host, origin, row) = (host.clone(), ctx.ctx.origin().clone(), new.step());
                     let (ordinal, id) = (new.ordinal, new.question_id);
                     let asking = async move { host.ask_question(&origin, new).await };
                     let asked = ctx.write_row(&running, row, asking).await?;
@@ -231,10 +263,15 @@ impl Draft<'_> {
                 }
                 Begin::Stored(known) => {
                     let ordinal = known.ordinal;
-                    match ctx.read_stored::<StoredAnswer<T>>(&name, known).await? {
-                        StoredAnswer::Answered(answer) => return Ok(Some(answer)),
-                        StoredAnswer::Expired | StoredAnswer::Withdrawn => return Ok(None),
-                        StoredAnswer::Open(id) => ctx.closed(&name, ordinal, id, None).await?,
+                    let stored = ctx.stored_json(&name, known).await?;
+                    match read_json::<StoredAnswer<T>>(stored.as_deref()) {
+                        Ok(StoredAnswer::Answered(answer)) => return Ok(Some(answer)),
+                        Ok(StoredAnswer::Expired | StoredAnswer::Withdrawn) => return Ok(None),
+                        Ok(StoredAnswer::Open(id)) => {
+                            host.note_answer_type(&schema::<T>(&name)?, check_answer::<T>);
+                            ctx.closed(&name, ordinal, id, None).await?;
+                        }
+                        Err(why) => return ctx.misfit::<T>(&name, ordinal, &why).await.map(Some),
                     }
                 }
                 Begin::Leave | Begin::Storing => return std::future::pending().await,
@@ -244,19 +281,19 @@ impl Draft<'_> {
 }
 
 impl<'a, T> Ask<'a, T> {
-    /// Limits how long an answer is accepted: at most 366 days. The answer is `None` if nobody answers in time.
+    /// Limits how long an answer is accepted: at most 366 days. The answer is `None` if none comes in time.
     pub fn within(self, time: Duration) -> AskWithin<'a, T> {
         AskWithin(Draft { within: time, ..self.0 }, self.1)
     }
 
-    /// Goes on with this if nobody answers within 30 days.
+    /// Goes on with this value if no answer comes within 30 days.
     pub fn or(self, fallback: T) -> AskOr<'a, T> {
         AskOr(self.0, self.1, fallback)
     }
 }
 
 impl<'a, T> AskWithin<'a, T> {
-    /// Goes on with this if nobody answers in time. The user sees it beside the question.
+    /// Goes on with this value if no answer comes in time. The user sees it with the question.
     pub fn or(self, fallback: T) -> AskOr<'a, T> {
         AskOr(self.0, self.1, fallback)
     }
@@ -314,16 +351,42 @@ fn check(name: &str, text: &str, within: Duration) -> Result<()> {
     Err(Error::internal(format!("the question `{name}` needs {why}")))
 }
 
+/// Whether a type takes an answer that follows its schema.
+///
+/// # Errors
+/// Why not, in a sentence without a full stop.
+fn check_answer<T: Answer>(answer: &serde_json::Value) -> std::result::Result<(), String> {
+    T::deserialize(answer).map(drop).map_err(|error| error.to_string())
+}
+
+/// Whether a schema takes no value: that of `Option` and of `()`.
+fn takes_nothing(schema: &serde_json::Value) -> bool {
+    let is_null = |schema: &serde_json::Value| match &schema["type"] {
+        serde_json::Value::Array(types) => types.iter().any(|one| one == "null"),
+        one => one == "null",
+    };
+    is_null(schema) || schema["anyOf"].as_array().is_some_and(|forms| forms.iter().any(is_null))
+}
+
 /// The schema of an answer, in one piece, as a form needs it.
 ///
 /// # Errors
-/// `INTERNAL` for one over 64 KiB.
-fn schema<T: JsonSchema>(name: &str) -> Result<String> {
+/// `INTERNAL` for one over 64 KiB, and for that of `Option` and `()`.
+fn schema<T: Answer>(name: &str) -> Result<String> {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.meta_schema = None;
         settings.inline_subschemas = true;
     });
-    let schema = settings.into_generator().into_root_schema_for::<T>().to_value().to_string();
+    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+    declared_order::<T>(&mut schema);
+    if takes_nothing(&schema) {
+        return Err(Error::internal(format!(
+            "`{}` cannot be the answer to the question `{name}`: ask for the type without `Option`, and add \
+             `.within(..)` for `None` if nobody answers; instead of `()` ask for an enum with one variant",
+            type_name::<T>()
+        )));
+    }
+    let schema = schema.to_string();
     if schema.len() > SCHEMA_LIMIT {
         return Err(Error::internal(format!(
             "the schema of `{}`, the answer to the question `{name}`, has {} bytes, more than {SCHEMA_LIMIT}",

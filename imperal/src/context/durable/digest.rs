@@ -1,8 +1,8 @@
 //! One digest of all rows of a durable task's history, for the audit row of its end.
 //!
 //! Steps make no audit rows of their own. The digest binds them to the chain: SHA-256 over the hashes of the rows in
-//! the order of their ordinals, and the hash of a row is SHA-256 over ordinal, kind, name and value with a line feed
-//! between them.
+//! the order of their ordinals. The hash of a row is SHA-256 over ordinal, kind, name and value with a line feed
+//! between them; the SHA-256 of its log follows, if it has one. The log names the documents that a step wrote.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,9 +12,13 @@ use sha2::{Digest, Sha256};
 use super::scope::hex;
 use crate::rows::StepKind;
 
-/// The hashes of a task's rows. `None` for a row whose value has not been read.
+/// The hashes of a task's rows.
 #[derive(Debug, Default)]
-pub(super) struct RowHashes(BTreeMap<u16, Option<[u8; 32]>>);
+pub(super) struct RowHashes {
+    /// `None` for a row whose value has not been read.
+    rows: BTreeMap<u16, Option<[u8; 32]>>,
+    logs: BTreeMap<u16, [u8; 32]>,
+}
 
 impl RowHashes {
     pub(super) fn add(&mut self, ordinal: u16, kind: StepKind, name: &str, value: Option<&str>) {
@@ -23,22 +27,29 @@ impl RowHashes {
             return;
         }
         let hash = value.map(|value| row_hash(ordinal, kind, name, value));
-        self.0.entry(ordinal).and_modify(|known| *known = known.or(hash)).or_insert(hash);
+        self.rows.entry(ordinal).and_modify(|known| *known = known.or(hash)).or_insert(hash);
+    }
+
+    pub(super) fn add_log(&mut self, ordinal: u16, log: &str) {
+        self.logs.insert(ordinal, Sha256::digest(log).into());
     }
 
     /// The rows whose value has to be read before there is a digest.
     pub(super) fn unread(&self) -> impl Iterator<Item = u16> {
-        self.0.iter().filter(|(_, hash)| hash.is_none()).map(|(ordinal, _)| *ordinal)
+        self.rows.iter().filter(|(_, hash)| hash.is_none()).map(|(ordinal, _)| *ordinal)
     }
 
     /// The digest; `None` if there are no rows or one has not been read.
     pub(super) fn digest(&self) -> Option<StepsDigest> {
-        let (last, _) = self.0.last_key_value()?;
+        let (last, _) = self.rows.last_key_value()?;
         let mut digest = Sha256::new();
-        for hash in self.0.values() {
+        for (ordinal, hash) in &self.rows {
             digest.update((*hash)?);
+            if let Some(log) = self.logs.get(ordinal) {
+                digest.update(log);
+            }
         }
-        Some(StepsDigest { rows: self.0.len(), last: *last, sha256: digest.finalize().into() })
+        Some(StepsDigest { rows: self.rows.len(), last: *last, sha256: digest.finalize().into() })
     }
 }
 
@@ -87,6 +98,25 @@ mod tests {
             assert!(!all[..at].contains(one), "{one}");
         }
         assert_eq!(digest(&[second, first]), all[0], "in the order of the ordinals, not of their ends");
+    }
+
+    #[test]
+    fn a_digest_depends_on_the_logs() {
+        let digest = |logs: &[(u16, &str)]| {
+            let mut hashes = RowHashes::default();
+            for ordinal in [1, 2] {
+                hashes.add(ordinal, StepKind::Step, "a", Some("1"));
+            }
+            for (ordinal, log) in logs {
+                hashes.add_log(*ordinal, log);
+            }
+            hashes.digest().unwrap().to_string()
+        };
+        let all = [digest(&[]), digest(&[(1, "[1]")]), digest(&[(2, "[1]")]), digest(&[(1, "[1]"), (2, "[1]")])];
+        for (at, one) in all.iter().enumerate() {
+            assert!(!all[..at].contains(one), "{one}");
+        }
+        assert_eq!(digest(&[(3, "[1]")]), all[0], "a log of no hashed row, as that of a question");
     }
 
     #[test]

@@ -1,40 +1,62 @@
 //! The work of an attempt that is in flight, and when its body may be dropped.
 //!
 //! A hand-over waits until nothing is in flight: steps, messages, requests, starts of tasks, threads. Each of
-//! them holds a guard of this file. What a body awaits besides them is dropped at any moment, since the code
+//! them holds a guard of this file. Other futures that a body awaits are dropped at any moment, since the code
 //! outside of steps runs again.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 
 use super::DurableRun;
-use crate::rows::{CurrentStep, Park};
+use super::step_log::StepLog;
+use crate::rows::{CurrentStep, Park, StepEnding, StepKind};
+
+/// How long a stopping process and a cancel wait for effects at most, from the request on.
+pub(crate) const EFFECT_GRACE: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Why the body of an attempt is dropped before its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Leaving {
     /// The process stops, and nothing is in flight.
     HandedOver,
+    /// The process stops, and does not wait any longer for what is in flight.
+    CutOff,
     /// A stored value does not fit this version of the program.
     Misfit(String),
     /// The task waits, and nothing is in flight.
     Parked(Park),
+    /// The task ends: it is not known whether this effect was done, and its user said to stop, or nothing in time.
+    Stopped(String),
 }
 
 impl DurableRun {
     /// Something that must not be cut off begins; it ends when the guard is dropped.
     pub(crate) fn enter(self: &Arc<Self>) -> InFlight {
-        self.journal().in_flight += 1;
-        InFlight { run: self.clone(), thread: false }
+        self.journal().enter();
+        InFlight { run: self.clone(), thread: false, effect: false }
+    }
+
+    /// The closure of an effect begins. A process that stops waits for it longer than for other work, because its end
+    /// in the middle leaves the effect unknown.
+    pub(super) fn enter_effect(self: &Arc<Self>) -> InFlight {
+        let mut journal = self.journal();
+        journal.enter();
+        journal.effects += 1;
+        InFlight { run: self.clone(), thread: false, effect: true }
+    }
+
+    /// Whether the closure of an effect runs.
+    pub(crate) fn has_effects(&self) -> bool {
+        self.journal().effects > 0
     }
 
     /// A thread begins, which cannot be dropped.
     pub(crate) fn enter_thread(self: &Arc<Self>) -> InFlight {
         let mut journal = self.journal();
-        journal.in_flight += 1;
+        journal.enter();
         journal.threads += 1;
-        InFlight { run: self.clone(), thread: true }
+        InFlight { run: self.clone(), thread: true, effect: false }
     }
 
     /// Keeps the task from being given back: something of the attempt may still run.
@@ -69,6 +91,9 @@ impl DurableRun {
             {
                 let journal = self.journal();
                 if journal.in_flight == 0 {
+                    if let Some(effect) = &journal.stopped_for {
+                        return Leaving::Stopped(effect.clone());
+                    }
                     if let Some(why) = &journal.misfit {
                         return Leaving::Misfit(why.clone());
                     }
@@ -105,10 +130,15 @@ impl DurableRun {
 pub(crate) struct InFlight {
     run: Arc<DurableRun>,
     thread: bool,
+    effect: bool,
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
+        if self.effect {
+            let mut journal = self.run.journal();
+            journal.effects = journal.effects.saturating_sub(1);
+        }
         self.run.leave(self.thread);
     }
 }
@@ -120,7 +150,7 @@ pub(crate) struct Pause(Arc<DurableRun>);
 impl Drop for Pause {
     fn drop(&mut self) {
         let mut journal = self.0.journal();
-        journal.in_flight += 1;
+        journal.enter();
         journal.pauses = journal.pauses.saturating_sub(1);
     }
 }
@@ -145,11 +175,23 @@ impl Drop for Waiting {
 pub(super) struct Running {
     run: Arc<DurableRun>,
     name: String,
+    kind: StepKind,
+    /// What is noted of the step if it gets no row.
+    log: OnceLock<Arc<StepLog>>,
 }
 
 impl Running {
-    pub(super) fn new(run: Arc<DurableRun>, name: String) -> Self {
-        Self { run, name }
+    pub(super) fn new(run: Arc<DurableRun>, name: String, kind: StepKind) -> Self {
+        Self { run, name, kind, log: OnceLock::new() }
+    }
+
+    /// Keeps the log for the notes on the attempt.
+    pub(super) fn keep_log(&self, log: &Arc<StepLog>) {
+        self.log.get_or_init(|| log.clone());
+    }
+
+    pub(super) fn log(&self) -> Option<&StepLog> {
+        self.log.get().map(|log| &**log)
     }
 
     pub(super) fn run(&self) -> &Arc<DurableRun> {
@@ -170,7 +212,17 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.run.journal().running.retain(|step| step.name != self.name);
+        let mut journal = self.run.journal();
+        // A step that is stored, or that failed, no longer runs.
+        if let Some(current) = journal.take_running(&self.name)
+            && matches!(self.kind, StepKind::Step | StepKind::Effect)
+        {
+            let number = journal.stored.count() + 1;
+            let is_open = journal.stored.step(&self.name).is_some_and(|known| known.kind == StepKind::Intent);
+            let how = if is_open { StepEnding::Unknown } else { StepEnding::CutOff };
+            journal.unfinished.add(number, current, how, None, self.log());
+        }
+        drop(journal);
         self.run.leave(false);
     }
 }

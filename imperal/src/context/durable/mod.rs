@@ -5,7 +5,16 @@
 //! process asked to hand the task over. It knows no storage.
 
 mod ask;
+mod begin;
+mod declared_order;
 mod digest;
+mod effect;
+mod effect_journal;
+mod effect_question;
+mod effect_run;
+mod effect_scope;
+mod fan_out_steps;
+mod idle;
 mod in_flight;
 mod name;
 mod plain;
@@ -18,6 +27,7 @@ mod start;
 mod step;
 mod step_log;
 mod stored;
+mod unfinished;
 mod value;
 mod waits;
 
@@ -29,17 +39,21 @@ use super::Context;
 
 pub use ask::{Answer, Ask, AskOr, AskWithin};
 pub(crate) use digest::StepsDigest;
-pub(crate) use in_flight::{InFlight, Leaving};
+pub use effect::{Effect, EffectKey, KnownEffect};
+pub(in crate::context) use effect_scope::EffectRequest;
+pub use fan_out_steps::FanOutSteps;
+pub(crate) use in_flight::{EFFECT_GRACE, InFlight, Leaving};
 pub use name::StepName;
 pub(in crate::context) use name::checked as checked_name;
 pub use retrying::{Retrying, StepRetry};
 pub(crate) use run::DurableRun;
-pub(crate) use said::Say;
+pub(crate) use said::{Say, are_alike};
 pub(crate) use scope::{MessageKey, StepScope};
 pub use sleep::Sleep;
 pub(crate) use start::DurableRequest;
 pub use start::{DurableTask, PreparedTask};
 pub use step::Step;
+pub(crate) use step_log::log_with_documents;
 pub(in crate::context) use step_log::{Entry as StepLogEntry, cut as cut_log_text};
 pub(crate) use stored::StoredSteps;
 pub use value::StepValue;

@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use crate::error::Error;
 use crate::result::Result;
+use crate::rows::RESERVED_NAMES;
 
 /// Longest name of a step, in bytes.
 const NAME_LIMIT: usize = 512;
@@ -21,6 +22,10 @@ const NAME_LIMIT: usize = 512;
 pub trait StepName: private::Sealed {
     #[doc(hidden)]
     fn into_name(self) -> String;
+
+    /// The name with one more value at its end.
+    #[doc(hidden)]
+    fn joined(self, last: &dyn Display) -> String;
 }
 
 mod private {
@@ -34,6 +39,10 @@ macro_rules! texts {
             fn into_name(self) -> String {
                 self.into()
             }
+
+            fn joined(self, last: &dyn Display) -> String {
+                [part(&self), part(last)].join("/")
+            }
         })*
     };
 }
@@ -41,7 +50,7 @@ macro_rules! texts {
 texts!(&str String &String);
 
 /// Escapes the separator, so that different tuples have different names.
-fn part(value: &impl Display) -> String {
+fn part(value: &(impl Display + ?Sized)) -> String {
     value.to_string().replace('\\', "\\\\").replace('/', "\\/")
 }
 
@@ -52,6 +61,10 @@ macro_rules! tuples {
             fn into_name(self) -> String {
                 let ($($value,)*) = self;
                 [$(part(&$value)),*].join("/")
+            }
+
+            fn joined(self, last: &dyn Display) -> String {
+                [self.into_name(), part(last)].join("/")
             }
         })*
     };
@@ -66,8 +79,11 @@ tuples! {
 /// The name of a step or a message, if it has a valid length.
 ///
 /// # Errors
-/// `INTERNAL` for a name of another length than 1 to 512 bytes.
+/// `INTERNAL` for a name of another length than 1 to 512 bytes, and for one of the platform.
 pub(in crate::context) fn checked(name: String) -> Result<String> {
+    if name.starts_with(RESERVED_NAMES) {
+        return Err(Error::internal(format!("a name that begins with `{RESERVED_NAMES}` is not an author's: {name}")));
+    }
     if (1..=NAME_LIMIT).contains(&name.len()) {
         return Ok(name);
     }
@@ -95,8 +111,16 @@ mod tests {
     }
 
     #[test]
-    fn a_name_has_1_to_512_bytes() {
+    fn joined_names_are_those_of_tuples() {
+        assert_eq!("image".joined(&3), ("image", 3).into_name());
+        assert_eq!("a/b".joined(&"c"), ("a/b", "c").into_name());
+        assert_eq!(("a", "b/c").joined(&4), ("a", "b/c", 4).into_name());
+    }
+
+    #[test]
+    fn a_name_has_1_to_512_bytes_and_is_none_of_the_platform() {
         assert!(checked("x".repeat(512)).is_ok());
+        assert!(checked("imperal:x".to_owned()).is_err() && checked("imperal".to_owned()).is_ok());
         assert!(checked(String::new()).is_err() && checked("x".repeat(513)).is_err());
     }
 }

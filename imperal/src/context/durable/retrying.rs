@@ -93,6 +93,7 @@ impl<'c> Retrying<'c> {
         Step(Box::pin(async move {
             let mut backoff = Backoff::new(retry.first, retry.longest);
             let log = Arc::new(StepLog::default());
+            let began_at = Timestamp::now();
             for tried in 1.. {
                 let running = match ctx.begin_step(name.clone()).await? {
                     Begun::Stored(value) => return Ok(value),
@@ -106,9 +107,12 @@ impl<'c> Retrying<'c> {
                 }
                 let error = match ctx.run_once(&running, &log, &mut work).await {
                     Ok(value) => return Ok(value),
-                    Err(Failure::Value(error)) => return Err(error),
-                    Err(Failure::Work(error)) if tried >= retry.attempts || is_final(&error) => return Err(error),
-                    Err(Failure::Work(error)) => error,
+                    Err(Failure::Work(error)) if tried < retry.attempts && !is_final(&error) => error,
+                    Err(Failure::Work(error) | Failure::Value(error)) => {
+                        running.fail(&error, Some(began_at));
+                        ctx.show_steps();
+                        return Err(error);
+                    }
                 };
                 log.add(&Entry::Try { attempt: tried, error: cut(error.to_string()) });
                 wait(ctx, &running, &error, backoff.next_wait(), (tried, retry.attempts)).await?;
@@ -118,9 +122,40 @@ impl<'c> Retrying<'c> {
     }
 }
 
+/// The tries of one thing within one attempt of the task.
+pub(super) struct Tries {
+    backoff: Backoff,
+    count: u32,
+    of: u32,
+}
+
+impl Tries {
+    /// Five, with waits that double from 1 s.
+    pub(super) fn of_effects() -> Self {
+        Self { backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)), count: 1, of: 5 }
+    }
+
+    pub(super) fn are_left(&self) -> bool {
+        self.count < self.of
+    }
+
+    /// Which try this is.
+    pub(super) fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Waits before the next one, which begins then.
+    pub(super) async fn wait(&mut self, ctx: &TaskContext, running: &Running, error: &Error) -> Result<()> {
+        let tried = (self.count, self.of);
+        self.count += 1;
+        wait(ctx, running, error, self.backoff.next_wait(), tried).await
+    }
+}
+
 /// Whether an error is an answer or a fault of the program, so that trying again would not change it.
-fn is_final(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::User | ErrorKind::Cancelled) || *error.code() == codes::STEP_IN_STEP
+pub(super) fn is_final(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::User | ErrorKind::Cancelled)
+        || [codes::STEP_IN_STEP, codes::EFFECT_TWO_REQUESTS].contains(error.code())
 }
 
 /// Waits before the next try. The step stays shown; only the wait is not in flight.

@@ -1,4 +1,5 @@
-//! One attempt of a durable task: its stored steps, what is in flight, and the hand-over.
+//! One attempt of a durable task: its stored steps, what is in flight, and the hand-over. `begin` decides whether a
+//! step runs.
 //!
 //! The attempt alone knows all of its task's steps, because the ledger lets no other attempt write. So names
 //! are unique and ordinals are taken here, without a read of the ledger.
@@ -8,20 +9,19 @@ use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::digest::StepsDigest;
-use super::in_flight::Running;
-use super::stored::{Known, StoredSteps};
+use super::idle::Idle;
+use super::said::Texts;
+use super::stored::StoredSteps;
+use super::unfinished::Unfinished;
 use super::waits::{LedgerClock, Waits};
-use crate::codes;
-use crate::error::Error;
 use crate::ids::TaskId;
 use crate::result::Result;
-use crate::rows::{Attempt, CurrentStep, Park, StepKind, StepsSoFar};
+use crate::rows::{Attempt, CurrentStep, Park, RESERVED_NAMES, StepKind, StepsSoFar};
 use crate::sync::{Mutex, MutexGuard, Notify};
 
-/// Most steps of a task.
-const STEPS: usize = 10_000;
 /// Most steps that are shown as running at once.
 const SHOWN: usize = 4;
 
@@ -45,42 +45,63 @@ pub(super) struct Journal {
     pub(super) stored: StoredSteps,
     /// Keys of messages whose delivery runs, also if its caller has gone.
     pub(super) saying: HashSet<String>,
-    /// How often each text was said outside of steps in this attempt, by its hash.
+    /// How often each text was delivered outside of steps in this attempt, by its hash.
     pub(super) said: HashMap<[u8; 32], u32>,
+    /// How the messages outside of steps differ from those of earlier attempts.
+    pub(super) texts: Texts,
     pub(super) running: Vec<CurrentStep>,
+    pub(super) unfinished: Unfinished,
     /// Steps whose work is done and whose value is being stored, also if its caller has gone.
-    storing: HashSet<String>,
+    pub(super) storing: HashSet<String>,
     /// How often each task was started outside of steps in this attempt.
     started: HashMap<[u8; 32], u32>,
-    asked_for: HashSet<u16>,
+    pub(super) asked_for: HashSet<u16>,
     kept: u32,
     pub(super) in_flight: usize,
     pub(super) threads: usize,
     pub(super) handing_over: bool,
     pub(super) misfit: Option<String>,
+    /// The unknown effect for which the task has to stop.
+    pub(super) stopped_for: Option<String>,
+    /// Effects whose closure runs.
+    pub(super) effects: usize,
     pub(super) waits: Waits,
     /// Steps that wait before their next try: they hold up a park, not a hand-over.
     pub(super) pauses: usize,
+    pub(super) idle: Idle,
+    /// Sleep in attempts that were cut off, which the ledger has counted as running time.
+    slept_before: Duration,
     /// Whether the body has passed its stored steps, or runs another one: from then on it may report.
-    live: bool,
+    pub(super) live: bool,
+    /// In a replay: what the body asked for and is not stored.
+    pub(super) unstored: Option<Vec<String>>,
 }
 
-/// The answer to a step that wants to begin.
-pub(super) enum Begin {
-    /// It is stored.
-    Stored(Known),
-    /// It runs, until the guard is dropped.
-    Run(Running),
-    /// The attempt leaves: nothing begins any more.
-    Leave,
-    /// A step of this name is being stored: ask again when something has changed.
-    Storing,
+impl Journal {
+    /// Something is in flight from now on.
+    pub(super) fn enter(&mut self) {
+        self.in_flight += 1;
+        self.idle.end();
+    }
+
+    /// Ends what watchers see of a step that runs.
+    pub(super) fn take_running(&mut self, name: &str) -> Option<CurrentStep> {
+        let at = self.running.iter().position(|step| step.name == name)?;
+        Some(self.running.remove(at))
+    }
 }
 
 impl DurableRun {
     /// The state at the start of a task's first attempt.
     pub(crate) fn first(attempt: Attempt, root_task: TaskId, parked_from: Duration) -> Arc<Self> {
         Self::resumed(attempt, root_task, StoredSteps::default(), parked_from)
+    }
+
+    /// The state at the start of a new task, for tests.
+    #[cfg(test)]
+    pub(super) fn of_new_task() -> Arc<Self> {
+        let task_id = TaskId::generate();
+        Self::first(Attempt::first(task_id), task_id, Duration::ZERO)
     }
 
     /// The state at the start of an attempt, with the steps of earlier ones.
@@ -96,10 +117,29 @@ impl DurableRun {
         Arc::new(Self { attempt, root_task, journal, changed, answered, clock: OnceLock::new(), parked_from })
     }
 
-    /// Sets the ledger's clock: the ledger has just said that it is this time.
-    pub(crate) fn set_ledger_time(&self, now: Timestamp) {
+    /// The state of a replay: nothing runs that is not stored, and the first of it ends the attempt.
+    #[cfg(feature = "testing")]
+    pub(crate) fn replayed(attempt: Attempt, root_task: TaskId, stored: StoredSteps) -> Arc<Self> {
+        let run = Self::resumed(attempt, root_task, stored, Duration::ZERO);
+        run.journal().unstored = Some(Vec::new());
+        run
+    }
+
+    /// In a replay: what the body asked for and is not stored, in the order in which it did.
+    #[cfg(feature = "testing")]
+    pub(crate) fn unstored(&self) -> Vec<String> {
+        self.journal().unstored.clone().unwrap_or_default()
+    }
+
+    /// Sets the ledger's clock: it was this time at some moment between a request and its answer.
+    pub(crate) fn set_ledger_time(&self, at: Timestamp, asked: Instant, answered: Instant) {
         // A second time is no better than the first.
-        let _ = self.clock.set(LedgerClock::at(now));
+        let _ = self.clock.set(LedgerClock::between(at, asked, answered));
+    }
+
+    /// The latest time that it can be by the ledger's clock.
+    pub(super) fn latest_ledger_time(&self) -> Timestamp {
+        self.clock.get().map_or_else(Timestamp::now, |clock| clock.latest())
     }
 
     /// The time by the ledger's clock.
@@ -110,6 +150,11 @@ impl DurableRun {
     /// How the task is parked if nothing is in flight.
     pub(super) fn park(&self, journal: &Journal) -> Option<Park> {
         journal.waits.park(self.ledger_time(), self.parked_from)
+    }
+
+    /// Says how long attempts that were cut off slept. It is no running time, but the ledger's deadline counts it.
+    pub(crate) fn note_slept_before(&self, slept: Duration) {
+        self.journal().slept_before = slept;
     }
 
     /// Tells questions to look again: an answer may have come.
@@ -127,79 +172,12 @@ impl DurableRun {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins a step, or says that it is stored.
-    ///
-    /// # Errors
-    /// `INTERNAL` if a step of this name runs, and when the task has its most steps.
-    pub(super) fn begin(self: &Arc<Self>, name: &str, kind: StepKind) -> Result<Begin> {
-        let mut journal = self.journal();
-        if let Some(known) = journal.stored.step(name).cloned() {
-            if known.kind != kind {
-                let why = format!("`{name}` is the name of a {}, not of a {kind}", known.kind);
-                if !journal.stored.is_loaded(&known) {
-                    return Err(Error::internal(format!("{why}: give each its own name")));
-                }
-                journal.misfit.get_or_insert(why);
-                drop(journal);
-                self.changed.notify_waiters();
-                return Ok(Begin::Leave);
-            }
-            journal.asked_for.insert(known.ordinal);
-            journal.live |= journal.asked_for.len() == journal.stored.steps().len();
-            return Ok(Begin::Stored(known));
-        }
-        if journal.storing.contains(name) {
-            return Ok(Begin::Storing);
-        }
-        if journal.handing_over || journal.misfit.is_some() {
-            return Ok(Begin::Leave);
-        }
-        if journal.running.iter().any(|step| step.name == name) {
-            return Err(Error::platform(
-                codes::INTERNAL,
-                format!("The step `{name}` runs already: two steps of a task need different names."),
-            ));
-        }
-        if journal.stored.steps().len() + journal.running.len() >= STEPS {
-            return Err(Error::platform(codes::STEPS_EXCEEDED, format!("A task has at most {STEPS} steps.")));
-        }
-        journal.live = true;
-        journal.in_flight += 1;
-        let step = CurrentStep {
-            name: name.to_owned(),
-            since: Timestamp::now(),
-            attempt: None,
-            of_attempts: None,
-            error: None,
-            next_at: None,
-        };
-        journal.running.push(step);
-        Ok(Begin::Run(Running::new(self.clone(), name.to_owned())))
-    }
-
     /// Takes the next ordinal for something to be stored of this many bytes.
     ///
     /// # Errors
     /// `STEPS_EXCEEDED` over the limits of a task.
     pub(super) fn take_ordinal(&self, bytes: u64) -> Result<u16> {
         self.journal().stored.take_ordinal(bytes)
-    }
-
-    /// Notes that a step's work is done: its name stays taken until the guard is dropped.
-    pub(super) fn storing(self: &Arc<Self>, name: &str) -> Storing {
-        self.journal().storing.insert(name.to_owned());
-        Storing { run: self.clone(), name: name.to_owned() }
-    }
-
-    /// Begins a step as [`DurableRun::begin`]; a step that is being stored is waited for.
-    pub(super) async fn begin_settled(self: &Arc<Self>, name: &str, kind: StepKind) -> Result<Begin> {
-        loop {
-            let changed = self.changed.notified();
-            match self.begin(name, kind)? {
-                Begin::Storing => changed.await,
-                begin => return Ok(begin),
-            }
-        }
     }
 
     /// Counts a task that is started outside of steps: how many of the same content came before it.
@@ -230,10 +208,13 @@ impl DurableRun {
     /// The steps so far, for watchers.
     pub(crate) fn so_far(&self) -> StepsSoFar {
         let journal = self.journal();
+        let waited = journal.slept_before + journal.idle.sum();
         StepsSoFar {
             done: journal.stored.count(),
             kept: journal.kept,
             current: journal.running.iter().take(SHOWN).cloned().collect(),
+            waited_ms: u64::try_from(waited.as_millis()).unwrap_or(u64::MAX),
+            failed: journal.unfinished.failed(),
         }
     }
 
@@ -266,35 +247,12 @@ impl DurableRun {
         self.journal().stored.digest()
     }
 
-    /// Names of stored steps that this attempt never asked for: renamed or removed in the program.
+    /// Names of stored steps that this attempt never asked for: renamed or removed in the program. A question about an
+    /// effect is asked for by no program.
     pub(crate) fn unasked(&self) -> Vec<String> {
         let journal = self.journal();
         let unasked = journal.stored.steps().iter().filter(|(_, known)| !journal.asked_for.contains(&known.ordinal));
-        unasked.map(|(name, _)| name.clone()).collect()
-    }
-}
-
-/// A step whose value is being stored, also if its caller has gone.
-#[derive(Debug)]
-pub(super) struct Storing {
-    run: Arc<DurableRun>,
-    name: String,
-}
-
-impl Storing {
-    /// Notes that the step is stored.
-    pub(super) fn stored(self, ordinal: u16, kind: StepKind, value: &str) {
-        let mut journal = self.run.journal();
-        journal.asked_for.insert(ordinal);
-        journal.running.retain(|step| step.name != self.name);
-        journal.stored.add_step(ordinal, kind, self.name.clone(), value);
-    }
-}
-
-impl Drop for Storing {
-    fn drop(&mut self) {
-        self.run.journal().storing.remove(&self.name);
-        self.run.changed.notify_waiters();
+        unasked.map(|(name, _)| name.clone()).filter(|name| !name.starts_with(RESERVED_NAMES)).collect()
     }
 }
 
@@ -303,16 +261,13 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::super::Leaving;
+    use super::super::begin::Begin;
+    use super::super::stored::Known;
     use super::*;
-
-    fn run() -> Arc<DurableRun> {
-        let task_id = TaskId::generate();
-        DurableRun::first(Attempt::first(task_id), task_id, Duration::ZERO)
-    }
 
     #[test]
     fn a_name_is_taken_while_its_step_runs_and_free_when_it_failed() {
-        let run = run();
+        let run = DurableRun::of_new_task();
         let Ok(Begin::Run(first)) = run.begin("a", StepKind::Step) else { panic!("a new step must run") };
         assert!(run.begin("a", StepKind::Step).is_err(), "a step of this name runs");
         drop(first);
@@ -325,12 +280,13 @@ mod tests {
             "its work is done: it must not run again"
         );
         storing.stored(ordinal, StepKind::Step, "42");
+        drop(storing);
         assert!(matches!(run.begin("a", StepKind::Step), Ok(Begin::Stored(Known { ordinal: 1, .. }))));
     }
 
     #[test]
     fn a_run_leaves_once_nothing_is_in_flight() {
-        let run = run();
+        let run = DurableRun::of_new_task();
         let Ok(Begin::Run(step)) = run.begin("a", StepKind::Step) else { panic!("a new step must run") };
         let thread = run.enter_thread();
         assert_eq!(run.leaving().now_or_never(), None);
@@ -345,8 +301,20 @@ mod tests {
     }
 
     #[test]
+    fn only_names_of_the_program_are_unasked() {
+        let mut stored = StoredSteps::default();
+        stored.add_step(1, StepKind::Step, "renamed".to_owned(), "1");
+        stored.add_step(2, StepKind::Step, "kept".to_owned(), "1");
+        stored.add_step(3, StepKind::Question, format!("{RESERVED_NAMES}effect/2/0/id/pay"), "1");
+        let attempt = Attempt::first(TaskId::generate());
+        let run = DurableRun::resumed(attempt, attempt.task_id, stored, Duration::ZERO);
+        assert!(matches!(run.begin("kept", StepKind::Step), Ok(Begin::Stored(_))));
+        assert_eq!(run.unasked(), ["renamed"]);
+    }
+
+    #[test]
     fn a_misfit_leaves_once_nothing_is_in_flight() {
-        let run = run();
+        let run = DurableRun::of_new_task();
         let step = run.enter();
         run.note_misfit("the value of `a`".to_owned());
         assert_eq!(run.leaving().now_or_never(), None, "the result of a step in flight would be lost");

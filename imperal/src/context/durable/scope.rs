@@ -1,14 +1,17 @@
 //! The scope of one running step: the idempotency keys, messages and tasks that belong to it.
 //!
-//! A step that a crash cut off runs again. What it sends carries a key that is the same on every attempt, so
-//! that services recognise it, and what it says and starts has an id that the ledger recognises.
+//! A step that a crash cut off runs again. Its requests carry a key that is the same on every attempt, so
+//! that services recognise them, and its messages and tasks have ids that the ledger recognises.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
 use sha2::{Digest, Sha256};
 
+use super::EffectKey;
+use super::effect_scope::EffectScope;
 use super::step_log::StepLog;
+use crate::context::StepDocuments;
 use crate::ids::TaskId;
 use crate::rows::Attempt;
 use crate::sync::Mutex;
@@ -30,6 +33,12 @@ pub(crate) struct StepScope {
     closed: AtomicBool,
     /// How often each request, message or start came in this run of the closure.
     counts: Mutex<HashMap<[u8; 32], u32>>,
+    /// In the closure of an effect.
+    effect: Option<EffectScope>,
+    /// Documents that it read and writes.
+    documents: Arc<StepDocuments>,
+    /// Whether its documents are stored with it.
+    writes_documents: bool,
     /// Cleanups that were registered in it.
     cleanups: Mutex<Vec<u64>>,
 }
@@ -52,12 +61,54 @@ impl MessageKey {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether the message is known by its text.
+    pub(super) fn is_of_text(&self) -> bool {
+        Self::is_text_key(&self.0)
+    }
+
+    /// Whether this is the stored key of such a message.
+    pub(super) fn is_text_key(key: &str) -> bool {
+        key.starts_with("text:")
+    }
 }
 
 impl StepScope {
     pub(super) fn new(attempt: Attempt, root_task: TaskId, name: String, log: Arc<StepLog>) -> Self {
         let (closed, counts, cleanups) = (AtomicBool::new(false), Mutex::default(), Mutex::default());
-        Self { attempt, root_task, name, log, closed, counts, cleanups }
+        let documents = Arc::default();
+        Self {
+            attempt,
+            root_task,
+            name,
+            log,
+            closed,
+            counts,
+            documents,
+            writes_documents: false,
+            cleanups,
+            effect: None,
+        }
+    }
+
+    /// A step whose documents are stored with it.
+    pub(super) fn with_documents(self) -> Self {
+        Self { writes_documents: true, ..self }
+    }
+
+    /// The scope of an effect's closure.
+    pub(super) fn of_effect(self, key: EffectKey, repeats: bool) -> Self {
+        Self { effect: Some(EffectScope::new(key, repeats)), ..self }
+    }
+
+    /// The effect that the closure does.
+    pub(in crate::context) fn effect(&self) -> Option<&EffectScope> {
+        self.effect.as_ref()
+    }
+
+    /// Whether the effect's request proves that nothing happened.
+    pub(super) fn proves_not_done(&self) -> bool {
+        self.effect.as_ref().is_some_and(EffectScope::proves_not_done)
     }
 
     /// What is stored with the step for people.
@@ -65,7 +116,7 @@ impl StepScope {
         &self.log
     }
 
-    /// Runs the step's closure, so that what it does with other contexts of its attempt is known to be in a step.
+    /// Runs the step's closure, so that the use of other contexts of its attempt is known to be in a step.
     pub(super) async fn run<F: Future>(self: Arc<Self>, closure: impl FnOnce() -> F) -> F::Output {
         POLLED.scope(self, async move { closure().await }).await
     }
@@ -74,6 +125,16 @@ impl StepScope {
     pub(in crate::context) fn polled(attempt: Attempt) -> Option<Arc<Self>> {
         let polled = POLLED.try_with(Arc::clone).ok()?;
         (polled.attempt == attempt).then_some(polled)
+    }
+
+    /// Whether the documents that its closure writes are stored with it. Those of an effect are not.
+    pub(in crate::context) fn writes_documents(&self) -> bool {
+        self.writes_documents
+    }
+
+    /// The documents of the step.
+    pub(in crate::context) fn documents(&self) -> &Arc<StepDocuments> {
+        &self.documents
     }
 
     /// The step's name.
@@ -111,7 +172,7 @@ impl StepScope {
         }
     }
 
-    /// The id of a task that this step starts: it depends on what is started, and on how many equal starts came
+    /// The id of a task that this step starts: it depends on the start's content, and on how many equal starts came
     /// before it in the step.
     pub(crate) fn task_id(&self, content: &[u8; 32]) -> TaskId {
         TaskId::derived(&self.key("imperal task 1", &[content]))
@@ -164,6 +225,22 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rows::step_of_message;
+
+    /// The ledgers read it to leave out the messages of steps that run again.
+    #[test]
+    fn the_key_of_a_message_in_a_step_has_the_steps_name() {
+        let root = TaskId::generate();
+        for name in ["a", "7:b", "ü:0:", "part/1"] {
+            let scope = StepScope::new(Attempt::first(root), root, name.to_owned(), Arc::default());
+            for key in [scope.message_key(None), scope.message_key(None), scope.message_key(Some("x:y"))] {
+                assert_eq!(step_of_message(key.as_str()), Some(name), "{key:?}");
+            }
+        }
+        for key in [MessageKey::named("step:1:a:0"), MessageKey::of_text("step:1:a:0", 0)] {
+            assert_eq!(step_of_message(key.as_str()), None, "{key:?}");
+        }
+    }
 
     #[test]
     fn a_request_has_the_same_key_on_every_attempt_and_another_key_than_every_other_request() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::run::Begin;
+use super::begin::Begin;
 use super::waits::{after, until};
 use super::{StepName, TaskContext};
 use crate::context::StopReason;
@@ -42,8 +42,8 @@ impl TaskContext {
     ///
     /// A wait of 60 s or more parks the task as soon as nothing else of it is in flight: the body is dropped, and
     /// no process holds it, so it costs no memory and no running time, for days. At its time the body runs again
-    /// from its top, on any node. A shorter wait stays in the process and counts as running time. A tokio timer
-    /// beside it does not keep the task from being parked.
+    /// from its top, on any node. A shorter wait stays in the process and is no running time either, as long as nothing
+    /// else of the task is in flight. A tokio timer does not keep the task from being parked.
     ///
     /// The name is as that of a [`step`](TaskContext::step): unique within the task and the same on every attempt.
     /// Limits: 366 days.
@@ -65,7 +65,7 @@ impl TaskContext {
     pub fn sleep<N: StepName>(&self, name: N, time: Duration) -> Sleep<'_> {
         let name = name.into_name();
         Sleep(Box::pin(async move {
-            let due = after(self.run.ledger_time(), time);
+            let due = after(self.run.latest_ledger_time(), time);
             self.sleep_to(name, due, time).await
         }))
     }
@@ -109,7 +109,7 @@ impl TaskContext {
         Ok(())
     }
 
-    /// Waits for a time, or until the task has to stop. It is no sign of life: a step beside it may hang.
+    /// Waits for a time, or until the task has to stop. It is no sign of life: a step that runs may hang.
     pub(super) async fn wait_quietly(&self, time: Duration) -> Result<()> {
         tokio::select! {
             biased;

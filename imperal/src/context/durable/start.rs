@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::IntoFuture;
+use std::panic::Location;
 use std::pin::Pin;
 
 use serde::Serialize;
@@ -9,9 +10,10 @@ use serde::Serialize;
 use super::scope::{digest, task_id_outside};
 use crate::context::Context;
 use crate::context::background::{check_key, cut_name};
+use crate::context::hazard::{Hazard, Place};
 use crate::error::Error;
 use crate::ids::TaskId;
-use crate::result::{DataType, Result};
+use crate::result::{DataType, Result, storable_text};
 
 /// A durable task with its input, before it starts: what `the_task::with(input)` returns, for
 /// [`Context::durable_task`].
@@ -27,7 +29,7 @@ impl PreparedTask {
     /// For the attribute.
     #[doc(hidden)]
     pub fn new<I: Serialize>(name: &'static str, module_path: &'static str, input: &I, data: DataType) -> Self {
-        Self { name, module_path, input: serde_json::to_string(input).map_err(|error| error.to_string()), data }
+        Self { name, module_path, input: storable_text(input), data }
     }
 }
 
@@ -48,6 +50,7 @@ pub(crate) struct DurableRequest {
     pub(crate) name: String,
     pub(crate) key: Option<String>,
     pub(crate) long_running: bool,
+    pub(crate) queue: Option<String>,
     /// An id that is the same on every attempt of the task that starts this one.
     pub(crate) task_id: Option<TaskId>,
 }
@@ -84,17 +87,24 @@ impl Context {
     /// As [`Context::background_task`]; `INTERNAL` also for an input that is no JSON and for a task of another
     /// extension. In the body of a durable task outside of a step, a start needs a
     /// [`key`](DurableTask::key): without one it would start again on each attempt.
+    #[track_caller]
     pub fn durable_task(&self, task: PreparedTask) -> DurableTask {
-        DurableTask { parent: self.clone(), task, name: String::new(), key: None, long_running: false }
+        let (parent, name, place) = (self.clone(), String::new(), Location::caller());
+        DurableTask { parent, task, name, key: None, long_running: false, queue: None, place }
     }
 
-    /// The id of a task that this context starts, if it must be the same on every attempt. `content` is what is
-    /// known of the task.
+    /// The id of a task that this context starts, if it must be the same on every attempt. `content` is
+    /// all that is known of the task.
     ///
     /// # Errors
     /// `INTERNAL` in the body of a durable task outside of a step, without a key; `STEP_IN_STEP` in a step with
     /// another context than the step's.
-    pub(in crate::context) fn started_task_id(&self, key: Option<&str>, content: &[&str]) -> Result<Option<TaskId>> {
+    pub(in crate::context) fn started_task_id(
+        &self,
+        key: Option<&str>,
+        content: &[&str],
+        place: Place,
+    ) -> Result<Option<TaskId>> {
         if self.durable_run().is_none() {
             return Ok(None);
         }
@@ -106,11 +116,14 @@ impl Context {
             (None, Some(run), Some(_)) => {
                 Ok(Some(task_id_outside(run.root_task, &content, run.count_started(content))))
             }
-            (None, Some(_), None) => Err(Error::internal(
-                "a durable task that starts another needs a `.key(..)` for it, or starts it in a step: otherwise \
-                 it would start again on each attempt"
-                    .to_owned(),
-            )),
+            (None, Some(_), None) => {
+                self.note_hazard(Hazard::Start { place });
+                Err(Error::internal(
+                    "a durable task that starts another needs a `.key(..)` for it, or starts it in a step: otherwise \
+                     it would start again on each attempt"
+                        .to_owned(),
+                ))
+            }
             (None, None, _) => Ok(None),
         }
     }
@@ -124,6 +137,8 @@ pub struct DurableTask {
     name: String,
     key: Option<String>,
     long_running: bool,
+    queue: Option<String>,
+    place: Place,
 }
 
 /// Largest input, as JSON, in bytes.
@@ -132,7 +147,7 @@ const INPUT_LIMIT: usize = 1 << 20;
 impl DurableTask {
     /// A name for the task list and the log; the function's name when not given. Cut at 100 bytes.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = cut_name(name.into());
+        self.name = cut_name(self.parent.origin().secrets.replace(&name.into()).into_owned());
         self
     }
 
@@ -149,8 +164,19 @@ impl DurableTask {
         self
     }
 
+    /// Starts the task in a queue that the program declares with [`App::queue`](crate::App::queue): it waits until the
+    /// queue has a slot for it, and gives the slot up while it sleeps or waits for an answer. The await does not wait
+    /// for the slot.
+    ///
+    /// # Errors
+    /// The await fails with `INTERNAL` if there is no such queue.
+    pub fn queue(mut self, queue: impl Into<String>) -> Self {
+        self.queue = Some(queue.into());
+        self
+    }
+
     fn request(self) -> Result<(Context, DurableRequest)> {
-        let Self { parent, task, name, key, long_running } = self;
+        let Self { parent, task, name, key, long_running, queue, place } = self;
         parent.check_active()?;
         key.as_deref().map_or(Ok(()), check_key)?;
         let input = task.input.map_err(|why| {
@@ -160,9 +186,9 @@ impl DurableTask {
             let text = format!("the input of a durable task has at most {INPUT_LIMIT} bytes, not {}", input.len());
             return Err(Error::internal(text));
         }
-        let task_id = parent.started_task_id(key.as_deref(), &["durable", task.name, &input, &name])?;
+        let task_id = parent.started_task_id(key.as_deref(), &["durable", task.name, &input, &name], place)?;
         let PreparedTask { name: task_name, module_path, data, .. } = task;
-        let request = DurableRequest { task_name, module_path, input, data, name, key, long_running, task_id };
+        let request = DurableRequest { task_name, module_path, input, data, name, key, long_running, queue, task_id };
         Ok((parent, request))
     }
 }
@@ -186,6 +212,7 @@ impl fmt::Debug for DurableTask {
             .field("name", &self.name)
             .field("key", &self.key)
             .field("long_running", &self.long_running)
+            .field("queue", &self.queue)
             .finish_non_exhaustive()
     }
 }

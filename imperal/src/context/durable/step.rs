@@ -11,16 +11,17 @@ use serde::de::DeserializeOwned;
 
 use tracing::Instrument;
 
+use super::begin::Begin;
 use super::in_flight::Running;
 use super::name::{StepName, checked};
-use super::run::Begin;
 use super::step_log::StepLog;
 use super::stored::Known;
 use super::{DurableRun, StepScope, StepValue, TaskContext};
 use crate::codes;
-use crate::context::Context;
+use crate::context::hazard::{PathText, absolute_paths};
+use crate::context::{Context, DocumentChange};
 use crate::error::Error;
-use crate::result::Result;
+use crate::result::{Result, storable_text};
 use crate::rows::{NewStep, StepKind};
 
 /// Largest value of a step, as JSON, in bytes.
@@ -101,7 +102,10 @@ impl TaskContext {
                 Begun::Stored(value) => Ok(value),
                 Begun::Run(running) => {
                     let done = self.run_once(&running, &Arc::default(), work).await.map_err(Failure::into_error);
-                    drop(running);
+                    match &done {
+                        Ok(_) => drop(running),
+                        Err(error) => running.fail(error, None),
+                    }
                     self.show_steps();
                     done
                 }
@@ -121,10 +125,22 @@ impl TaskContext {
         }
     }
 
-    /// Begins a step or a wait.
+    /// Begins a step, an effect or a wait under a name of the author.
     pub(super) async fn begin_named(&self, name: String, kind: StepKind) -> Result<Begin> {
+        self.check_begin(kind).await?;
+        self.ctx.origin().secrets.refuse("The name of a step", [name.as_str()])?;
+        self.run.begin_settled(&checked(name)?, kind).await
+    }
+
+    /// The same under a name that no author can give.
+    pub(super) async fn begin_reserved(&self, name: &str, kind: StepKind) -> Result<Begin> {
+        self.check_begin(kind).await?;
+        self.run.begin_settled(name, kind).await
+    }
+
+    async fn check_begin(&self, kind: StepKind) -> Result<()> {
         // Ten thousand stored steps return without a wait: the thread is yielded from time to time. Meanwhile the
-        // body is at work: it must not be parked beside a question.
+        // body is at work: an open question must not park it.
         if !tokio::task::coop::has_budget_remaining() {
             let _in_flight = self.run.enter();
             tokio::task::coop::consume_budget().await;
@@ -134,32 +150,33 @@ impl TaskContext {
             StepKind::Step | StepKind::Message => "A step",
             StepKind::Sleep => "A sleep",
             StepKind::Question => "A question",
-        })?;
-        let name = checked(name)?;
-        self.run.begin_settled(&name, kind).await
+            StepKind::Intent | StepKind::Effect | StepKind::NotDone => "An effect",
+        })
     }
 
     /// The value of a stored step. One that does not fit makes the attempt leave.
     pub(super) async fn read_stored<T: DeserializeOwned>(&self, name: &str, known: Known) -> Result<T> {
-        let value = if let Some(value) = known.value {
-            Some(value)
-        } else {
-            let _in_flight = self.run.enter();
-            let host = self.ctx.services().host.clone();
-            let value: Option<Arc<str>> = host.step_value(self.ctx.origin(), known.ordinal).await?.map(Arc::from);
-            value.inspect(|value| self.run.note_read(known.ordinal, name, value))
-        };
-        let read = match &value {
-            Some(value) => imperal_manifest::json::read::<T>(value.as_bytes()).map_err(|error| error.to_string()),
-            None => Err("it is not kept".to_owned()),
-        };
-        match read {
+        match read_json(self.stored_json(name, known).await?.as_deref()) {
             Ok(value) => Ok(value),
-            Err(why) => {
-                self.run.note_misfit(format!("the stored value of the step `{name}` does not fit: {why}"));
-                std::future::pending().await
-            }
+            Err(why) => self.leave_for_misfit(name, &why).await,
         }
+    }
+
+    /// The value of a stored step as JSON; `None` if it is no longer kept.
+    pub(super) async fn stored_json(&self, name: &str, known: Known) -> Result<Option<Arc<str>>> {
+        if known.value.is_some() {
+            return Ok(known.value);
+        }
+        let _in_flight = self.run.enter();
+        let host = self.ctx.services().host.clone();
+        let value: Option<Arc<str>> = host.step_value(self.ctx.origin(), known.ordinal).await?.map(Arc::from);
+        Ok(value.inspect(|value| self.run.note_read(known.ordinal, name, value)))
+    }
+
+    /// Leaves the task to another version of the program. The body does not go on.
+    pub(super) async fn leave_for_misfit<T>(&self, name: &str, why: &str) -> Result<T> {
+        self.run.note_misfit(format!("the stored value of the step `{name}` does not fit: {why}"));
+        std::future::pending().await
     }
 
     /// Runs a step's closure and stores its value.
@@ -175,24 +192,36 @@ impl TaskContext {
         T: StepValue,
     {
         let began = Instant::now();
-        let scope = StepScope::new(self.run.attempt, self.run.root_task, running.name().to_owned(), log.clone());
+        running.keep_log(log);
+        let scope = StepScope::new(self.run.attempt, self.run.root_task, running.name().to_owned(), log.clone())
+            .with_documents();
         let scope = Arc::new(scope);
         let ctx = self.ctx.in_step(scope.clone());
         let closes = ClosesStep(&ctx);
-        let done = scope.run(|| work(ctx.clone())).await.map_err(Failure::Work)?;
+        let done = scope.clone().run(|| work(ctx.clone())).await;
+        let secrets = &self.ctx.origin().secrets;
+        let done = done.map_err(|error| Failure::Work(error.screened(|text| secrets.replace(text))))?;
         drop(closes);
         let value = to_json(running.name(), &done).map_err(Failure::Value)?;
         let read = imperal_manifest::json::read(value.as_bytes()).map_err(|error| {
             let text = format!("the value of the step `{}` cannot be read back: {error}", running.name());
             Failure::Value(Error::internal(text))
         })?;
-        self.store(running, value, began, log.to_json()).await.map_err(Failure::Value)?;
+        self.store(running, value, began, log.to_json(), scope.documents().changes()).await?;
         Ok(read)
     }
 
     /// Stores a value, also if the caller is dropped or cancelled meanwhile: the work is done.
-    async fn store(&self, running: &Running, value: String, began: Instant, log: Option<String>) -> Result<()> {
-        let ordinal = self.run.take_ordinal(value.len() as u64)?;
+    async fn store(
+        &self,
+        running: &Running,
+        value: String,
+        began: Instant,
+        log: Option<String>,
+        documents: Vec<DocumentChange>,
+    ) -> std::result::Result<(), Failure> {
+        let ordinal = self.run.take_ordinal(value.len() as u64).map_err(Failure::Value)?;
+        let paths = absolute_paths(&value);
         let step = NewStep {
             ordinal,
             name: running.name().to_owned(),
@@ -201,16 +230,38 @@ impl TaskContext {
             value,
             log,
         };
-        self.store_row(running, step).await?;
-        // What the body does next may be no step, or its end.
+        if documents.is_empty() {
+            self.store_row(running, step).await.map_err(Failure::Value)?;
+        } else {
+            self.store_with_documents(running, step, documents).await?;
+        }
+        // The body may begin no step next, or end.
         self.show_steps();
+        self.check_paths(running.name(), paths).await;
         Ok(())
+    }
+
+    /// Stores a step with its documents, also if the caller is dropped meanwhile. A step whose documents were changed by
+    /// somebody else is not stored: it has failed, and may run again.
+    async fn store_with_documents(
+        &self,
+        running: &Running,
+        step: NewStep,
+        changes: Vec<DocumentChange>,
+    ) -> std::result::Result<(), Failure> {
+        let host = self.ctx.services().host.clone();
+        let storing = host.store_step_with_documents(self.ctx.origin(), step, changes);
+        let storing = async move { storing.await.map(|row| (row, ())) };
+        self.write_returned_row(running, storing).await.map_err(|error| {
+            let conflicts = [codes::DOCUMENT_CONFLICT, codes::DOCUMENT_NEWER, codes::NOT_FOUND];
+            if conflicts.contains(error.code()) { Failure::Work(error) } else { Failure::Value(error) }
+        })
     }
 
     /// Stores a row, also if the caller is dropped meanwhile.
     pub(super) async fn store_row(&self, running: &Running, step: NewStep) -> Result<()> {
-        let (host, origin, row) = (self.ctx.services().host.clone(), self.ctx.origin().clone(), step.clone());
-        self.write_row(running, row, async move { host.store_step(&origin, step).await }).await
+        let storing = self.ctx.services().host.clone().store_step(self.ctx.origin(), step.clone());
+        self.write_row(running, step, storing).await
     }
 
     /// Writes a row in a task of its own: the caller may be dropped or cancelled meanwhile.
@@ -220,13 +271,23 @@ impl TaskContext {
         row: NewStep,
         write: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
+        self.write_returned_row(running, async move { write.await.map(|written| (row, written)) }).await
+    }
+
+    /// As [`write_row`](Self::write_row), for a row that is known when it is written.
+    async fn write_returned_row<T: Send + 'static>(
+        &self,
+        running: &Running,
+        write: impl Future<Output = Result<(NewStep, T)>> + Send + 'static,
+    ) -> Result<T> {
         let guard = self.run.enter();
         let storing = self.run.storing(running.name());
         let writing = async move {
-            let stored = write.await;
-            if stored.is_ok() {
-                storing.stored(row.ordinal, row.kind, &row.value);
-            }
+            let stored = write.await.map(|(row, written)| {
+                storing.stored_row(&row);
+                written
+            });
+            drop(storing);
             drop(guard);
             stored
         };
@@ -239,15 +300,28 @@ impl TaskContext {
         Ok(stored)
     }
 
+    /// Has the texts of a stored value checked that may be paths of local files.
+    pub(super) async fn check_paths(&self, step: &str, paths: Vec<PathText>) {
+        if !paths.is_empty() {
+            self.ctx.services().host.check_paths(self.ctx.origin(), step, paths).await;
+        }
+    }
+
     /// Tells watchers which steps are done and which run.
     pub(super) fn show_steps(&self) {
         report(&self.ctx, &self.run);
     }
 }
 
+/// Reads a stored value.
+pub(super) fn read_json<T: DeserializeOwned>(stored: Option<&str>) -> std::result::Result<T, String> {
+    let stored = stored.ok_or("it is not kept")?;
+    imperal_manifest::json::read(stored.as_bytes()).map_err(|error| error.to_string())
+}
+
 /// Tells watchers which steps are done and which run.
 pub(super) fn report(ctx: &Context, run: &DurableRun) {
-    ctx.services().host.report_steps(run.attempt, run.so_far());
+    ctx.services().host.report_steps(ctx.origin(), run.attempt, run.so_far());
 }
 
 /// The answer to a step that wants to begin.
@@ -273,7 +347,7 @@ impl Failure {
 }
 
 /// Ends the step's context, also when the closure is dropped.
-struct ClosesStep<'a>(&'a Context);
+pub(super) struct ClosesStep<'a>(pub(super) &'a Context);
 
 impl Drop for ClosesStep<'_> {
     fn drop(&mut self) {
@@ -282,11 +356,11 @@ impl Drop for ClosesStep<'_> {
 }
 
 /// # Errors
-/// `INTERNAL` for a value that is no JSON, `STEP_TOO_LARGE` for one over 1 MiB.
-fn to_json<T: Serialize>(name: &str, value: &T) -> Result<String> {
-    let json = serde_json::to_string(value).map_err(|error| {
-        Error::internal(format!("the value of the step `{name}` cannot be stored as JSON: {error}"))
-    })?;
+/// `INTERNAL` for a value that is no JSON, is not read back as it is, or is nested too deep. `STEP_TOO_LARGE` for one over
+/// 1 MiB.
+pub(super) fn to_json<T: Serialize>(name: &str, value: &T) -> Result<String> {
+    let json = storable_text(value)
+        .map_err(|why| Error::internal(format!("the value of the step `{name}` cannot be stored as JSON: {why}")))?;
     if json.len() > VALUE_LIMIT {
         let text = format!("The value of the step `{name}` has {} bytes, more than {VALUE_LIMIT}.", json.len());
         return Err(Error::platform(codes::STEP_TOO_LARGE, text));

@@ -6,8 +6,10 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::digest::{RowHashes, StepsDigest};
+use super::idle::StoredSleeps;
 use crate::codes;
 use crate::error::Error;
 use crate::ids::TurnId;
@@ -18,6 +20,11 @@ use crate::rows::{StepKind, StoredStep};
 const BYTES: u64 = 16 << 20;
 /// Most bytes of values that an attempt keeps in memory.
 const IN_MEMORY: usize = 1 << 20;
+
+/// Ordinals after this one are left for what becomes of effects that have begun.
+const LAST_PLAIN: u16 = 64_000;
+/// Bytes beyond [`BYTES`] that are left for the values of effects that have begun.
+const OUTCOME_BYTES: u64 = 4 << 20;
 
 /// A stored step that the attempt knows.
 #[derive(Debug, Clone)]
@@ -33,7 +40,7 @@ pub(crate) struct Known {
 pub(crate) struct StoredSteps {
     steps: HashMap<String, Known>,
     messages: HashMap<String, TurnId>,
-    /// How many of them are steps, not waits.
+    /// How many of them are steps and done effects.
     count: u32,
     /// The highest ordinal that an earlier attempt stored.
     loaded: u16,
@@ -41,6 +48,7 @@ pub(crate) struct StoredSteps {
     bytes: u64,
     in_memory: usize,
     hashes: RowHashes,
+    sleeps: StoredSleeps,
 }
 
 impl StoredSteps {
@@ -48,13 +56,22 @@ impl StoredSteps {
     pub(crate) fn add_rows(&mut self, rows: Vec<StoredStep>) {
         for row in rows {
             self.last_ordinal = self.last_ordinal.max(row.ordinal);
+            self.sleeps.add(&row);
             if row.kind != StepKind::Question {
-                // What a user answers does not use up the task's own limit.
+                // A user's answers do not use up the task's own limit.
                 self.bytes += row.bytes;
             }
             self.hashes.add(row.ordinal, row.kind, &row.name, row.value.as_deref());
+            if let Some(log) = &row.log {
+                self.add_log(row.ordinal, log);
+            }
             match row.kind {
-                StepKind::Step | StepKind::Sleep | StepKind::Question => {
+                StepKind::Step
+                | StepKind::Sleep
+                | StepKind::Question
+                | StepKind::Intent
+                | StepKind::Effect
+                | StepKind::NotDone => {
                     self.loaded = self.loaded.max(row.ordinal);
                     self.add(row.ordinal, row.kind, row.name, row.value.as_deref());
                 }
@@ -75,6 +92,11 @@ impl StoredSteps {
         self.add(ordinal, kind, name, is_small.then_some(value));
     }
 
+    /// Adds the log of a row.
+    pub(super) fn add_log(&mut self, ordinal: u16, log: &str) {
+        self.hashes.add_log(ordinal, log);
+    }
+
     /// Adds a message that this attempt has said. Its ordinal was taken before.
     pub(super) fn add_message(&mut self, ordinal: u16, key: String, turn_id: TurnId) {
         self.hashes.add(ordinal, StepKind::Message, &key, Some(&turn_id.to_string()));
@@ -86,12 +108,23 @@ impl StoredSteps {
         self.in_memory += value.map_or(0, str::len);
         let before = self.steps.insert(name, Known { ordinal, kind, value: value.map(Into::into) });
         self.in_memory -= before.as_ref().and_then(|known| known.value.as_deref()).map_or(0, str::len);
-        self.count += u32::from(kind == StepKind::Step && before.is_none());
+        let was_counted = before.is_some_and(|known| known.kind.is_progress());
+        self.count += u32::from(kind.is_progress() && !was_counted);
     }
 
     /// The highest ordinal so far.
     pub(crate) fn last_ordinal(&self) -> u16 {
         self.last_ordinal
+    }
+
+    /// Whether an earlier attempt may have slept in its process.
+    pub(crate) fn has_slept(&self) -> bool {
+        !self.sleeps.is_empty()
+    }
+
+    /// How long earlier attempts that were cut off only waited, of the time that the ledger counts as running time.
+    pub(crate) fn slept(&self, was_cut_off: impl Fn(u32) -> bool) -> Duration {
+        self.sleeps.sum(was_cut_off)
     }
 
     /// Notes the value of a step that was not in memory.
@@ -116,7 +149,7 @@ impl StoredSteps {
         self.hashes.digest()
     }
 
-    /// The number of steps, without waits.
+    /// The number of steps and done effects, without waits.
     pub(super) fn count(&self) -> u32 {
         self.count
     }
@@ -134,8 +167,32 @@ impl StoredSteps {
         self.steps.get(name)
     }
 
+    /// The keys and turns of all messages.
+    pub(super) fn messages(&self) -> impl Iterator<Item = (&String, TurnId)> {
+        self.messages.iter().map(|(key, turn_id)| (key, *turn_id))
+    }
+
     pub(super) fn message(&self, key: &str) -> Option<TurnId> {
         self.messages.get(key).copied()
+    }
+
+    /// The effects whose last row is an intent, in the order of their intents.
+    pub(crate) fn open_effects(&self) -> Vec<String> {
+        let mut open: Vec<_> = self.steps.iter().filter(|(_, known)| known.kind == StepKind::Intent).collect();
+        open.sort_unstable_by_key(|(_, known)| known.ordinal);
+        open.into_iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Takes the next ordinal for an intent.
+    ///
+    /// # Errors
+    /// `STEPS_EXCEEDED` over the limits of a task.
+    pub(super) fn take_intent_ordinal(&mut self) -> Result<u16> {
+        if self.bytes >= BYTES {
+            // Its value would have no place.
+            return Err(too_many_bytes());
+        }
+        self.take_ordinal(0)
     }
 
     /// Takes the next ordinal for something of this many bytes.
@@ -144,15 +201,39 @@ impl StoredSteps {
     /// `STEPS_EXCEEDED` over the limits of a task.
     pub(super) fn take_ordinal(&mut self, bytes: u64) -> Result<u16> {
         if self.bytes + bytes > BYTES {
-            let text = format!("The values of a task's steps have at most {} MiB in all.", BYTES >> 20);
-            return Err(Error::platform(codes::STEPS_EXCEEDED, text));
+            return Err(too_many_bytes());
         }
-        self.last_ordinal = self.last_ordinal.checked_add(1).ok_or_else(|| {
-            Error::platform(codes::STEPS_EXCEEDED, "A task has too many steps and messages.".to_owned())
-        })?;
+        if self.last_ordinal >= LAST_PLAIN {
+            return Err(too_many_rows());
+        }
+        self.take_next(bytes)
+    }
+
+    /// Takes the next ordinal for what becomes of an effect: it has a reserve, because it has happened.
+    ///
+    /// # Errors
+    /// `STEPS_EXCEEDED` when the reserve is used up too. Without a value only the ordinals can be.
+    pub(super) fn take_outcome_ordinal(&mut self, bytes: u64) -> Result<u16> {
+        if bytes > 0 && self.bytes + bytes > BYTES + OUTCOME_BYTES {
+            return Err(too_many_bytes());
+        }
+        self.take_next(bytes)
+    }
+
+    fn take_next(&mut self, bytes: u64) -> Result<u16> {
+        self.last_ordinal = self.last_ordinal.checked_add(1).ok_or_else(too_many_rows)?;
         self.bytes += bytes;
         Ok(self.last_ordinal)
     }
+}
+
+fn too_many_bytes() -> Error {
+    let text = format!("The values of a task's steps have at most {} MiB in all.", BYTES >> 20);
+    Error::platform(codes::STEPS_EXCEEDED, text)
+}
+
+fn too_many_rows() -> Error {
+    Error::platform(codes::STEPS_EXCEEDED, "A task has too many steps, messages and effects.".to_owned())
 }
 
 #[cfg(test)]
@@ -200,5 +281,21 @@ mod tests {
         let turn_id = TurnId::generate();
         stored.add_rows(vec![row(301, StepKind::Message, turn_id.to_string())]);
         assert_eq!(stored.message("row 301"), Some(turn_id));
+    }
+
+    #[test]
+    fn what_becomes_of_an_effect_has_a_place_in_a_full_task() {
+        let mut full = StoredSteps::default();
+        let intent = full.take_intent_ordinal().unwrap();
+        full.take_ordinal(BYTES).unwrap();
+        assert!(full.take_ordinal(1).is_err() && full.take_intent_ordinal().is_err());
+        assert_eq!(full.take_outcome_ordinal(1 << 20).unwrap(), intent + 2);
+        assert!(full.take_outcome_ordinal(OUTCOME_BYTES).is_err(), "its value is left out");
+        full.take_outcome_ordinal(0).unwrap();
+
+        let mut long = StoredSteps::default();
+        long.add_rows(vec![row(LAST_PLAIN, StepKind::Intent, "null".to_owned())]);
+        assert!(long.take_ordinal(0).is_err() && long.take_intent_ordinal().is_err());
+        assert_eq!(long.take_outcome_ordinal(0).unwrap(), LAST_PLAIN + 1);
     }
 }

@@ -1,12 +1,12 @@
-//! The values of steps: what the compiler tells an author whose type cannot be stored.
+//! The values of steps and effects: what the compiler tells an author whose type cannot be stored.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The value of a step, which is stored as JSON and read back: every owned type with serde's two derives.
+/// The value of a step or an effect, which is stored as JSON and read back: every owned type with serde's two derives.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the value of a step",
-    label = "the value of this step needs `Serialize` and `Deserialize`, and owns what it holds",
+    message = "`{Self}` cannot be the value of a step or an effect",
+    label = "the value needs `Serialize` and `Deserialize`, and owns what it holds",
     note = "put `#[derive(Serialize, Deserialize)]` on `{Self}`, or on the types in it: the value is stored, and later attempts read it"
 )]
 pub trait StepValue: Serialize + DeserializeOwned + Send {}

@@ -1,4 +1,4 @@
-//! What an attempt waits for, and when it can be parked.
+//! The waits of an attempt, and when it can be parked.
 //!
 //! A wait is registered while its future is alive. Once nothing else of the attempt is in flight, the body is
 //! dropped and the task is parked: it wakes at the first of its waits. The next attempt registers the rest again.
@@ -13,22 +13,29 @@ use crate::rows::Park;
 /// Sleeps of at least this length are parked. A shorter one costs less in the process than two commits.
 pub(crate) const PARKED_FROM: Duration = Duration::from_secs(60);
 
-/// The ledger's clock, as far as an attempt knows it: a time of the ledger, and what has passed here since. So a
+/// The ledger's clock, as far as an attempt knows it: a time of the ledger, and the time since then. So a
 /// node whose own clock is wrong, or is set, waits as long as others.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LedgerClock {
     at: Timestamp,
-    since: Instant,
+    asked: Instant,
+    answered: Instant,
 }
 
 impl LedgerClock {
-    /// The ledger has just said that it is this time.
-    pub(crate) fn at(at: Timestamp) -> Self {
-        Self { at, since: Instant::now() }
+    /// It was this time at some moment between a request and its answer.
+    pub(crate) fn between(at: Timestamp, asked: Instant, answered: Instant) -> Self {
+        Self { at, asked, answered }
     }
 
+    /// The earliest time that it can be.
     pub(super) fn now(self) -> Timestamp {
-        after(self.at, self.since.elapsed())
+        after(self.at, self.answered.elapsed())
+    }
+
+    /// The latest time that it can be: a wait from now on that ends by the ledger's clock is not too short.
+    pub(super) fn latest(self) -> Timestamp {
+        after(self.at, self.asked.elapsed())
     }
 }
 
@@ -65,8 +72,12 @@ impl Waits {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// How the task is parked if nothing else is in flight: `None` if it stays in the process, because nothing
-    /// waits, or not for long. A question is always parked: nobody knows when its answer comes.
+    /// waits, or not for long. A question is always parked: its answer may take days.
     pub(super) fn park(&self, now: Timestamp, parked_from: Duration) -> Option<Park> {
         let wake_at = self.0.iter().map(|wait| wait.due).min()?;
         let mut questions: Vec<u16> = self.0.iter().filter(|wait| wait.is_question).map(|wait| wait.ordinal).collect();

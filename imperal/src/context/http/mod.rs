@@ -2,8 +2,10 @@
 //!
 //! Owns the timeout rule (P1), the request builder over the process's pooled client, and the abort of calls
 //! whose work is cancelled or has ended. Bodies are bytes and are not decoded. `redirect` follows redirects,
-//! `retry` sends requests again.
+//! `retry` sends requests again, `in_step` is for steps of durable tasks.
 
+mod in_step;
+mod proving;
 mod redirect;
 mod response;
 mod retry;
@@ -11,17 +13,17 @@ mod timeout;
 mod transport;
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
 use serde::Serialize;
-use tokio::time::Instant;
 
-use super::durable::{StepLogEntry, cut_log_text};
-use super::{Context, StopReason};
+use super::{Context, Place, StopReason};
 use crate::error::HttpError;
+use in_step::{LoggedRequest, note_repeated, with_step_key};
 pub use response::Response;
 pub use retry::{Retry, RetryWait};
 pub use timeout::Timeout;
@@ -131,6 +133,7 @@ macro_rules! methods {
     ($($(#[$doc:meta])* $name:ident $method:ident)*) => {
         impl Http<'_> {
             $($(#[$doc])*
+            #[track_caller]
             pub fn $name(self, url: impl AsRef<str>) -> RequestBuilder {
                 self.request(Method::$method, url)
             })*
@@ -155,7 +158,9 @@ methods! {
 
 impl Http<'_> {
     /// A request of any method. [`send`](RequestBuilder::send) reports a malformed URL.
+    #[track_caller]
     pub fn request(self, method: Method, url: impl AsRef<str>) -> RequestBuilder {
+        let is_safe = method.is_safe();
         RequestBuilder {
             request: self.0.services().http.client.request(method, url.as_ref()),
             ctx: self.0.clone(),
@@ -163,6 +168,8 @@ impl Http<'_> {
             body_limit: DEFAULT_BODY_LIMIT,
             follow_redirects: true,
             retry: None,
+            is_safe,
+            place: Location::caller(),
         }
     }
 }
@@ -176,6 +183,8 @@ pub struct RequestBuilder {
     body_limit: usize,
     follow_redirects: bool,
     retry: Option<Retry>,
+    is_safe: bool,
+    place: Place,
 }
 
 impl RequestBuilder {
@@ -250,7 +259,8 @@ impl RequestBuilder {
     /// sign of life. A wait is none, but it is shorter than the default liveness window.
     ///
     /// A POST or PATCH also needs an [`idempotency_key`](Self::idempotency_key): without one, the service may
-    /// do the same thing twice. [`send`](Self::send) refuses such a request before it sends anything.
+    /// do the same thing twice. [`send`](Self::send) refuses such a request before it sends anything. The request of an
+    /// [effect](crate::TaskContext::effect) is sent again only if that cannot do the effect twice.
     ///
     /// ```
     /// # use imperal::{prelude::*, context::Retry};
@@ -288,6 +298,11 @@ impl RequestBuilder {
     /// # Errors
     /// [`HttpErrorKind`](crate::context::HttpErrorKind) lists them. `?` gives each its error code.
     pub async fn send(self) -> Result<Response, HttpError> {
+        let scope = self.ctx.step_in_use().filter(|_| !self.is_safe);
+        let effect = match scope.as_ref().and_then(|scope| scope.effect()) {
+            Some(effect) => Some(effect.begin_request().ok_or_else(HttpError::second_request)?),
+            None => None,
+        };
         let timeout = self.timeout?;
         let request = self.request.build().map_err(|error| HttpError::from_reqwest(error, timeout))?;
         if self.body_limit > MAX_BODY_LIMIT {
@@ -297,69 +312,29 @@ impl RequestBuilder {
             )));
         }
         let request = with_step_key(&self.ctx, request);
+        note_repeated(&self.ctx, &request, self.place);
         let _in_flight = self.ctx.in_flight();
         let outgoing = OutgoingRequest { request, timeout, body_limit: self.body_limit, resent: 0, traced: true };
         match &self.retry {
-            None => attempt(&self.ctx, outgoing, self.follow_redirects).await,
-            Some(retry) => retry::send(&self.ctx, outgoing, self.follow_redirects, retry).await,
+            None => attempt(&self.ctx, outgoing, self.follow_redirects, effect.as_ref()).await,
+            Some(retry) => retry::send(&self.ctx, outgoing, self.follow_redirects, retry, effect.as_ref()).await,
         }
     }
 }
 
-/// In a step of a durable task: gives a request that may change something a key, unless it has one. Every run of
-/// the step sends the same key with the same request. A body that is not in memory has no key.
-fn with_step_key(ctx: &Context, mut request: reqwest::Request) -> reqwest::Request {
-    let Some(scope) = ctx.step_in_use() else { return request };
-    if request.method().is_safe() || request.headers().contains_key(retry::IDEMPOTENCY_KEY) {
-        return request;
-    }
-    let body = match request.body() {
-        None => Some(&[][..]),
-        Some(body) => body.as_bytes(),
-    };
-    let Some(body) = body else { return request };
-    let key = scope.request_key(request.method().as_str(), &ordered_url(request.url()), &ordered_json(body));
-    if let Ok(key) = http::HeaderValue::from_str(&key) {
-        request.headers_mut().insert(retry::IDEMPOTENCY_KEY, key);
-    }
-    request
-}
-
-/// The URL with its query in order: a map has another order in each process.
-fn ordered_url(url: &reqwest::Url) -> String {
-    let mut pairs: Vec<_> = url.query_pairs().into_owned().collect();
-    pairs.sort();
-    let mut ordered = url.clone();
-    ordered.set_query(None);
-    format!("{ordered}?{pairs:?}")
-}
-
-/// A JSON body with its keys in order, for the same reason. Another body stays as it is.
-fn ordered_json(body: &[u8]) -> Vec<u8> {
-    fn order(value: &mut serde_json::Value) {
-        match value {
-            serde_json::Value::Object(object) => {
-                object.sort_keys();
-                object.values_mut().for_each(order);
-            }
-            serde_json::Value::Array(items) => items.iter_mut().for_each(order),
-            _ => {}
-        }
-    }
-    match imperal_manifest::json::read::<serde_json::Value>(body) {
-        Ok(mut value) => {
-            order(&mut value);
-            serde_json::to_vec(&value).unwrap_or_else(|_| body.to_vec())
-        }
-        Err(_) => body.to_vec(),
-    }
-}
-
-/// Makes one attempt, redirects included. A cancel aborts it.
-async fn attempt(ctx: &Context, outgoing: OutgoingRequest, follow_redirects: bool) -> Result<Response, HttpError> {
+/// Makes one attempt, redirects included. A cancel aborts it, but not the request of an effect, which would leave the
+/// effect unknown: that is dropped with its work.
+async fn attempt(
+    ctx: &Context,
+    outgoing: OutgoingRequest,
+    follow_redirects: bool,
+    effect: Option<&Arc<super::EffectRequest>>,
+) -> Result<Response, HttpError> {
     let signal = ctx.signal();
     let transport = &*ctx.services().http.transport;
-    let logged = ctx.step_in_use().map(|scope| Logged::new(scope, &outgoing.request));
+    let proving = effect.map(|request| proving::Proving { transport, request: request.clone() });
+    let transport = proving.as_ref().map_or(transport, |proving| proving as &dyn Transport);
+    let logged = ctx.step_in_use().map(|scope| LoggedRequest::new(scope, &outgoing.request, &ctx.origin().secrets));
     let exchange = async {
         if follow_redirects { redirect::follow(transport, outgoing).await } else { transport.exchange(outgoing).await }
     };
@@ -367,10 +342,16 @@ async fn attempt(ctx: &Context, outgoing: OutgoingRequest, follow_redirects: boo
     if ctx.step_scope().is_some_and(super::StepScope::is_closed) {
         return Err(HttpError::stopped("the step has ended"));
     }
+    if effect.is_some() && ctx.services().host.may_be_taken_over(ctx.origin()) {
+        // The process was frozen between the intent and this moment: another node may be at work on the effect.
+        return Err(HttpError::stopped("another node may have taken the task over"));
+    }
     signal.touch();
     let answer = tokio::select! {
         biased;
-        reason = signal.stopped() => Err(stopped(reason)),
+        reason = async { if effect.is_some() { signal.over().await } else { signal.stopped().await } } => {
+            Err(stopped(reason))
+        }
         answer = ctx.span().instrument(exchange) => answer,
     };
     signal.touch();
@@ -378,31 +359,6 @@ async fn attempt(ctx: &Context, outgoing: OutgoingRequest, follow_redirects: boo
         request.note(&answer);
     }
     answer
-}
-
-/// A request of a step, for the step's log.
-struct Logged {
-    scope: Arc<super::StepScope>,
-    method: String,
-    url: String,
-    begun: Instant,
-}
-
-impl Logged {
-    fn new(scope: Arc<super::StepScope>, request: &reqwest::Request) -> Self {
-        let (host, path) = (request.url().host_str().unwrap_or_default(), request.url().path());
-        let (method, url) = (request.method().to_string(), cut_log_text(format!("{host}{path}")));
-        Self { scope, method, url, begun: Instant::now() }
-    }
-
-    fn note(self, answer: &Result<Response, HttpError>) {
-        let ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let (status, error) = match answer {
-            Ok(answer) => (Some(answer.status().as_u16()), None),
-            Err(error) => (None, Some(cut_log_text(error.to_string()))),
-        };
-        self.scope.log().add(&StepLogEntry::Request { method: self.method, url: self.url, status, ms, error });
-    }
 }
 
 impl fmt::Debug for RequestBuilder {

@@ -199,6 +199,7 @@ pub(super) async fn send(
     outgoing: OutgoingRequest,
     follow_redirects: bool,
     retry: &Retry,
+    effect: Option<&Arc<crate::context::EffectRequest>>,
 ) -> Result<Response, HttpError> {
     let method = outgoing.request.method();
     if !method.is_idempotent() && !outgoing.request.headers().contains_key(IDEMPOTENCY_KEY) {
@@ -213,9 +214,12 @@ pub(super) async fn send(
             return Err(HttpError::refused("the body cannot be sent twice".to_owned()));
         };
         attempts += 1;
-        let answer = attempt(ctx, once, follow_redirects).await;
+        let answer = attempt(ctx, once, follow_redirects, effect).await;
         let left = ctx.time_left();
-        let Some(wait) = retry.wait_after(attempts, &answer).filter(|wait| *wait < left) else {
+        // An effect's request that the service may have acted on.
+        let is_last = effect.is_some_and(|request| !request.may_be_sent_again());
+        let wait = if is_last { None } else { retry.wait_after(attempts, &answer) };
+        let Some(wait) = wait.filter(|wait| *wait < left) else {
             return match answer {
                 Ok(answer) => Ok(answer.after(attempts)),
                 Err(error) => Err(error.after(attempts)),

@@ -1,5 +1,6 @@
-// The account menu in the top bar: the signed-in user, and signing out. Owns what signing out deletes in the browser:
-// drafts, and the hosts whose images were allowed. What a browser without a session sees is signed-out.js.
+// The account menu in the top bar: the signed-in user, and signing out. Owns what signing out deletes in the browser: drafts,
+// which questions were answered here, and the hosts whose images were allowed. The page of a browser without a session
+// is signed-out.js.
 
 import { remove } from "./api.js";
 import { h, icon, refill } from "./dom.js";
@@ -60,8 +61,9 @@ async function signOut(button, notice) {
 
 function forgetDrafts() {
   try {
-    for (const key of Object.keys(sessionStorage)) if (key.startsWith("draft:")) sessionStorage.removeItem(key);
+    for (const key of Object.keys(sessionStorage))
+      if (/^(draft|answered|parked):/.test(key)) sessionStorage.removeItem(key);
   } catch {
-    // storage is blocked: there are no drafts
+    // storage is blocked: there is nothing in it
   }
 }

@@ -1,21 +1,19 @@
-// The activity panel at the side: tasks and audit, as two tabs of one dialog. Owns opening, closing and the tabs; their
-// contents are task-list.js and audit.js. On a wide screen it stands beside the chat, which stays usable; else it covers it.
+// The activity panel at the side: tasks and audit, as two tabs of one dialog. Owns the tabs; their contents are task-list.js and
+// audit.js, the place of the panel is side-panel.js.
 
-import { entered, leave } from "./back-button.js";
 import { h, icon, refill } from "./dom.js";
+import { SidePanel } from "./side-panel.js";
 
 const TABS = [
   ["tasks", "Tasks"],
   ["audit", "Audit"],
 ];
 
-const LAYER = "activity";
-const wide = matchMedia("(min-width: 1100px)");
-
-export class ActivityPanel {
+export class ActivityPanel extends SidePanel {
   /** `views` has an object with `el` and `render()` for each tab. */
   constructor(dialog, views) {
-    Object.assign(this, { dialog, views });
+    super(dialog, "activity");
+    this.views = views;
     this.tabs = TABS.map(([key, word]) =>
       h(
         "button",
@@ -49,59 +47,19 @@ export class ActivityPanel {
       ),
       this.panels,
     );
-    dialog.addEventListener("close", () => this.closed());
-    dialog.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" || !this.beside || event.defaultPrevented) return; // a modal one closes by itself
-      event.preventDefault();
-      this.close();
-    });
-    wide.addEventListener("change", () => this.dialog.open && this.reopen());
-    dialog.addEventListener("click", (event) => event.target === dialog && this.close());
   }
 
-  /** Whether it stands beside the chat now. */
-  get beside() {
-    return this.dialog.open && !this.dialog.matches(":modal");
-  }
-
-  /** Opens a tab. The tab's own button in the bar closes a panel that stands beside the chat. */
+  /** Opens a tab. The tab's own button in the bar closes a panel that is next to the chat. */
   open(key) {
     if (this.beside && this.shown === key) return this.close();
-    if (!this.dialog.open) this.opener = document.activeElement;
-    this.show(key);
-    this.place();
+    this.bring(key);
     this.tabs[TABS.findIndex(([one]) => one === key)].focus();
   }
 
-  place() {
-    document.body.classList.toggle("activity-beside", wide.matches);
-    if (this.dialog.open) return;
-    if (wide.matches) this.dialog.show();
-    else {
-      this.dialog.showModal();
-      entered(LAYER, () => this.close());
-    }
-  }
-
-  /** The screen became wide or narrow: the same content in the other place. */
-  reopen() {
-    this.moving = true;
-    this.dialog.close();
-  }
-
-  close() {
-    this.dialog.close();
-  }
-
-  closed() {
-    leave(LAYER);
-    if (this.moving) {
-      this.moving = false;
-      return this.place();
-    }
-    document.body.classList.remove("activity-beside");
-    const free = document.activeElement === document.body || this.dialog.contains(document.activeElement);
-    if (free) this.opener?.focus();
+  /** Opens a tab, or leaves it open. The caller gives the focus to something in it. */
+  bring(key) {
+    this.show(key);
+    this.enter();
   }
 
   show(key) {

@@ -1,17 +1,18 @@
-// Announces events to screen readers. Owns the two live regions and how often they speak: what a person has just done is
-// told at once; everything else waits in one queue, which speaks every five seconds at most and sums up what has come. The
-// words for a turn are turn-words.js, how much is told of tasks is announce-setting.js.
+// Announces events to screen readers. Owns the two live regions and how often they speak: a person's own actions are
+// announced at once; everything else waits in one queue, which speaks every five seconds at most and sums up the events since.
+// New questions interrupt, every five seconds at most. The words for a turn are turn-words.js, those for questions
+// question-news.js; announce-setting.js decides how much is announced of tasks.
 
 import { serverNow } from "./api.js";
 import { shortened } from "./cut-text.js";
 import { h } from "./dom.js";
 import { count, durationWords, humanise } from "./format.js";
 import { plainWords } from "./plain-words.js";
-import { spokenQuestion } from "./question-words.js";
+import { questionNews } from "./question-news.js";
 import { currentStep, isOpen, stepNumber, tries } from "./task-words.js";
 import { waitWords } from "./wait-words.js";
 import { attemptOf, isHeld } from "./work-clock.js";
-import { endState, endVerb, isFailure, isOutcome, turnLabel } from "./turn-words.js";
+import { endNews, endState, endVerb, isFailure, isOutcome, turnLabel } from "./turn-words.js";
 
 const GAP_MS = 5000; // between two utterances of the queue
 const TOGETHER_MS = 250; // events that come in this time are told together
@@ -32,14 +33,19 @@ export const say = (text) => put(document.getElementById("announcer"), text);
 export const ask = (text) => put(document.getElementById("question"), text);
 
 export class Announcer {
-  /** `taskOf(id)` finds a task, `isOwn(call)` tells whether this page made a call, `level()` is `none`, `ends` or `quarters`. */
-  constructor({ taskOf, isOwn, level }) {
-    Object.assign(this, { taskOf, isOwn, level });
+  /**
+   * `taskOf(id)` finds a task, `isOwn(call)` tells whether this page made a call, `isAsked(question)` whether a question is still
+   * open, `level()` is `none`, `ends` or `quarters`.
+   */
+  constructor({ taskOf, isOwn, isAsked, level }) {
+    Object.assign(this, { taskOf, isOwn, isAsked, level });
     this.told = new Map(); // task_id -> the last quarter that was reached
     this.stopping = new Set(); // tasks whose cancel was announced
     this.now = { turns: [], stops: [] }; // what this person did
     this.queue = emptyQueue();
     this.spoken = -GAP_MS;
+    this.loud = []; // new questions
+    this.interrupted = -GAP_MS;
     this.seen = new Map(); // task_id -> the attempt, state, step and try of a durable task that were heard of
   }
 
@@ -85,7 +91,7 @@ export class Announcer {
     const news = (what) =>
       this.wait(() => this.queue.news.set(task.task_id, { ...this.queue.news.get(task.task_id), ...what }));
     if (now.attempt > before.attempt && before.attempt > 0) news({ wentOn: true });
-    // a question is told by itself
+    // the question itself is announced
     if (now.state !== before.state && !isHeld(task) && task.waits_for !== "answer") news({ waits: true });
     if (this.level() !== "quarters" || !isHeld(task)) return;
     if (now.step && now.step !== before.step) this.wait(() => this.queue.steps.set(task.task_id, task.task_id));
@@ -94,10 +100,29 @@ export class Announcer {
 
   /** New questions. They interrupt, because a task waits; those that the page opened with do not. */
   questions(task, questions, interrupts) {
-    for (const question of questions) {
-      const words = spokenQuestion(question, shortened(plainWords(question.text), TEXT), serverNow());
-      (interrupts ? ask : say)(`${humanise(task.name)} asks: ${words}`);
-    }
+    const asked = questions.map((question) => ({ task, question }));
+    if (!asked.length) return;
+    if (!interrupts) return this.wait(() => this.queue.questions.push(...asked));
+    this.loud.push(...asked);
+    const since = performance.now() - this.interrupted;
+    this.interrupting ??= setTimeout(() => this.interrupt(), Math.max(TOGETHER_MS, GAP_MS - since));
+  }
+
+  interrupt() {
+    const words = this.questionWords(this.loud);
+    this.interrupting = null;
+    this.loud = [];
+    if (!words.length) return;
+    this.interrupted = performance.now();
+    ask(joined(words));
+  }
+
+  /** Questions that are still open, as they are now. */
+  questionWords(asked) {
+    return questionNews(
+      asked.filter(({ question }) => this.isAsked(question)),
+      serverNow(),
+    );
   }
 
   soon(kind, what) {
@@ -118,13 +143,14 @@ export class Announcer {
   }
 
   flush() {
-    const { turns, progress, steps, news } = this.queue;
+    const { turns, progress, steps, news, questions } = this.queue;
     this.timer = null;
     this.queue = emptyQueue();
     const ended = turns.filter(isOutcome);
     const other = turns.filter((turn) => !isOutcome(turn));
     const at = [...steps.keys()].filter((id) => !news.has(id));
     const words = [
+      this.questionWords(questions),
       this.turnWords(other),
       this.endWords(ended),
       this.newsWords([...news]),
@@ -134,8 +160,8 @@ export class Announcer {
     if (speak(words)) this.spoken = performance.now();
   }
 
-  one(turn) {
-    return `${turnLabel(turn, this.taskOf(turn.task_id))}: ${shortened(plainWords(turn.text), TEXT)}`;
+  one(turn, label = turnLabel) {
+    return `${label(turn, this.taskOf(turn.task_id))}: ${shortened(plainWords(turn.text), TEXT)}`;
   }
 
   turnWords(turns) {
@@ -154,7 +180,7 @@ export class Announcer {
     return tasks.map((task) => `${humanise(task.name)}: ${currentStep(task).name}, ${stepNumber(task)}`);
   }
 
-  /** What became of durable tasks, as they are now. */
+  /** The news of durable tasks, in words, by their present state. */
   newsWords(news) {
     const known = news.map(([id, what]) => [this.taskOf(id), what]).filter(([task]) => task && isOpen(task));
     if (known.length <= EACH) return known.flatMap(([task, what]) => newsOf(task, what));
@@ -171,7 +197,7 @@ export class Announcer {
 
   /** `9 tasks succeeded, 1 failed: ..`. */
   endWords(turns) {
-    if (turns.length <= EACH) return turns.map((turn) => this.one(turn));
+    if (turns.length <= EACH) return turns.map((turn) => this.one(turn, endNews));
     const verbs = turns.map((turn) => endVerb(endState(turn, this.taskOf(turn.task_id)), turn.result.error_code));
     const words = [...new Set(["succeeded", ...verbs])]
       .map((verb) => [verb, verbs.filter((one) => one === verb).length])
@@ -182,9 +208,9 @@ export class Announcer {
   }
 }
 
-const emptyQueue = () => ({ turns: [], progress: new Map(), steps: new Map(), news: new Map() });
+const emptyQueue = () => ({ turns: [], progress: new Map(), steps: new Map(), news: new Map(), questions: [] });
 
-/** A wait before another try that is told: after the first try, and before the last one. */
+/** The key of a wait before another try that is announced: after the first try, and before the last one. */
 const retry = (step) =>
   step?.next_at && (step.attempt === 1 || step.attempt + 1 === step.of_attempts)
     ? `${step.name} ${step.attempt}`
@@ -192,7 +218,7 @@ const retry = (step) =>
 
 const quarterOf = (task) => Math.floor((task.percent ?? 0) / QUARTER) * QUARTER;
 
-/** What became of one durable task: that it waits, or went on and is at which step, or that a step is tried again. */
+/** The news of one durable task: it waits, or it went on, with its step, or a step is tried again. */
 function newsOf(task, { wentOn, tries: again }) {
   const name = humanise(task.name);
   const step = currentStep(task);
@@ -235,9 +261,12 @@ const stopWords = (tasks) =>
     ? tasks.map((task) => `${humanise(task.name)}: asked to stop`)
     : `${count(tasks.length, "task")} asked to stop`;
 
+/** Sentences one after the other. */
+const joined = (words) => words.reduce((all, one) => `${all}${/[.!?…]$/.test(all) ? "" : "."} ${one}`);
+
 /** One utterance from parts; false if there is nothing to say. */
 function speak(parts) {
   const words = parts.flat().filter(Boolean);
-  if (words.length) say(words.reduce((all, one) => `${all}${/[.!?…]$/.test(all) ? "" : "."} ${one}`));
+  if (words.length) say(joined(words));
   return words.length > 0;
 }

@@ -5,11 +5,13 @@ import { parse, write } from "./exact-json.js";
 
 /** A request that was refused or got no answer; then `status` is 0. */
 export class ApiError extends Error {
-  constructor(status, code, message, field) {
+  /** `body` is the whole answer, for codes whose answers have more than the error. */
+  constructor(status, code, message, field, body) {
     super(message);
     this.status = status;
     this.code = code;
     this.field = field;
+    this.body = body;
   }
 }
 
@@ -39,7 +41,11 @@ export function sessionOver() {
   listeners.forEach((fn) => fn());
 }
 
+const FIRST_PROBE_MS = 3000;
+const MAX_PROBE_MS = 30_000;
+
 const waiting = new Map(); // function -> since when it waits for an answer of the gateway
+let probe = null;
 
 /**
  * Calls `fn` once the gateway answers a request that begins from now on: the answer to an earlier one says nothing. Returns a
@@ -47,7 +53,18 @@ const waiting = new Map(); // function -> since when it waits for an answer of t
  */
 export function onceReachable(fn) {
   waiting.set(fn, performance.now());
+  if (waiting.size === 1) probeIn(FIRST_PROBE_MS);
   return () => waiting.delete(fn);
+}
+
+/** Asks by itself, if nothing else does: one request can be lost while the live stream stays. */
+function probeIn(ms) {
+  clearTimeout(probe);
+  probe = setTimeout(() => {
+    if (!waiting.size || over) return;
+    if (navigator.onLine) get("v1/tasks?limit=1").catch(() => {}); // what it answers is not read
+    probeIn(Math.min(2 * ms, MAX_PROBE_MS));
+  }, ms);
 }
 
 /** The gateway answered a request that began at `since`. event-stream.js calls it for its own requests. */
@@ -79,13 +96,22 @@ async function request(path, init, verbatim) {
   if (response.ok) return body;
   if (response.status === 401) sessionOver();
   const { code, message, field } = body.error ?? {};
-  throw new ApiError(response.status, code ?? "UNKNOWN", message ?? `The server answered ${response.status}.`, field);
+  throw new ApiError(
+    response.status,
+    code ?? "UNKNOWN",
+    message ?? `The server answered ${response.status}.`,
+    field,
+    body,
+  );
 }
 
 export const get = (path) => request(path);
 
 /** For responses with values of users: each number keeps its spelling. */
 export const getVerbatim = (path) => request(path, undefined, true);
+
+export const put = (path, body) =>
+  request(path, { method: "PUT", headers: { "content-type": "application/json" }, body: write(body) });
 
 export const remove = (path) => request(path, { method: "DELETE" });
 

@@ -1,22 +1,34 @@
 // The audit trail in the activity panel: sentences about each row, with the row's own fields below. Owns its rows, the
-// filter, and the check of the hash chain.
+// filters, and the check of the hash chain; the sentences are audit-words.js.
 
 import { explain, isLost } from "./action-error.js";
 import { get, onceReachable } from "./api.js";
 import { h, icon, refill } from "./dom.js";
-import { count, dayKey, dayName, taskStateLabel, time, zonedTime } from "./format.js";
+import { auditWords } from "./audit-words.js";
+import { count, dayKey, dayName, humanise, time, zonedTime } from "./format.js";
 
 const OUTCOMES = { done: ["Done", "plain"], refused: ["Refused", "bad"], critical: ["Critical", "bad"] };
 const PAGE = 500;
 const ROOM = 200;
 
 export class Audit {
-  /** `reveal` has turn(id) and task(id), which show the subject of a row; `nameOf(app_id)` gives an extension's name. */
-  constructor({ reveal, nameOf, userId }) {
-    Object.assign(this, { reveal, nameOf, userId });
+  /**
+   * `reveal` has turn(id) and task(id), which show the subject of a row; `nameOf(app_id)` gives an extension's name,
+   * `functionsOf(rows)` the function that each row is about, as far as that is known.
+   */
+  constructor({ reveal, nameOf, functionsOf, userId }) {
+    Object.assign(this, { reveal, nameOf, functionsOf, userId });
     this.rows = []; // newest first
     this.only = "all";
+    this.about = ""; // an extension, `app/`, or a function of one, `app/name`; empty for all
     this.room = ROOM;
+    this.select = h("select", {
+      "aria-label": "About which function",
+      onchange: () => {
+        this.about = this.select.value;
+        this.choose(this.only);
+      },
+    });
     this.buttons = new Map(
       ["all", ...Object.keys(OUTCOMES)].map((key) => [
         key,
@@ -29,7 +41,12 @@ export class Audit {
       "div",
       { class: "audit" },
       this.checkBox,
-      h("div", { class: "filters", role: "group", "aria-label": "Which entries" }, [...this.buttons.values()]),
+      h(
+        "div",
+        { class: "filters", role: "group", "aria-label": "Which entries" },
+        [...this.buttons.values()],
+        this.select,
+      ),
       this.body,
     );
     this.ask();
@@ -116,12 +133,15 @@ export class Audit {
   }
 
   show() {
+    const about = this.functionsOf(this.rows);
+    this.showChoice(about);
+    const those = this.rows.filter((row, n) => !this.about || about[n]?.startsWith(this.about));
     for (const [key, button] of this.buttons) {
       button.setAttribute("aria-pressed", String(key === this.only));
-      const n = key === "all" ? this.rows.length : this.rows.filter((row) => row.outcome === key).length;
+      const n = key === "all" ? those.length : those.filter((row) => row.outcome === key).length;
       refill(button, key === "all" ? "All" : OUTCOMES[key][0], h("span", { class: "n" }, n.toLocaleString()));
     }
-    const rows = this.rows.filter((row) => this.only === "all" || row.outcome === this.only);
+    const rows = those.filter((row) => this.only === "all" || row.outcome === this.only);
     if (!rows.length) {
       refill(
         this.body,
@@ -129,7 +149,9 @@ export class Audit {
           "p",
           { class: "help" },
           this.rows.length
-            ? "No entry has this outcome."
+            ? this.about
+              ? "No entry of this function has this outcome."
+              : "No entry has this outcome."
             : "No entries yet. Every message into the chat, every cancel and every refused attempt appears here.",
         ),
       );
@@ -161,6 +183,29 @@ export class Audit {
     );
   }
 
+  /** The extensions, if there are several, and the functions that entries are about. */
+  showChoice(about) {
+    const names = [...new Set(about.filter(Boolean))].sort();
+    const apps = [...new Set(names.map((name) => name.slice(0, name.indexOf("/") + 1)))];
+    const option = (value, text) => h("option", { value, selected: value === this.about }, text);
+    this.select.hidden = names.length < 2;
+    const look = names.join("\n");
+    if (this.look === look) return;
+    this.look = look;
+    const of = (app) => names.filter((name) => name.startsWith(app) && name !== app);
+    const functions = (app) => of(app).map((name) => option(name, humanise(name.slice(app.length))));
+    refill(
+      this.select,
+      option("", "All functions"),
+      apps.length > 1
+        ? apps.map((app) => {
+            const name = this.nameOf(app.slice(0, -1));
+            return h("optgroup", { label: name }, option(app, `All of ${name}`), functions(app));
+          })
+        : apps.flatMap(functions),
+    );
+  }
+
   row(row) {
     const { sentence, sign, see, said } = this.read(row);
     const tone = OUTCOMES[row.outcome]?.[1] ?? "plain";
@@ -186,58 +231,15 @@ export class Audit {
   }
 
   /** A row as a sentence with an icon and a link to its subject. */
-  read({ action, actor, outcome, target, app_id: appId, detail = "" }) {
-    const [kind, name] = [actor.slice(0, actor.indexOf(":") + 1), actor.slice(actor.indexOf(":") + 1)];
-    const you = actor === `user:${this.userId}`;
-    const who = you
-      ? "You"
-      : kind === "extension:"
-        ? this.nameOf(name)
-        : actor === "service"
-          ? `A service${appId ? ` of ${this.nameOf(appId)}` : ""}`
-          : actor === "platform"
-            ? "The platform"
-            : kind === "user:"
-              ? name
-              : actor;
-    const seeTurn = outcome === "done" && target ? () => this.reveal.turn(target) : null;
-    const ended = /^outcome(?: of task \S+)?: (.+)$/.exec(detail);
-    if (action === "chat.inject" && outcome === "refused")
-      return { sentence: `${who} tried to write into a chat and ${you ? "were" : "was"} refused`, sign: "lock" };
-    if (action === "chat.inject" && outcome === "critical")
-      return { sentence: `${who} broke its contract; you were told`, sign: "alert", see: seeTurn };
-    if (action === "chat.inject" && ended)
-      return {
-        sentence: `${who} delivered an outcome: ${taskStateLabel(ended[1]).word.toLowerCase()}`,
-        sign: "message",
-        see: seeTurn,
-        said: true,
-      };
-    if (action === "chat.inject")
-      return { sentence: `${who} put a message into the chat`, sign: "message", see: seeTurn };
-    if (action === "task.cancel" && outcome === "done")
-      return {
-        sentence: `${who} asked a task to stop`,
-        sign: "stop",
-        see: target ? () => this.reveal.task(target) : null,
-      };
-    if (action === "task.cancel")
-      return {
-        sentence: `${who} tried to cancel a task of another user and ${you ? "were" : "was"} refused`,
-        sign: "lock",
-      };
-    if (action === "task.read")
-      return {
-        sentence: `${who} tried to see a task of another user and ${you ? "were" : "was"} refused`,
-        sign: "lock",
-      };
-    if (action === "call.cancel")
-      return outcome === "done"
-        ? { sentence: `${who} asked a call to stop`, sign: "stop" }
-        : { sentence: `${who} tried to stop a call of another user and ${you ? "were" : "was"} refused`, sign: "lock" };
-    if (action === "page.link")
-      return { sentence: `${who} tried to make a link to the page and ${you ? "were" : "was"} refused`, sign: "lock" };
-    return { sentence: `${who}: ${action}`, sign: outcome === "done" ? "info" : "alert" };
+  read(row) {
+    const { sentence, sign, said } = auditWords(row, this);
+    return { sentence, sign, said, see: row.outcome === "refused" || !row.target ? null : this.wayTo(row) };
+  }
+
+  /** The way to the subject of a row that the chat shows. */
+  wayTo({ action, target }) {
+    if (action === "chat.inject") return () => this.reveal.turn(target);
+    return ["task.cancel", "task.answer", "task.retry"].includes(action) ? () => this.reveal.task(target) : null;
   }
 }
 

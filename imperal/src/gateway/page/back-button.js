@@ -19,11 +19,14 @@ export function entered(name, hide) {
   if (!covers(name)) history.pushState({ layers: [...(history.state?.layers ?? []), name] }, "");
 }
 
-/** Closes a layer from the page, and removes its entry of the history. */
-export function leave(name) {
+/** Closes a layer from the page, and removes its entry of the history. Resolves when that is gone. */
+export async function leave(name) {
   const hide = layers.get(name);
   if (!hide) return;
   layers.delete(name);
   hide();
-  if (covers(name)) history.back();
+  if (!covers(name)) return;
+  const gone = new Promise((done) => addEventListener("popstate", done, { once: true }));
+  history.back();
+  await gone;
 }

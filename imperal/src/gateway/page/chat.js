@@ -5,8 +5,10 @@
 import { isLost } from "./action-error.js";
 import { onceReachable } from "./api.js";
 import { h, icon, refill } from "./dom.js";
+import { findTask } from "./follow-up.js";
 import { reconcile } from "./reconcile.js";
 import { TaskCard } from "./task-card.js";
+import { isOpen } from "./task-words.js";
 import { callLink, turnElement } from "./turns.js";
 import { workingSign } from "./working-sign.js";
 import { count, dayKey, dayName } from "./format.js";
@@ -178,6 +180,7 @@ export class Chat {
     const card = this.cards.get(task.task_id);
     if (card) card.update(task);
     else this.settle(task.call_id);
+    if (task.follows) this.cards.get(task.follows.task_id)?.updateFollower();
   }
 
   // --- the window ---
@@ -191,8 +194,7 @@ export class Chat {
     if (this.moving || !this.store.turns.length) return;
     this.moving = true;
     try {
-      if (which === this.edges.top) await this.extendUp();
-      else this.extendDown();
+      await (which === this.edges.top ? this.extendUp() : this.extendDown());
     } catch (error) {
       const retry = () => (this.watchEdges(), refill(this.edges.top));
       if (isLost(error)) onceReachable(retry);
@@ -313,10 +315,14 @@ export class Chat {
 
   // --- showing one turn ---
 
-  /** Focuses the turn before or after the one with the focus; without one, the last turn on the screen. */
+  /** Focuses the turn or task card before or after the one with the focus; without one, the last one on the screen. */
   async step(by) {
-    const held = document.activeElement?.closest("#turns > .turn") ?? null;
-    const next = () => (by < 0 ? held.previousElementSibling : held.nextElementSibling);
+    const held =
+      document.activeElement?.closest("#turns .slot > .task") ?? document.activeElement?.closest("#turns > .turn");
+    const next = () => {
+      const stops = this.stops();
+      return stops[stops.indexOf(held) + by];
+    };
     if (held && !next()) await (by < 0 ? this.extendUp() : this.extendDown());
     const el = held ? next() : this.lastOnScreen();
     if (!el) return;
@@ -324,9 +330,14 @@ export class Chat {
     el.scrollIntoView({ block: el.offsetHeight > this.scroller.clientHeight ? "start" : "nearest" });
   }
 
+  /** Turns and task cards, in their order. */
+  stops() {
+    return [...this.list.querySelectorAll(":scope > .turn, .slot > .task")];
+  }
+
   lastOnScreen() {
     const { bottom } = this.scroller.getBoundingClientRect();
-    return [...this.list.children].findLast((el) => el.getBoundingClientRect().top < bottom - AT_END_PX) ?? null;
+    return this.stops().findLast((el) => el.getBoundingClientRect().top < bottom - AT_END_PX) ?? null;
   }
 
   newest() {
@@ -336,6 +347,12 @@ export class Chat {
 
   revealOutcome(taskId) {
     return this.seek(() => this.store.ended.get(taskId));
+  }
+
+  /** The outcome of a task, or where it began if it has not ended. */
+  revealTask(taskId) {
+    const task = this.store.tasks.get(taskId);
+    return task && isOpen(task) ? this.revealReply(task.call_id) : this.revealOutcome(taskId);
   }
 
   revealCall(callId) {
@@ -349,10 +366,27 @@ export class Chat {
     );
   }
 
-  /** An open question, on the card of its task. */
-  async revealQuestion(task, questionId) {
+  /** An open question, on the card of its task. False if the turn that the card is under is not loaded. */
+  revealQuestion(task, questionId) {
+    const { answered, asked, turns } = this.store;
+    const turn = answered.get(task.call_id) ?? asked.get(task.call_id);
+    if (!turns.includes(turn)) return false;
+    this.reveal(turn);
+    this.settle(task.call_id);
+    return this.cards.get(task.task_id)?.questions?.focus(questionId) ?? false;
+  }
+
+  /** The card of a task, where the task began. */
+  async revealCard(taskId) {
+    const task = await findTask(this.store, taskId).catch(() => null);
+    if (!task) return this.missing("That task is no longer kept.");
     await this.revealReply(task.call_id);
-    this.cards.get(task.task_id)?.questions?.focus(questionId);
+    this.settle(task.call_id);
+    const { el } = this.card(task);
+    if (!el.isConnected) return; // its turn is not in the history, and that was said
+    el.tabIndex = -1;
+    el.scrollIntoView({ block: "nearest" });
+    el.focus({ preventScroll: true });
   }
 
   revealTurn(turnId) {

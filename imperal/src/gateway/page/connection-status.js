@@ -54,7 +54,11 @@ export class ConnectionStatus {
         "span",
         null,
         h("strong", null, offline ? "You are offline. " : "The server does not answer. "),
-        h("span", { class: "lost-more" }, "Running work continues. Missed events are loaded after reconnecting."),
+        h(
+          "span",
+          { class: "lost-more" },
+          "Your work does not need this page. Missed events are loaded after reconnecting.",
+        ),
       ),
       h("button", { type: "button", class: "quiet small", onclick: () => this.retry() }, "Try now"),
     );

@@ -7,10 +7,10 @@ import { h, icon, refill } from "./dom.js";
 const DONE_MS = 1600;
 
 /** A button with a word. `what()` returns the text, or `{text, html}`; `of` completes its name for screen readers. */
-export function copyButton(what, of = "") {
+export function copyButton(what, of = "", name = "Copy") {
   const button = h("button", { type: "button", class: "quiet small copy" });
   const show = (sign, word) =>
-    refill(button, icon(sign), word ?? ["Copy", of && h("span", { class: "hidden" }, ` ${of}`)]);
+    refill(button, icon(sign), word ?? [name, of && h("span", { class: "hidden" }, ` ${of}`)]);
   show("copy");
   button.addEventListener("click", () => copy(what, button, show));
   return button;

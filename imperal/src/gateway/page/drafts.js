@@ -8,15 +8,26 @@ import { kept } from "./secrets.js";
 const WAIT_MS = 300; // after the last change
 const MOST_ASIDE = 5;
 
+const keyOf = (owner, name) => `draft:${owner}:${name}`;
+
+/** Whether a draft is stored for a form. */
+export const hasDraft = (owner, name) => Boolean(textOf(keyOf(owner, name)));
+
 export class Drafts {
   /** `name` is the form's, `schema` its parameters, `read()` returns what the form has now. */
   constructor({ owner, name, schema, read }) {
     Object.assign(this, { schema, read });
     // a draft belongs to its user: another user who signs in with the same tab must not find it
-    this.key = `draft:${owner}:${name}`;
+    this.key = keyOf(owner, name);
     this.unread = []; // texts of stored drafts that could not be read; each is found once
     this.aside = this.load(`${this.key}:aside`, Array.isArray) ?? []; // drafts that were replaced, the latest last
-    addEventListener("pagehide", () => this.keepNow());
+    this.onLeave = () => this.keepNow();
+    addEventListener("pagehide", this.onLeave);
+  }
+
+  /** The form of these drafts is gone. What is stored stays. */
+  stop() {
+    removeEventListener("pagehide", this.onLeave);
   }
 
   /** The stored draft. */
@@ -46,7 +57,7 @@ export class Drafts {
   keep() {
     clearTimeout(this.timer);
     this.timer = null;
-    save(this.key, kept(this.read(), this.schema));
+    save(this.key, kept(this.read(), this.schema) ?? undefined); // null is a secret as a whole
   }
 
   /** Keeps what has changed and is not kept yet, before the form gets other values. */

@@ -1,9 +1,10 @@
-// What a card shows of a durable task: the steps that are done, the one that runs with its tries, and, while no process runs the
-// task, what it waits for and what happens next. Five lines at most. Time without a process is no work: its clock stands still
+// A durable task on its card: the finished steps, the running one with its tries, and, while no process runs the task, the
+// reason of the wait and the next event. Five lines at most. Time without a process is no work: its clock stands still
 // (work-clock.js). The list of steps is step-list.js, the card task-card.js.
 
 import { isCutOff, lastHeard } from "./clocks.js";
 import { h, icon, refill, setText } from "./dom.js";
+import { idleFor } from "./end-words.js";
 import { Estimate } from "./estimate.js";
 import { clock, moment, time, zonedTime } from "./format.js";
 import { plainWords } from "./plain-words.js";
@@ -11,7 +12,7 @@ import { runsFor, StepList } from "./step-list.js";
 import { readAllSteps } from "./stored-steps.js";
 import { Bar, CANCELLING, leftWords, SOON_MS, wholePercent } from "./task-progress.js";
 import { currentStep, stepNumber, tries } from "./task-words.js";
-import { attemptOf, isHeld, worked, workFromSteps } from "./work-clock.js";
+import { attemptOf, isHeld, limitAt, worked, workFromSteps } from "./work-clock.js";
 import { waitWords } from "./wait-words.js";
 
 export class DurableProgress {
@@ -79,7 +80,8 @@ export class DurableProgress {
   tick(task) {
     const now = lastHeard();
     const lost = isCutOff();
-    if (isHeld(task) && worked(task, now) === null) this.learn(task);
+    const idle = idleFor(task, now);
+    if ((isHeld(task) || idle !== null) && worked(task, now) === null) this.learn(task);
     this.showClock(task, now, lost);
     if (isHeld(task)) this.showStep(task, now, lost);
     else this.showWait(task, now);
@@ -101,16 +103,19 @@ export class DurableProgress {
   }
 
   showClock(task, now, lost) {
-    const { created_at: started, deadline_at: until } = task;
+    const { created_at: started } = task;
     const ms = worked(task, now);
     const percent = wholePercent(task.percent);
     const share = isHeld(task) && percent !== null && `${percent} %`;
     const known = attemptOf(task) > 0 && ms !== null;
     const kind = lost ? "when the connection was lost" : isHeld(task) && attemptOf(task) < 2 ? "so far" : "of work";
+    const idle = idleFor(task, now);
     const since = `${attemptOf(task) === 0 ? "since" : "started"} ${moment(started)}`;
     const parts = [share, isHeld(task) && stepNumber(task), known ? `${clock(ms)} ${kind}` : since];
+    if (idle !== null) parts.push(`no process for ${clock(idle)}`);
     setText(this.clock, parts.filter(Boolean).join(" · "));
-    const limit = until ? ` Its time limit is at ${time(until)}.` : "";
+    const until = limitAt(task);
+    const limit = until === null ? "" : ` Its time limit is at ${time(new Date(until).toISOString())}.`;
     this.clock.title = `Started ${zonedTime(started)}. Time in which no process runs it is not counted.${limit}`;
   }
 
@@ -121,7 +126,7 @@ export class DurableProgress {
     setText(this.name, step ? `${step.name}${others > 0 ? ` and ${others} more` : ""}` : "Between two steps");
     const waits = step?.next_at ? Date.parse(step.next_at) - now : null;
     setText(this.tried, step ? [tries(step), waits === null && runsFor(step, now)].filter(Boolean).join(" · ") : "");
-    const left = Date.parse(task.deadline_at) - now;
+    const left = (limitAt(task) ?? Infinity) - now;
     const note = asked ? CANCELLING : plainWords(step?.error ?? message ?? "");
     setText(this.note, note);
     this.note.title = note;
@@ -141,7 +146,7 @@ export class DurableProgress {
   }
 }
 
-/** The estimate of an attempt. What was done before it took no time of it. */
+/** The estimate of an attempt. Work before the attempt took no time of it. */
 function estimateOf(task, isFirstSight) {
   if (attemptOf(task) < 2) return new Estimate(task.work.from ?? lastHeard(), 0);
   return new Estimate(lastHeard(), isFirstSight ? null : (task.percent ?? 0));

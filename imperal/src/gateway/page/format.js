@@ -44,7 +44,7 @@ const STATES = {
   reclaimed: { word: "Interrupted", tone: "bad", icon: "alert" },
 };
 
-// What `reclaimed` was, by the code of the result: only a lost process interrupts.
+// Words for `reclaimed`, by the code of the result: only a lost process interrupts.
 const RECLAIMED = {
   TASK_CRASHED: "No progress",
   TASK_STUCK: "Stayed stuck",
@@ -60,6 +60,7 @@ export function taskStateLabel(state, code) {
 const WAITS = {
   time: { word: "Sleeps", tone: "plain", icon: "clock" },
   answer: { word: "Asks", tone: "live", icon: "question" },
+  paused: { word: "Paused", tone: "warn", icon: "clock" },
 };
 
 /**
@@ -67,15 +68,17 @@ const WAITS = {
  * code, more than that it ended is not known.
  */
 export function endLabel(task, code) {
-  const label = (task.state === "waiting" && WAITS[task.waits_for]) || taskStateLabel(task.state, code);
+  const label =
+    (["waiting", "queued"].includes(task.state) && WAITS[task.waits_for]) || taskStateLabel(task.state, code);
   return task.state === "reclaimed" && task.durable && !code ? { ...label, word: "Stopped" } : label;
 }
 
-/** Milliseconds as `0:42`, `3:05` or `1:02:03`. */
+/** Milliseconds as `0:42`, `3:05`, `1:02:03` or `3 days 4 h`. */
 export function clock(ms) {
   const total = Math.max(0, Math.floor(ms / 1000));
   const pad = (n) => String(n).padStart(2, "0");
   const [hours, minutes, seconds] = [Math.floor(total / 3600), Math.floor(total / 60) % 60, total % 60];
+  if (hours >= 24) return `${count(Math.floor(hours / 24), "day")} ${hours % 24} h`;
   return hours ? `${hours}:${pad(minutes)}:${pad(seconds)}` : `${minutes}:${pad(seconds)}`;
 }
 
@@ -85,20 +88,22 @@ export function spanWords(ms) {
   return ms < 60_000 ? `${Math.round(ms / 1000)} s` : clock(ms);
 }
 
-/**
- * When a task ended: `after 12 s`. For a part of the time of an interrupted task, and of one that went on in another process, no
- * process ran it: `within 12 s`.
- */
-export const endedWhen = (task) =>
-  `${task.state === "reclaimed" || task.attempt > 1 ? "within" : "after"} ${spanWords(
-    Date.parse(task.finished_at) - Date.parse(task.created_at),
-  )}`;
-
-/** Milliseconds as `42 seconds`, `3 minutes`, for screen readers and time limits. */
+/** Milliseconds as `42 seconds`, `3 minutes`, `5 hours` or `3 days`, for screen readers and time limits. */
 export function durationWords(ms) {
   const seconds = Math.max(0, Math.round(ms / 1000));
-  const [n, unit] = seconds < 90 ? [seconds, "second"] : [Math.round(seconds / 60), "minute"];
-  return `${n} ${unit}${n === 1 ? "" : "s"}`;
+  const minutes = Math.round(seconds / 60);
+  if (seconds < 90) return count(seconds, "second");
+  if (minutes < 120) return count(minutes, "minute");
+  return minutes < 48 * 60 ? count(Math.round(minutes / 60), "hour") : count(Math.round(minutes / 1440), "day");
+}
+
+/** Milliseconds as `12 seconds`, `1 minute 12 seconds`, `2 hours 5 minutes`, for screen readers. */
+export function longDuration(ms) {
+  const seconds = Math.max(1, Math.round(ms / 1000));
+  const two = (n, word, rest, smaller) => [count(n, word), rest > 0 && count(rest, smaller)].filter(Boolean).join(" ");
+  if (seconds < 60) return count(seconds, "second");
+  if (seconds < 3600) return two(Math.floor(seconds / 60), "minute", seconds % 60, "second");
+  return two(Math.floor(seconds / 3600), "hour", Math.floor((seconds % 3600) / 60), "minute");
 }
 
 const timeOnly = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });

@@ -19,8 +19,9 @@ export function appIcon(app) {
 }
 
 export class FunctionList {
-  constructor({ el, extensions, shortcut, makeForm, onClose, showKeys }) {
-    Object.assign(this, { el, extensions, shortcut, makeForm, onClose, showKeys });
+  /** `hasDraft(key)` tells whether something is written and not sent in the form of a function, `app/name`. */
+  constructor({ el, extensions, shortcut, makeForm, hasDraft, onClose, showKeys }) {
+    Object.assign(this, { el, extensions, shortcut, makeForm, hasDraft, onClose, showKeys });
     this.forms = new Map();
     this.list = this.buildList();
     const all = extensions.flatMap((app) => app.functions.map((fn) => ({ app, fn })));
@@ -114,6 +115,11 @@ export class FunctionList {
 
   row(app, fn) {
     const [name, help] = [h("span"), h("span", { class: "function-help" })];
+    const draft = h(
+      "span",
+      { class: "chip live", title: "You have written something here that is not sent.", hidden: true },
+      "Draft",
+    );
     const button = h(
       "button",
       { type: "button", class: "function", onclick: () => this.open(app, fn) },
@@ -122,7 +128,7 @@ export class FunctionList {
         "span",
         { class: "function-name" },
         name,
-        h("span", { class: "marks" }, fn.action_type === "destructive" && actionChip(fn.action_type), pace(fn)),
+        h("span", { class: "marks" }, fn.action_type === "destructive" && actionChip(fn.action_type), pace(fn), draft),
       ),
       help,
     );
@@ -132,7 +138,10 @@ export class FunctionList {
       refill(help, marked(fn.description, terms));
     };
     mark([]);
-    return { el: h("li", null, button), button, words, mark, key: `${app.app_id}/${fn.name}` };
+    const key = `${app.app_id}/${fn.name}`;
+    const showDraft = () => (draft.hidden = !this.hasDraft(key));
+    showDraft();
+    return { el: h("li", null, button), button, words, mark, key, showDraft };
   }
 
   /** Puts the functions of the latest calls at the top of a long list. */
@@ -226,6 +235,8 @@ export class FunctionList {
   showList(focus = true) {
     const from = this.current;
     this.current = null;
+    from?.form.drafts.keepNow();
+    for (const row of [...this.rows, ...this.recent.rows]) row.showDraft();
     refill(this.el, this.list);
     history.replaceState(history.state, "", location.pathname);
     if (!focus) return;

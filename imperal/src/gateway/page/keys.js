@@ -12,8 +12,8 @@ const SECOND_MS = 1500; // for the second key of two
 const LIST = [
   [["/"], "search functions", true],
   [["?"], "this list", true],
-  [[ALT, "↑"], "previous turn"],
-  [[ALT, "↓"], "next turn"],
+  [[ALT, "↑"], "previous turn or task"],
+  [[ALT, "↓"], "next turn or task"],
   [[ALT, "End"], "newest turn"],
   [["t"], "tasks", true],
   [["a"], "audit trail", true],

@@ -6,13 +6,16 @@ import { explain, failure, isLost } from "./action-error.js";
 import { AnnounceSetting } from "./announce-setting.js";
 import { Announcer, say } from "./announcer.js";
 import { get, onceReachable, onSessionOver, reached } from "./api.js";
+import { AskedList } from "./asked-list.js";
 import { Audit } from "./audit.js";
+import { taskOfRow } from "./audit-words.js";
 import { entered, leave } from "./back-button.js";
 import { Calls } from "./calls.js";
 import { Chat } from "./chat.js";
 import { ConfirmDialog } from "./confirm-dialog.js";
 import { ConnectionStatus } from "./connection-status.js";
 import { fill, h, icon, refill } from "./dom.js";
+import { hasDraft } from "./drafts.js";
 import { ActivityPanel } from "./activity-panel.js";
 import { emptyChat } from "./empty-chat.js";
 import { Store } from "./store.js";
@@ -20,13 +23,17 @@ import { FunctionForm } from "./function-form.js";
 import { FunctionList, appIcon } from "./function-list.js";
 import { showSessionEnded, showSignedOut, signedIn } from "./signed-out.js";
 import { Keys } from "./keys.js";
+import { followPlaces } from "./queue-places.js";
 import { QuestionStrip } from "./question-strip.js";
-import { TaskQuestions } from "./question-view.js";
 import { Questions, openCount } from "./questions.js";
 import { SharedStream } from "./shared-stream.js";
+import { SecretSettings } from "./secret-settings.js";
 import { secrets } from "./secrets.js";
 import { Shortcut } from "./search-shortcut.js";
 import { TaskList } from "./task-list.js";
+import { taskOf } from "./task-link.js";
+import { TaskQuestions } from "./task-questions.js";
+import { TimelinePanel } from "./timeline-panel.js";
 import { humanise } from "./format.js";
 
 const $ = (id) => document.getElementById(id);
@@ -56,7 +63,7 @@ onSessionOver(() => {
 /** On a narrow screen the functions are a sheet over the chat, which the browser's "back" closes. */
 function sheet(open) {
   if (document.body.classList.contains("sheet-open") === open) return;
-  if (!open) return leave("functions");
+  if (!open) return leave("functions"); // resolves when its entry of the history is gone
   entered("functions", () => showSheet(false));
   showSheet(true);
 }
@@ -70,7 +77,22 @@ function showSheet(open) {
 function buildTop({ user, extensions }) {
   const only = extensions.length === 1 ? extensions[0] : null;
   refill($("brand"), only && appIcon(only), h("span", { class: "brand-name" }, only?.name ?? "Extensions"));
-  accountMenu($("account"), { user, notice: failed, settings: [announceSetting.control] });
+  const settings = new SecretSettings($("secrets"), {
+    user,
+    nameOf: (appId) => extensions.find((app) => app.app_id === appId)?.name ?? appId,
+    confirm: (question) => confirm.show(question),
+  });
+  const openSecrets = () => {
+    $("account").open = false;
+    settings.open($("account").firstChild);
+  };
+  const secretsButton = h("button", { type: "button", class: "quiet", onclick: openSecrets }, icon("lock"), "Secrets");
+  const needsSecrets = extensions.some((app) => app.has_secrets);
+  accountMenu($("account"), {
+    user,
+    notice: failed,
+    settings: [announceSetting.control, needsSecrets && secretsButton],
+  });
   for (const id of ["tools", "runbar", "account"]) $(id).hidden = false;
   fill($("open-audit"), [icon("shield"), h("span", { class: "tool-word" }, "Audit")]);
 }
@@ -118,7 +140,7 @@ class Counts {
   }
 }
 
-/** What turns can do: call again, open the form of a call, show the speaker's icon. */
+/** The actions of turns: call again, open the form of a call, show the speaker's icon. */
 function turnActs({ session, store, calls, functions, toEnd }) {
   const run = async (appId, name, params, question, start) => {
     const fn = functions.find(appId, name);
@@ -158,6 +180,15 @@ function turnActs({ session, store, calls, functions, toEnd }) {
   };
 }
 
+/** The functions that rows of the audit trail are about, as `app/name`; `app/` where only the extension is known, else nothing. */
+function functionsOf(rows, store) {
+  const turns = new Map(store.turns.map((turn) => [turn.turn_id, turn]));
+  return rows.map((row) => {
+    const { app_id: appId, function: name } = store.tasks.get(taskOfRow(row)) ?? turns.get(row.target) ?? row;
+    return appId ? `${appId}/${name ?? ""}` : undefined;
+  });
+}
+
 /** Esc leaves a form for the list, then the sheet for the chat. */
 function onEscape(event, functions) {
   if (event.key !== "Escape" || event.defaultPrevented || event.isComposing || document.querySelector("dialog:modal"))
@@ -176,9 +207,11 @@ function start(session) {
   const announcer = new Announcer({
     taskOf: (id) => store.tasks.get(id),
     isOwn: (id) => calls.own.has(id),
+    isAsked: (question) => questions.isAsked(question),
     level: () => announceSetting.level,
   });
-  const questions = new Questions(store);
+  const questions = new Questions(store, who);
+  const questionsOf = (task) => new TaskQuestions(task, { questions, owner: who, announce: say });
   const base = session.extensions.length === 1 ? session.extensions[0].name : "Extensions";
   const counts = new Counts(store, base);
   const openFunction = (app, fn) => {
@@ -193,6 +226,7 @@ function start(session) {
     el: $("side"),
     extensions: session.extensions,
     shortcut,
+    hasDraft: (key) => hasDraft(who, key),
     onClose: () => sheet(false),
     showKeys: () => keys.show(),
     makeForm: (app, fn) =>
@@ -222,22 +256,29 @@ function start(session) {
     missing: say,
     acts: {
       ...turnActs({ session, store, calls, functions, toEnd: () => chat.toEnd() }),
-      questionsOf: (task) => new TaskQuestions(task, { questions, owner: who, announce: say }),
+      questionsOf,
+      details: (task) => timeline.toggle(task),
+      confirm: (question) => confirm.show(question),
+      functionOf: (appId, name) => functions.find(appId, name),
+      revealCard: (id) => chat.revealCard(id),
     },
   });
 
   const strip = new QuestionStrip($("asks"), {
     open: () => questions.open(),
-    show: (task, question) => {
-      if (drawer.dialog.open && !drawer.beside) drawer.close();
-      if (document.body.classList.contains("sheet-open")) sheet(false);
-      return chat.revealQuestion(task, question.question_id);
+    show: async (task, question) => {
+      uncover();
+      if (document.body.classList.contains("sheet-open")) await sheet(false);
+      if (chat.revealQuestion(task, question.question_id)) return;
+      drawer.bring("tasks");
+      drawer.views.tasks.revealQuestion(task, question.question_id);
     },
     missing: () => say("No task asks you anything."),
   });
 
+  const uncover = () => [drawer, timeline].forEach((panel) => panel.covers && panel.close());
   const closing = (show) => (id) => {
-    if (!drawer.beside) drawer.close();
+    uncover();
     show(id);
   };
   const drawer = new ActivityPanel($("drawer"), {
@@ -245,12 +286,22 @@ function start(session) {
       outcome: closing((id) => chat.revealOutcome(id)),
       call: closing((id) => chat.revealReply(id)),
       confirm: (question) => confirm.show(question),
+      details: (task) => timeline.toggle(task),
+      questionsOf,
+      askedBy: (task) => new AskedList(task, questions),
     }),
     audit: new Audit({
-      reveal: { turn: closing((id) => chat.revealTurn(id)), task: closing((id) => chat.revealOutcome(id)) },
+      reveal: { turn: closing((id) => chat.revealTurn(id)), task: closing((id) => chat.revealTask(id)) },
       nameOf: (appId) => session.extensions.find((app) => app.app_id === appId)?.name ?? appId,
+      functionsOf: (rows) => functionsOf(rows, store),
       userId: session.user.id,
     }),
+  });
+
+  const timeline = new TimelinePanel($("timeline"), {
+    store,
+    questions,
+    acts: { outcome: closing((id) => chat.revealOutcome(id)) },
   });
 
   store.on("turns", (turns, live) => {
@@ -262,13 +313,18 @@ function start(session) {
   store.on("questions", (task, fresh, isNews) => {
     announcer.questions(task, fresh, isNews);
     strip.update();
+    timeline.update(task);
+    drawer.views.tasks.updateQuestions(task);
   });
   store.on("task", (task) => {
     announcer.task(task);
     counts.tasks();
     strip.update();
     if (drawer.dialog.open && drawer.shown === "tasks") drawer.views.tasks.update(task);
+    timeline.update(task);
   });
+
+  followPlaces(store);
 
   $("open-tasks").addEventListener("click", () => drawer.open("tasks"));
   $("open-audit").addEventListener("click", () => drawer.open("audit"));
@@ -293,11 +349,22 @@ function start(session) {
       newest: () => chat.newest(),
     },
   });
+  /** Opens the timeline that an address names. */
+  const openLinked = async (taskId) => {
+    if (!taskId) return;
+    try {
+      if (!store.tasks.has(taskId)) store.keep(await get(`v1/tasks/${encodeURIComponent(taskId)}`));
+      timeline.open(store.tasks.get(taskId));
+    } catch (error) {
+      failed("The task of this link cannot be shown.", error);
+    }
+  };
+  addEventListener("hashchange", () => openLinked(taskOf(location.hash)));
   const state = (name) => {
     connection.show(name);
     if (name === "live") reached(performance.now());
   };
-  return { store, line: new SharedStream({ who, store, state }) };
+  return { store, line: new SharedStream({ who, store, state }), openLinked };
 }
 
 /** Retries until there is an answer. Without a session the sign-in page is shown, and retries end. */
@@ -315,7 +382,9 @@ async function insist(ask) {
   }
 }
 
+const linked = taskOf(location.hash); // the list of functions changes the address
 const started = start(await insist(() => get("v1/session")));
 await insist(() => started.store.load());
+started.openLinked(linked);
 line = started.line;
 await line.run();

@@ -1,9 +1,9 @@
-// One question of a task: its text, the buttons or the form for an answer, and, once it is no longer open, what became of it. Owns
-// sending: an answer that no server took is sent when the connection is back, which is safe, because the same answer counts
-// once. Questions are read by questions.js, their words are question-words.js.
+// One question of a task: its text, the buttons or the form for an answer, and, once it is no longer open, what became of it. Lives
+// as long as it is drawn: what was written survives it in the drafts, and an answer that waits for the connection in answers.js.
+// Questions are read by questions.js, their words are question-words.js, those of one task task-questions.js.
 
-import { ErrorLine, isLost } from "./action-error.js";
-import { ApiError, onceReachable } from "./api.js";
+import { ErrorLine } from "./action-error.js";
+import { ApiError } from "./api.js";
 import { lastHeard } from "./clocks.js";
 import { h, icon, newId, refill, setText } from "./dom.js";
 import { Drafts } from "./drafts.js";
@@ -17,10 +17,19 @@ import { verbatim } from "./show-more.js";
 
 const isMac = /Mac|iPhone|iPad/.test(navigator.platform);
 
+const alive = new Set();
+
+/** Stores what was written and is not stored yet, before another view of the same question reads it. */
+function keepDrafts(id) {
+  for (const view of alive) if (view.question.question_id === id) view.drafts?.keepNow();
+}
+
 export class QuestionView {
-  /** `questions` answers, `name` is the task's, `owner` whose drafts are kept, `announce` tells what a person did wrong. */
-  constructor(question, { questions, name, owner, announce }) {
-    Object.assign(this, { question, questions, owner, announce });
+  /** `answers` are those of the page, `name` is the task's, `owner` whose drafts are kept, `announce` tells what a person did wrong. */
+  constructor(question, { answers, name, owner, announce }) {
+    Object.assign(this, { question, answers, owner, announce });
+    keepDrafts(question.question_id);
+    alive.add(this);
     const [title, text] = [newId("question"), newId("question")];
     this.head = h(
       "div",
@@ -41,7 +50,7 @@ export class QuestionView {
       "data-question": question.question_id,
     });
     this.busy = false;
-    this.parked = undefined; // an answer that waits for the connection
+    if (!choicesOf(question.schema)) this.drafts = this.draftsOf(question);
     if (question.state === "open") this.buildOpen();
     else this.buildClosed();
   }
@@ -58,6 +67,7 @@ export class QuestionView {
       this.error.el,
     );
     this.tick();
+    this.showWaiting();
   }
 
   // --- buttons ---
@@ -84,10 +94,13 @@ export class QuestionView {
 
   // --- a form ---
 
+  draftsOf({ schema, question_id: id }) {
+    return new Drafts({ owner: this.owner, name: `question/${id}`, schema, read: () => this.control.read([]) });
+  }
+
   buildForm() {
     const { schema, question_id: id } = this.question;
     this.field = answerField(schema);
-    this.drafts = new Drafts({ owner: this.owner, name: `question/${id}`, schema, read: () => this.control.read([]) });
     const draft = this.drafts.stored();
     this.edited = draft !== undefined;
     this.control = control(this.field, draft, this.edited);
@@ -107,7 +120,8 @@ export class QuestionView {
       form.addEventListener(kind, (event) => {
         if (kind === "click" && (!event.target.closest("button") || event.target.closest("[type=submit]"))) return;
         this.edited = true;
-        this.unpark(); // what waits to be sent is no longer what is written
+        this.answers.unpark(id); // what waits to be sent is no longer what is written
+        this.showParked();
         this.drafts.keepSoon();
       });
     form.addEventListener("keydown", (event) => {
@@ -135,43 +149,34 @@ export class QuestionView {
 
   async send(value) {
     if (this.busy || this.question.state !== "open") return;
-    this.unpark();
     this.error.clear();
     this.busy = true;
     this.drawBusy(value);
-    try {
-      await this.questions.answer(this.question, value);
-    } catch (error) {
-      this.refused(error, value);
-    }
+    const sent = this.answers.send(this.question, value);
+    this.showParked();
+    await sent.catch((error) => this.refused(error, true));
     this.busy = false;
     if (this.question.state === "open") this.drawBusy();
   }
 
-  refused(error, value) {
-    if (isLost(error)) return this.park(value);
+  /** `isNews` if the person has just pressed the button. */
+  refused(error, isNews) {
     const path = error instanceof ApiError && error.field ? steps(error.field) : null;
     const place = path && this.control ? this.control.find(path) : null;
     const at = place ?? (this.control && this.field.kind !== "object" && error.status === 422 ? this.control : null);
     if (!at || (at === this.control && this.field.kind === "object")) return this.error.show(error);
     at.fail(line(error.message));
-    at.focus();
+    if (isNews) at.focus();
     this.announce(error.message);
   }
 
-  /** Nothing answered: the answer may or may not be stored. The same again is safe. */
-  park(value) {
-    this.parked = onceReachable(() => this.send(value));
+  /** Whether an answer waits for the connection. */
+  showParked() {
+    const parked = this.answers.parked(this.question.question_id);
+    this.el.classList.toggle("parked", Boolean(parked));
+    if (!parked) return setText(this.note, "");
     const why = navigator.onLine ? "The server does not answer." : "You are offline.";
-    setText(this.note, `${why} “${answerWords(this.question.schema, value)}” is sent when you are back.`);
-    this.el.classList.add("parked");
-  }
-
-  unpark() {
-    this.parked?.();
-    this.parked = undefined;
-    setText(this.note, "");
-    this.el.classList.remove("parked");
+    setText(this.note, `${why} “${answerWords(this.question.schema, parked.answer)}” is sent when you are back.`);
   }
 
   /** The buttons while an answer is sent, or as they are without. */
@@ -188,21 +193,29 @@ export class QuestionView {
   // --- its end ---
 
   update(question) {
-    const wasOpen = this.question.state === "open";
     this.question = question;
-    if (question.state === "open") return this.tick();
-    if (wasOpen) this.unpark();
-    this.buildClosed();
+    if (question.state !== "open") return this.buildClosed();
+    this.tick();
+    this.showWaiting();
+  }
+
+  /** What became of an answer that was given without a connection. */
+  showWaiting() {
+    this.showParked();
+    const refusal = this.answers.takeRefusal(this.question.question_id);
+    if (refusal) this.refused(refusal.error, false);
   }
 
   buildClosed() {
-    const isOwn = this.questions.own.has(this.question.question_id);
+    const isOwn = this.answers.own.has(this.question.question_id);
     const words = closedWords(this.question, isOwn);
     if (this.closed === words) return;
     this.closed = words;
     this.el.classList.add("closed");
-    const written = !isOwn && this.edited ? answerWords(this.question.schema, this.control.read([]) ?? "") : "";
+    const draft = isOwn ? undefined : this.control ? this.edited && this.control.read([]) : this.drafts?.stored();
+    const written = draft ? answerWords(this.question.schema, draft) : "";
     this.drafts?.forget();
+    this.drafts?.stop();
     refill(
       this.el,
       this.head,
@@ -221,42 +234,14 @@ export class QuestionView {
   }
 
   focus() {
-    this.el.scrollIntoView({ block: "nearest" });
+    this.el.scrollIntoView({ block: this.el.offsetHeight > innerHeight / 2 ? "start" : "nearest" });
     this.el.focus({ preventScroll: true });
   }
-}
 
-/** The questions on the card of a task: those that are open, and those that were when the card was made. */
-export class TaskQuestions {
-  constructor(task, parts) {
-    Object.assign(this, { task, parts });
-    this.views = new Map(); // question_id -> its view
-    this.el = h("div", { class: "questions" });
-    this.update();
-  }
-
-  update() {
-    const { questions } = this.parts;
-    for (const question of questions.of(this.task.task_id)) {
-      const view = this.views.get(question.question_id);
-      if (view) view.update(question);
-      else if (question.state === "open")
-        this.views.set(question.question_id, new QuestionView(question, { ...this.parts, name: this.task.name }));
-    }
-    // several answers long ago are no news: of those that are not open the last one stays
-    const all = [...this.views.values()];
-    const last = all.findLast((view) => view.question.state !== "open");
-    refill(
-      this.el,
-      all.filter((view) => view.question.state === "open" || view === last).map((view) => view.el),
-    );
-  }
-
-  tick() {
-    for (const view of this.views.values()) view.tick();
-  }
-
-  focus(questionId) {
-    (this.views.get(questionId) ?? this.views.values().next().value)?.focus();
+  /** Ends the view. The text of the user stays in the draft. */
+  dispose() {
+    this.drafts?.keepNow();
+    this.drafts?.stop();
+    alive.delete(this);
   }
 }

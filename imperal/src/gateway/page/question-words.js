@@ -61,16 +61,12 @@ export function deadlineWords(question, now) {
   return left > 0 ? `Answer within ${longSpan(left)}${other}` : "The time for an answer is over.";
 }
 
-/** What became of a question that is no longer open. `isOwn` if this page answered it. */
+/** What became of a question that is no longer open. `isOwn` if this page answered it; where else is not known. */
 export function closedWords(question, isOwn) {
   const { state, schema, answered_at: at, answered_by: by } = question;
   if (state === "answered") {
     const words = "answer" in question ? `: ${answerWords(schema, question.answer)}` : "";
-    const whose = isOwn
-      ? "You answered"
-      : by === "service"
-        ? "A service answered for you"
-        : "Answered in another window";
+    const whose = isOwn ? "You answered" : by === "service" ? "A service answered for you" : "Answered elsewhere";
     return `${whose}${words}${at ? `, ${time(at)}` : ""}`;
   }
   if (state === "expired")

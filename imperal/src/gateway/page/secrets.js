@@ -60,9 +60,11 @@ function strip(value, all, root) {
   );
 }
 
-/** The parameters as the chat stores them. */
+/** The parameters as the chat stores them; null for a value that is a secret as a whole. */
 export function kept(params, schema) {
-  return isObject(schema) && hasAny(schema) ? strip(params, forms([schema], schema), schema) : params;
+  if (!isObject(schema) || !hasAny(schema)) return params;
+  const all = forms([schema], schema);
+  return areSecret(all) ? null : strip(params, all, schema);
 }
 
 function hasAny(schema) {

@@ -1,7 +1,7 @@
 // Content that is too long to draw at once. Owns how much of a list, a text or JSON is drawn first, and the buttons for more: a
 // large answer costs no more than the part that is shown.
 
-import { beginning, partLength } from "./cut-text.js";
+import { beginning, isWorthFolding, LEAST_LINES, partLength } from "./cut-text.js";
 import { h, refill } from "./dom.js";
 import { linked } from "./links.js";
 import { write } from "./exact-json.js";
@@ -36,6 +36,7 @@ export function more(values, render, { most = ROWS, linesOf = () => 1 } = {}) {
   };
   button.addEventListener("click", () => {
     shown = shown >= values.length ? first : shown + MORE_ROWS;
+    if (values.length - shown < LEAST_LINES) shown = Math.max(shown, values.length);
     show();
     if (shown === first) button.scrollIntoView({ block: "nearest" });
   });
@@ -49,16 +50,18 @@ function firstRows(values, most, linesOf) {
   for (let lines = 0; room.length < Math.min(most, values.length) && lines <= MOST_LINES + SLACK; room.push(lines))
     lines += linesOf(values[room.length]);
   if (room.length === values.length && room.at(-1) <= MOST_LINES + SLACK) return values.length;
-  return Math.max(1, room.filter((lines) => lines <= MOST_LINES).length);
+  const first = Math.max(1, room.filter((lines) => lines <= MOST_LINES).length);
+  const rest = values.slice(first, first + LEAST_LINES).reduce((sum, value) => sum + linesOf(value), 0);
+  return rest < LEAST_LINES ? values.length : first;
 }
 
 /** Shows a text in steps; `draw(part)` returns the content of the element. The button stays, so that it keeps the focus. */
 export function stepped(holder, text, { first, draw, look = "quiet small" }) {
-  if (text.length <= first) return refill(holder, draw(text));
+  if (!isWorthFolding(text, first)) return refill(holder, draw(text));
   const button = h("button", { type: "button", class: look });
   let shown = 0;
   const set = (n) => {
-    shown = Math.min(n, text.length);
+    shown = isWorthFolding(text, n) ? n : text.length;
     const whole = shown === text.length;
     refill(holder, draw(whole ? text : `${beginning(text, shown).trimEnd()}…`));
     const left = text.length - shown;
@@ -79,7 +82,7 @@ export function stepped(holder, text, { first, draw, look = "quiet small" }) {
 
 const firstPart = (text) => partLength(text, TEXT, LINES);
 
-/** About how many lines a text takes at first, in a column of so many characters. */
+/** About how many lines a text takes at first, in a column of this many characters. */
 export function linesOfText(text, column) {
   const part = text.slice(0, firstPart(text));
   return Math.min(

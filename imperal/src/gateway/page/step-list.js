@@ -3,6 +3,7 @@
 
 import { ErrorLine, failure } from "./action-error.js";
 import { h, icon, newId, refill, setText } from "./dom.js";
+import { collapsed, knownWords, rowName, UNKNOWN } from "./effect-words.js";
 import { clock, fullTime, humanise, spanWords, time } from "./format.js";
 import { line } from "./prose.js";
 import { Keyed } from "./reconcile.js";
@@ -49,7 +50,7 @@ export class StepList {
       key: (step) => step.ordinal,
       make: () => h("li", { class: "step" }),
       draw: (el, step) => this.drawStep(el, step),
-      look: (step) => this.isKept(step),
+      look: (step) => `${this.isKept(step)} ${step.kind} ${step.done_at}`,
     });
     this.now = new Keyed({
       key: (step) => step.name,
@@ -93,35 +94,49 @@ export class StepList {
   }
 
   draw(current) {
-    const stored = stepsOf(this.task.task_id);
+    const held = isHeld(this.task);
+    const now = new Set(held ? current.map((step) => step.name) : []);
+    // an effect that runs is among the steps that run
+    const stored = collapsed(stepsOf(this.task.task_id)).filter(
+      ({ kind, name }) => kind !== "intent" || !now.has(name),
+    );
     // the card itself shows one of those that run
-    const shown = isHeld(this.task) ? currentStep(this.task) : null;
+    const shown = held ? currentStep(this.task) : null;
     const others = current.filter((step) => step !== shown);
     refill(this.list, this.rows.elements(stored), this.now.elements(others));
     refill(this.el, this.list, stored.length > 0 && hasMore(this.task.task_id) && this.more, this.error.el);
   }
 
-  /** Whether an earlier attempt stored it. */
+  /** Whether an earlier attempt stored it, so that it does not run again. */
   isKept(step) {
-    return step.attempt < attemptOf(this.task);
+    return !["intent", "not_done"].includes(step.kind) && step.attempt < attemptOf(this.task);
   }
 
   drawStep(el, step) {
     const kept = this.isKept(step);
     const said = step.kind === "message";
-    const [sign, word] = KINDS[step.kind] ?? KINDS.step;
+    const { sign, word, state, tone } = KINDS[step.kind] ?? { sign: "info", word: humanise(step.kind).toLowerCase() };
+    const how = knownWords(step.known_by);
+    el.className = ["step", tone].filter(Boolean).join(" ");
     refill(
       el,
       icon(sign),
       h(
         "span",
         { class: "step-name" },
-        h("span", { dir: "auto" }, said ? messageName(step.name) : step.name),
-        h("span", { class: "hidden" }, word),
+        h("span", { dir: "auto" }, said ? messageName(step.name) : rowName(step.name)),
+        state
+          ? h("span", { class: "step-state", title: how || null }, `, ${state}`)
+          : h("span", { class: "hidden" }, `, ${word}, `),
         kept && h("span", { class: "kept", title: `Done in attempt ${step.attempt}: it does not run again` }, "kept"),
       ),
-      h("span", { class: "took" }, !said && spanWords(Date.parse(step.done_at) - Date.parse(step.began_at))),
-      h("time", { datetime: step.done_at, title: `Done ${fullTime(step.done_at)}` }, time(step.done_at)),
+      h("span", { class: "took" }, !said && !state && spanWords(Date.parse(step.done_at) - Date.parse(step.began_at))),
+      h(
+        "time",
+        { datetime: step.done_at, title: `${state ? "Stored" : "Done"} ${fullTime(step.done_at)}` },
+        time(step.done_at),
+      ),
+      state && how && h("p", { class: "step-error" }, how),
     );
   }
 
@@ -137,11 +152,15 @@ export class StepList {
   }
 }
 
+// `state` is shown, `word` is for screen readers: a sign says it to others
 const KINDS = {
-  step: ["check", ", done, "],
-  message: ["message", ", sent, "],
-  sleep: ["clock", ", wait, "],
-  question: ["question", ", question, "],
+  step: { sign: "check", word: "done" },
+  message: { sign: "message", word: "sent" },
+  sleep: { sign: "clock", word: "wait" },
+  question: { sign: "question", word: "question" },
+  effect: { sign: "check", word: "done" },
+  intent: { sign: "alert", tone: "warn", state: `begun: ${UNKNOWN.charAt(0).toLowerCase()}${UNKNOWN.slice(1, -1)}` },
+  not_done: { sign: "close", tone: "plain", state: "not done" },
 };
 
 /** `name:greeting` is a message that its author named; others are known by their text only. */

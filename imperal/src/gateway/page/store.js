@@ -159,6 +159,7 @@ export class Store {
   /** Stores a task's state; an older state never replaces a newer one. */
   keep(task) {
     const known = this.tasks.get(task.task_id);
+    if (known && !isOpen(known)) known.followed_by ??= task.followed_by; // lists do not have it
     if (known && (!isOpen(known) || isOlder(task, known))) return known;
     const kept = { ...task };
     for (const part of ["result", "cancel_requested_at"]) kept[part] = task[part] ?? known?.[part];
@@ -167,6 +168,7 @@ export class Store {
       kept.message = known.message ?? task.message;
       kept.steps = stepsAfter(known, task);
     }
+    if (known?.state === kept.state) kept.before ??= known.before; // events have no place in the queue
     kept.waited = hasWaited(known, kept);
     kept.work = nextWork(known, kept, serverNow());
     this.tasks.set(task.task_id, kept);
@@ -187,6 +189,7 @@ export class Store {
     const later = this.turns.filter(
       (one) =>
         one.role === "user" &&
+        !one.follows &&
         one.seq > turn.seq &&
         one.function === asked.function &&
         one.app_id === asked.app_id &&
@@ -202,6 +205,14 @@ export class Store {
 
   finished() {
     return [...this.tasks.values()].filter((task) => !isOpen(task)).sort((a, b) => byStart(b, a));
+  }
+
+  /** The latest task that goes on from an ended one or runs it again, as far as it is loaded; undefined if there is none. */
+  followerOf(taskId) {
+    return [...this.tasks.values()]
+      .filter((task) => task.follows?.task_id === taskId)
+      .sort(byStart)
+      .at(-1);
   }
 
   tasksOf(callId) {

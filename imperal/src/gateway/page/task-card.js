@@ -1,54 +1,68 @@
-// One task: a live card while it is open, one line after it has ended. Owns the cancel button and the name of the card. What a card
-// shows of the work is task-progress.js, of a durable task durable-progress.js; the state of tasks is store.js, their list
-// task-list.js, the clocks clocks.js.
+// One task: a live card while it is open, a line or two after it has ended. Owns the name and the heading of the card. The work on
+// a card is task-progress.js, for a durable task durable-progress.js, its cancel cancel-button.js; the state of tasks is store.js,
+// their list task-list.js, the clocks clocks.js.
 
-import { post } from "./api.js";
-import { ErrorLine } from "./action-error.js";
+import { CancelButton } from "./cancel-button.js";
 import { isCutOff, startTicking, stopTicking } from "./clocks.js";
 import { h, icon, refill, setText, visible } from "./dom.js";
 import { DurableProgress } from "./durable-progress.js";
-import { count, endedWhen, endLabel, humanise, moment, zonedTime } from "./format.js";
+import { endedWords, failureWords } from "./end-words.js";
+import { count, endLabel, humanise, moment, zonedTime } from "./format.js";
+import { comesFrom, FollowUp } from "./follow-up.js";
 import { knownResult, outcomePlace } from "./outcome.js";
 import { TaskProgress } from "./task-progress.js";
 import { cardName, excerpt, isOpen, shortId } from "./task-words.js";
 
-/** A task in the chat or the activity panel: live while it is open, one line afterwards. */
+/** A task in the chat or the activity panel: live while it is open, a line or two afterwards. */
 export class TaskCard {
   /**
    * `reveal(task_id)` shows the outcome turn. In the chat, `acts` are what turns can do; in the list, `showCall(call_id)`
-   * shows where the task began.
+   * shows where the task began. `details(task)` shows its timeline.
    */
-  constructor(store, task, reveal, { acts = null, showCall = null } = {}) {
-    Object.assign(this, { store, task, reveal, acts, showCall });
-    this.asking = false;
-    this.el = h("div", { class: "task", role: "article", "data-task": task.task_id });
+  constructor(store, task, reveal, { acts = null, showCall = null, details = acts?.details } = {}) {
+    Object.assign(this, { store, task, reveal, acts, showCall, details });
+    this.el = h("div", { class: "task", role: "article", "data-task": task.task_id, tabindex: acts && "-1" });
     this.shown = {};
     this.questions = acts?.questionsOf?.(task) ?? null;
+    this.asks = h("div", null, this.questions?.el);
     this.showName();
     if (isOpen(task)) this.buildOpen();
     else this.buildEnded();
   }
 
   buildOpen() {
-    this.error = new ErrorLine();
-    this.button = h("button", { type: "button", class: "secondary small", onclick: () => this.cancel() });
+    this.cancel = new CancelButton(this.store);
     this.progress = this.task.durable ? new DurableProgress(this.store, this.task) : new TaskProgress(this.task);
     refill(
       this.el,
       h(
         "div",
         { class: "task-head" },
-        h("span", { class: "task-name", dir: "auto" }, humanise(this.task.name)),
-        this.button,
+        h("h3", { class: "task-name", dir: "auto" }, humanise(this.task.name)),
+        this.detailsButton(),
+        this.cancel.el,
       ),
+      comesFrom(this.task, this.acts),
       this.progress.above,
-      this.questions?.el,
+      this.asks,
       this.showCall && this.which(),
       this.progress.below,
-      this.error.el,
+      this.cancel.error.el,
     );
     startTicking(this);
     this.update(this.task);
+  }
+
+  /** The way to the timeline. A background task has none. */
+  detailsButton() {
+    if (!this.details || !this.task.durable) return null;
+    const of = h("span", { class: "hidden" }, ` of ${humanise(this.task.name)}`);
+    return h(
+      "button",
+      { type: "button", class: "link details", onclick: () => this.details(this.task) },
+      "Details",
+      of,
+    );
   }
 
   /** In a list of many tasks: what tells this one from others, and the way to it in the chat. */
@@ -78,7 +92,7 @@ export class TaskCard {
     this.el.classList.toggle("cancelling", Boolean(task.cancel_requested_at));
     this.el.classList.toggle("unheld", task.state !== "running");
     this.progress.update(task);
-    this.showCancel();
+    this.cancel.update(task);
     this.tick();
   }
 
@@ -99,23 +113,6 @@ export class TaskCard {
     change(value);
   }
 
-  showCancel() {
-    const asked = this.task.cancel_requested_at;
-    const word = asked ? "Asked to stop" : this.asking ? "Asking…" : "Cancel";
-    this.show("cancel", word, () => this.drawCancel(word));
-  }
-
-  drawCancel(word) {
-    if (word === "Cancel") this.button.removeAttribute("aria-disabled");
-    else this.button.setAttribute("aria-disabled", "true");
-    refill(
-      this.button,
-      word === "Cancel" ? icon("stop") : h("span", { class: "spinner", "aria-hidden": "true" }),
-      word,
-      h("span", { class: "hidden" }, ` ${humanise(this.task.name)}`),
-    );
-  }
-
   tick() {
     if (!isOpen(this.task)) return;
     this.el.classList.toggle("unheard", isCutOff());
@@ -123,27 +120,13 @@ export class TaskCard {
     this.questions?.tick();
   }
 
-  async cancel() {
-    if (this.asking || this.task.cancel_requested_at) return;
-    const { store, task, error } = this;
-    this.asking = true;
-    error.clear();
-    this.update(task);
-    try {
-      store.say("task", store.keep(await post(`v1/tasks/${encodeURIComponent(task.task_id)}/cancel`, {})));
-    } catch (failed) {
-      error.show(failed);
-    }
-    this.asking = false;
-    if (isOpen(this.task)) this.update(this.task);
-  }
-
   buildEnded() {
     this.ended = true;
     const held = this.el.contains(document.activeElement);
     const { task_id } = this.task;
     const { tone } = endLabel(this.task);
-    this.word = h("span");
+    this.word = h("span", { dir: "auto" });
+    this.reason = h("p", { class: "ended-reason", dir: "auto" });
     const place = outcomePlace(this.store, this.task, this.acts);
     const unfold = h("button", { type: "button", class: "link", "aria-expanded": "false" });
     const name = (shown) =>
@@ -156,6 +139,7 @@ export class TaskCard {
       const toggled = place.toggle();
       unfold.setAttribute("aria-expanded", String(!place.el.hidden));
       name(!place.el.hidden);
+      this.questions?.read();
       await toggled;
     });
     name(false);
@@ -166,42 +150,73 @@ export class TaskCard {
       icon("down"),
     );
     this.el.className = "task ended";
+    const { durable, state } = this.task;
+    this.followUp = durable && this.acts?.revealCard ? new FollowUp(this.store, this.task, this.acts) : null;
+    const inLine = state === "succeeded";
     refill(
       this.el,
       h(
         "div",
         { class: "ended-line" },
         h(
-          "span",
+          "h3",
           { class: `state ${tone}` },
           icon(tone === "good" ? "check" : tone === "bad" ? "alert" : "close"),
           this.word,
         ),
         unfold,
         see,
+        this.detailsButton(),
+        inLine && this.followUp?.el,
       ),
+      this.reason,
+      !inLine && this.followUp?.el,
+      comesFrom(this.task, this.acts),
       place.el,
-      this.questions?.el,
+      this.asks,
     );
     this.showEnd();
     if (held) see.focus();
   }
 
-  /** How it ended. Its code comes with the outcome turn, after the end. */
+  /** How it ended. Its code and its reason come with the outcome turn, after the end. */
   showEnd() {
-    const { finished_at, durable, steps } = this.task;
+    const { durable, steps, state, task_id: id } = this.task;
     const { word } = endLabel(this.task, this.code);
-    const done = durable && steps?.done > 0 ? ` · ${count(steps.done, "step")}` : "";
-    setText(this.word, `${finished_at ? `${word} ${endedWhen(this.task)}` : word}${done}`);
+    const asked = this.questions?.count ?? 0;
+    const facts = [
+      endedWords(word, this.task),
+      durable && steps?.done > 0 && count(steps.done, "step"),
+      asked > 0 && `asked ${asked === 1 ? "once" : count(asked, "time")}`,
+    ];
+    setText(this.word, facts.filter(Boolean).join(" · "));
+    const failed = !["succeeded", "cancelled"].includes(state);
+    setText(this.reason, failed ? failureWords(this.task, knownResult(this.store, id)?.error ?? "") : "");
+    this.reason.hidden = !this.reason.textContent;
+    this.followUp?.update(this.task);
+  }
+
+  /** A task that follows this one has started or changed. */
+  updateFollower() {
+    this.followUp?.update();
   }
 
   /** What is known of the task's questions has changed. */
   updateQuestions() {
     this.questions?.update();
+    if (this.ended) this.showEnd();
   }
 
-  /** Stops the clock of a card that is no longer shown. */
+  /** Shows a question of the task on a card that has none, and focuses it; `make()` returns the task's questions. */
+  ask(questionId, make) {
+    this.questions ??= make(this.task);
+    refill(this.asks, this.questions.el);
+    return this.questions.focus(questionId);
+  }
+
+  /** The card is no longer shown. */
   stop() {
     stopTicking(this);
+    this.questions?.dispose();
   }
 }

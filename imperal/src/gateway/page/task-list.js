@@ -6,12 +6,13 @@ import { get, onceReachable } from "./api.js";
 import { CancelAll } from "./cancel-all.js";
 import { shortened } from "./cut-text.js";
 import { h, icon, refill } from "./dom.js";
+import { endedWords } from "./end-words.js";
 import { knownResult, loadResult, outcomeBody } from "./outcome.js";
 import { plainWords } from "./plain-words.js";
 import { Keyed, reconcile } from "./reconcile.js";
 import { TaskCard } from "./task-card.js";
 import { excerpt, isOpen, shortId } from "./task-words.js";
-import { endedWhen, dayKey, dayName, endLabel, fullTime, humanise, time, zonedTime } from "./format.js";
+import { dayKey, dayName, endLabel, fullTime, humanise, time, zonedTime } from "./format.js";
 
 const FIRST = 100; // tasks that the store loads at the start
 const MORE = 500; // most tasks of one request
@@ -30,13 +31,18 @@ const FILTERS = [
 ];
 
 export class TaskList {
-  /** `reveal.outcome(task_id)` and `reveal.call(call_id)` show turns, `reveal.confirm(question)` asks. */
+  /**
+   * `reveal.outcome(task_id)` and `reveal.call(call_id)` show turns, `reveal.details(task)` a timeline,
+   * `reveal.confirm(question)` asks, `reveal.questionsOf(task)` makes the questions of a task, `reveal.askedBy(task)` the list of
+   * those of an ended one.
+   */
   constructor(store, reveal) {
     Object.assign(this, { store, reveal });
     this.only = "all";
     this.room = ROOM;
     this.cards = new Map();
     this.open = new Set(); // ended tasks that are unfolded
+    this.asked = new Map(); // task_id -> the questions of an ended durable task
     this.bar = h("div", { class: "filters", role: "group", "aria-label": "Which tasks" });
     this.body = h("div");
     this.olderButton = h(
@@ -175,9 +181,26 @@ export class TaskList {
     this.render();
   }
 
+  /** Shows an open question, on the card of its task. */
+  revealQuestion(task, questionId) {
+    this.search.value = "";
+    this.choose("all");
+    return this.card(task).ask(questionId, this.reveal.questionsOf);
+  }
+
+  updateQuestions(task) {
+    this.cards.get(task.task_id)?.updateQuestions();
+    this.asked.get(task.task_id)?.update();
+  }
+
   card(task) {
     const known = this.cards.get(task.task_id);
-    const card = known ?? new TaskCard(this.store, task, this.reveal.outcome, { showCall: this.reveal.call });
+    const card =
+      known ??
+      new TaskCard(this.store, task, this.reveal.outcome, {
+        showCall: this.reveal.call,
+        details: this.reveal.details,
+      });
     card.update(task);
     this.cards.set(task.task_id, card);
     return card;
@@ -206,6 +229,8 @@ export class TaskList {
     const { word, tone, icon: sign } = endLabel(task, result?.error_code);
     const text = result?.error ?? result?.summary ?? "";
     const words = excerpt(this.store.asked.get(task.call_id)?.params);
+    const asked = task.durable ? this.reveal.askedBy(task) : null;
+    if (asked) this.asked.set(task.task_id, asked);
     const row = h(
       "details",
       { class: "ended-task", open: this.open.has(task.task_id) },
@@ -230,8 +255,9 @@ export class TaskList {
       h(
         "div",
         { class: "ended-body" },
-        h("span", { class: `chip ${tone}` }, icon(sign), word, task.finished_at && ` ${endedWhen(task)}`),
+        h("span", { class: `chip ${tone}` }, icon(sign), endedWords(word, task)),
         outcomeBody(result, task.app_id),
+        asked?.el,
         words && h("p", { class: "task-words", dir: "auto" }, words),
         h(
           "p",
@@ -245,11 +271,14 @@ export class TaskList {
           { type: "button", class: "link", onclick: () => this.reveal.outcome(task.task_id) },
           "Show in the chat",
         ),
+        task.durable &&
+          h("button", { type: "button", class: "link", onclick: () => this.reveal.details(task) }, "Details"),
       ),
     );
     row.addEventListener("toggle", () => {
       if (!row.open) return this.open.delete(task.task_id);
       this.open.add(task.task_id);
+      asked?.read();
       if (!result) this.readResult(task);
     });
     return row;

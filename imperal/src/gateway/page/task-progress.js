@@ -1,11 +1,13 @@
-// What a card shows of a background task while it runs: the bar, the stage, the clock and the estimate of the time left. The
+// A running background task on its card: the bar, the stage, the clock and the estimate of the time left. The
 // card is task-card.js, the same for durable tasks durable-progress.js.
 
 import { isCutOff, lastHeard } from "./clocks.js";
 import { h, setText, visible } from "./dom.js";
+import { idleFor } from "./end-words.js";
 import { plainWords } from "./plain-words.js";
 import { Estimate, roughly } from "./estimate.js";
 import { clock, durationWords, humanise, time } from "./format.js";
+import { worked } from "./work-clock.js";
 
 export const SOON_MS = 30_000; // a time limit this close is highlighted
 
@@ -53,7 +55,7 @@ export function leftWords(left, estimate) {
   return estimate === null ? "" : `about ${clock(roughly(Math.min(estimate, left)))} left`;
 }
 
-/** What a cancelled task that still runs says. */
+/** The text of a cancelled task that still runs. */
 export const CANCELLING = "It ends at its next step or is stopped soon.";
 
 export class TaskProgress {
@@ -82,10 +84,16 @@ export class TaskProgress {
     const now = lastHeard();
     const left = Date.parse(until) - now;
     const lost = isCutOff();
-    const ran = clock(now - Date.parse(from));
+    const ran = clock(worked(task, now) ?? now - Date.parse(from));
+    const idle = idleFor(task, now);
     this.left.classList.toggle("soon", !lost && !asked && left < SOON_MS);
     setText(this.stage, asked ? CANCELLING : this.words || "At work…");
-    setText(this.clock, lost ? `${ran} when the connection was lost` : `${ran} so far`);
+    const kind = lost
+      ? "when the connection was lost"
+      : idle === null
+        ? "so far"
+        : `so far · no process for ${clock(idle)}`;
+    setText(this.clock, `${ran} ${kind}`);
     setText(this.left, lost ? "" : asked ? `asked at ${time(asked)}` : leftWords(left, this.estimate.left(now)));
     const limit = durationWords(Date.parse(until) - Date.parse(from));
     this.left.title = `It may take ${limit} at most, until ${time(until)}.`;

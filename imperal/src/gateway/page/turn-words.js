@@ -1,6 +1,7 @@
 // What a turn is, in words: the label of its article, which is also what screen readers hear of it. Owns the difference
 // between a reply, an error, a message on the way and the end of a task.
 
+import { spokenEnd } from "./end-words.js";
 import { humanise, taskStateLabel } from "./format.js";
 import { isOpen } from "./task-words.js";
 
@@ -30,6 +31,10 @@ const RECLAIMED = { TASK_CRASHED: "made no progress", TASK_STUCK: "stayed stuck"
 /** How a task ended, as a verb: `succeeded`, `was cancelled`. */
 export const endVerb = (state, code) =>
   (state === "reclaimed" && RECLAIMED[code]) || (ENDS[state] ?? taskStateLabel(state).word.toLowerCase());
+
+/** The label of an outcome with how long its task took: `Order 4711 succeeded after 1 minute 12 seconds`. For announcements. */
+export const endNews = (turn, task) =>
+  [turnLabel(turn, task), isOutcome(turn) && task && spokenEnd(task)].filter(Boolean).join(" ");
 
 /** The label of a turn of the extension or the platform; `task` is the turn's task, if it is known. */
 export function turnLabel(turn, task) {

@@ -3,13 +3,14 @@
 
 import { ErrorLine } from "./action-error.js";
 import { h, icon, refill } from "./dom.js";
+import { endedWhen } from "./end-words.js";
 import { paramList } from "./param-list.js";
 import { prose } from "./prose.js";
 import { longText } from "./show-more.js";
 import { showData, showTools } from "./result-data.js";
 import { endState, isFailure, isOutcome, turnLabel } from "./turn-words.js";
 import { showTree } from "./ui-tree.js";
-import { endedWhen, count, humanise, taskStateLabel, time, zonedTime } from "./format.js";
+import { count, humanise, taskStateLabel, time, zonedTime } from "./format.js";
 
 /**
  * The element of a turn. `acts` has again(turn), which resolves to its failure or null, edit(turn), task(id), reveal(call), revealReply(call), avatar(turn),
@@ -41,7 +42,7 @@ function under(turn, ...extra) {
 }
 
 function asked(turn) {
-  const title = turn.function ? humanise(turn.function) : null;
+  const title = turn.function && !turn.follows ? humanise(turn.function) : null; // its text says what it follows
   return h(
     "article",
     { class: "bubble", "aria-label": `You, ${time(turn.at)}` },
@@ -52,7 +53,7 @@ function asked(turn) {
 
 /** Under a call: change it in its form, or run it again as it is. */
 function callTools(turn, acts) {
-  if (!turn.function) return [];
+  if (!turn.function || turn.follows) return [];
   const of = h("span", { class: "hidden" }, ` ${humanise(turn.function)}`);
   const edit = h(
     "button",
@@ -173,12 +174,17 @@ function cut(turn) {
 
 /**
  * "Run again" if the same call may succeed: it was interrupted, or its error is retryable. After a click it shows what
- * happened and links to the new call.
+ * happened and links to the new call. The card of a durable task has its ways on, which keep what is done: this leads there.
  */
 function wayOut(turn, acts) {
   const { result, call_id: callId } = turn;
   if (result?.status !== "error" || !callId) return null;
   if (result.error_code !== "INTERRUPTED" && !result.retryable) return null;
+  if (isOutcome(turn) && acts.task(turn.task_id)?.durable) {
+    const show = () => acts.revealCard(turn.task_id);
+    const words = [icon("up"), "Go on or run again, at its card"];
+    return h("div", { class: "way-out" }, h("button", { type: "button", class: "link", onclick: show }, words));
+  }
   const holder = h("div", { class: "way-out" });
   const error = new ErrorLine();
   const button = h("button", { type: "button", class: "secondary small" });

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::Backend;
-use super::durable::{attempt, new_durable, refused, request, step};
-use super::scene::{Node, anna, assert_gapless, ben, end, new_task, ok, progress};
+use super::durable::{INPUT, NAME, attempt, new_durable, refused, request, step, without_slot};
+use super::scene::{Node, anna, assert_gapless, ben, cancelled, end, new_audit, new_task, ok, progress};
 use crate::ids::TaskId;
 use crate::ledger::{
-    Attempt, CurrentStep, EventBody, LedgerError, NewTask, Progress, Release, StepsSoFar, TaskState, WaitsFor, Work,
+    Attempt, AttemptEnding, AttemptReport, CurrentStep, EventBody, FailedStep, LedgerError, NewTask, Park, Progress,
+    Release, StepsSoFar, TaskAttempt, TaskState, WaitsFor, Work,
 };
 
 /// Tries every write of an attempt: each is refused with this, and nothing is left.
@@ -174,6 +175,8 @@ pub async fn absent_parts_of_progress_stay(backend: &impl Backend) {
             error: Some("no \"answer\"".to_owned()),
             next_at: None,
         }],
+        waited_ms: 59_000,
+        failed: Some(FailedStep { number: 4, name: "mail".to_owned(), tries: 5 }),
     };
     let nothing = Progress { percent: None, message: None, ..progress(task_id, 0.0, "").1 };
     let parts = [
@@ -190,4 +193,187 @@ pub async fn absent_parts_of_progress_stay(backend: &impl Backend) {
     ok(node.release(attempt(task_id, 1), Release::HandOver).await);
     let claimed = node.claim_one().await.record.task;
     assert_eq!((claimed.percent, claimed.message, claimed.steps), (task.percent, task.message, task.steps));
+}
+
+/// The task's attempts: number, node, program, how each ended.
+async fn told(node: &Node, task_id: TaskId) -> Vec<(u32, String, String, Option<AttemptEnding>)> {
+    let attempts = ok(node.ledger.attempts(task_id).await);
+    attempts.into_iter().map(|one| (one.number, one.node, one.program, one.ended_by)).collect()
+}
+
+/// Ends attempts 2 to 6 in each way that leaves a task open. Returns the node that can claim it next.
+async fn end_attempts(backend: &impl Backend, task_id: TaskId) -> Node {
+    let mut node = Node::start(backend, "b").await;
+    for (number, end) in (2..).zip(["refused", "parked", "crashed", "drained", "left"]) {
+        node.claim_one().await;
+        let of = attempt(task_id, number);
+        // So that no crash makes the task wait.
+        ok(node.store(of, step(u16::try_from(number).unwrap_or_default())).await);
+        match end {
+            "refused" => drop(ok(node.release(of, refused("v0")).await)),
+            "parked" => drop(ok(node.release(of, Release::Park(Park::new(node.now().await, Vec::new()))).await)),
+            "crashed" => node = node.crash().await,
+            "drained" => {
+                ok(node.ledger.drain(&node.incarnation).await);
+                node = node.crash().await;
+            }
+            _ => {
+                ok(node.ledger.leave(&node.incarnation).await);
+                node = Node::start(backend, "b").await;
+            }
+        }
+    }
+    node
+}
+
+/// With its node, its program, and its times: an attempt that was cut off ended when its node was last known to be
+/// alive. The one that runs comes last, and so does the one in which the task ended.
+pub async fn each_end_of_an_attempt_is_remembered(backend: &impl Backend) {
+    let node = Node::start(backend, "a").await;
+    let call_id = node.call(&anna()).await;
+    let new = new_durable(call_id, &anna());
+    let durable = new.durable.clone().map(|durable| durable.program("v0"));
+    let task_id = node.start_task(NewTask { durable, ..new }).await.task_id;
+    ok(node.reply(call_id).await);
+    assert_eq!(told(&node, task_id).await, [(1, "a".to_owned(), "v0".to_owned(), None)]);
+    let stored = ok(node.ledger.find_durable(task_id).await);
+    let stored = stored.map(|stored| (stored.task_name, stored.input, stored.program, stored.root_task));
+    assert_eq!(stored, Some((NAME.to_owned(), INPUT.to_owned(), "v0".to_owned(), task_id)));
+    let first = attempt(task_id, 1);
+    ok(node.release(first, Release::HandOver).await);
+    let handed_over = ok(node.ledger.attempts(task_id).await);
+    ok(node.release(first, Release::HandOver).await);
+    assert_eq!(ok(node.ledger.attempts(task_id).await), handed_over, "a repeated release writes nothing");
+
+    let node = end_attempts(backend, task_id).await;
+    assert_eq!(ok(node.ledger.attempts(task_id).await).len(), 6, "no process runs it");
+    let claimed = node.claim_one().await;
+    let all = told(&node, task_id).await;
+    let ends: Vec<_> = all.iter().map(|(number, .., end)| (*number, *end)).collect();
+    let wanted = [
+        (1, Some(AttemptEnding::HandedOver)),
+        (2, Some(AttemptEnding::Refused)),
+        (3, Some(AttemptEnding::Parked)),
+        (4, Some(AttemptEnding::Crashed)),
+        (5, Some(AttemptEnding::Drained)),
+        (6, Some(AttemptEnding::Left)),
+        (7, None),
+    ];
+    assert_eq!(ends, wanted);
+    let who: Vec<_> = all.iter().map(|(_, node, program, _)| (&**node, &**program)).collect();
+    assert_eq!(who, [("a", "v0"), ("b", "v1"), ("b", "v1"), ("b", "v1"), ("b", "v1"), ("b", "v1"), ("b", "v1")]);
+    let attempts = ok(node.ledger.attempts(task_id).await);
+    let mut last = node.read_task(task_id).await.created_at;
+    for one in &attempts {
+        let ended_at = one.ended_at.unwrap_or(one.began_at);
+        assert!(last <= one.began_at && one.began_at <= ended_at, "{attempts:?}");
+        last = ended_at;
+    }
+    assert_eq!(attempts.last().map(|one| one.began_at), Some(claimed.claimed_at));
+
+    ok(node.end(attempt(task_id, 7), TaskState::Succeeded).await);
+    let ended = node.read_task(task_id).await.finished_at;
+    let last = ok(node.ledger.attempts(task_id).await).pop();
+    let last = last.map(|one| (one.began_at, one.ended_at, one.ended_by));
+    assert_eq!(last, Some((claimed.claimed_at, ended, Some(AttemptEnding::Outcome))));
+}
+
+/// What the holder says at a release and at the end, as it was said. An attempt of which nothing was said has none, and
+/// the notes of a refused or repeated write are not kept.
+pub async fn notes_are_kept_with_their_attempt(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let task_id = node.durable(&anna()).await;
+    let notes = |n: u32| Some(format!("{{\"n\":{n},\"text\":\"\\u0000 \\\\ ü\"}}"));
+    let release = async |number, report: AttemptReport| {
+        node.ledger.release_task(&node.incarnation, attempt(task_id, number), Release::HandOver, report).await
+    };
+    let said = |n| AttemptReport::default().notes(notes(n));
+    assert_eq!(release(2, said(9)).await, Err(LedgerError::NotHolder));
+    ok(release(1, said(1)).await);
+    ok(release(1, said(9)).await);
+    node.claim_one().await;
+    ok(release(2, AttemptReport::default()).await);
+    node.claim_one().await;
+    let ends = |number, end| node.ledger.finish_task(&node.incarnation, attempt(task_id, number), end);
+    let end = |n| end(&anna(), TaskState::Failed, "no").notes(notes(n));
+    assert_eq!(ends(2, end(9)).await, Err(LedgerError::NotHolder));
+    let kept = async || -> Vec<Option<String>> {
+        ok(node.ledger.attempts(task_id).await).into_iter().map(|one| one.notes).collect()
+    };
+    assert_eq!(kept().await, [notes(1), None, None]);
+    ok(ends(3, end(3)).await);
+    assert_eq!(ends(3, end(9)).await, Err(LedgerError::AlreadyEnded));
+    assert_eq!(kept().await, [notes(1), None, notes(3)]);
+    // A later task begins without notes.
+    let other = node.durable(&anna()).await;
+    ok(node.end(attempt(other, 1), TaskState::Succeeded).await);
+    let last = ok(node.ledger.attempts(other).await).pop();
+    assert_eq!(last.map(|one| one.notes), Some(None));
+}
+
+/// Not when another process noticed it: that may be days later. An attempt that its node cut off ended when it left.
+pub async fn cut_off_attempt_ended_with_the_last_sign_of_life(backend: &impl Backend) {
+    let pause = async || backend.pass(Duration::from_millis(20)).await;
+    let mut node = Node::start(backend, "n").await;
+    let task_id = node.durable(&anna()).await;
+    for (number, by) in (1..).zip([AttemptEnding::Crashed, AttemptEnding::Drained, AttemptEnding::Left]) {
+        // So that no crash makes the task wait.
+        ok(node.store(attempt(task_id, number), step(u16::try_from(number).unwrap_or_default())).await);
+        if by == AttemptEnding::Drained {
+            ok(node.ledger.drain(&node.incarnation).await);
+        }
+        pause().await;
+        let before = node.now().await;
+        if by == AttemptEnding::Left {
+            ok(node.ledger.leave(&node.incarnation).await);
+        } else {
+            node.news().await;
+        }
+        let after = node.now().await;
+        pause().await;
+        node = node.crash().await;
+        let ended = ok(node.ledger.attempts(task_id).await).pop();
+        let Some((at, how)) = ended.and_then(|one| one.ended_at.zip(one.ended_by)) else { panic!("it has ended") };
+        assert_eq!(how, by);
+        assert!(before <= at && at <= after, "{by}: {at} is not in {before} to {after}");
+        node.claim_one().await;
+    }
+}
+
+/// A task that never ran, one that was cancelled between two attempts, and a background task.
+pub async fn task_that_ended_without_a_process_has_no_last_attempt(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let call_id = node.call(&anna()).await;
+    let queued = node.start_task(without_slot(call_id, &anna())).await.task_id;
+    ok(node.reply(call_id).await);
+    assert_eq!(told(&node, queued).await, []);
+    let released = node.released(&anna()).await;
+    for (task_id, attempts) in [(queued, 0), (released, 1)] {
+        ok(node.ledger.request_cancel(task_id, new_audit(&anna(), "task.cancel"), cancelled(&anna())).await);
+        assert_eq!(told(&node, task_id).await.len(), attempts);
+    }
+    let background = node.detached(&anna()).await;
+    assert_eq!(told(&node, background).await, []);
+    assert_eq!(ok(node.ledger.find_durable(background).await), None);
+}
+
+/// 16 and 240. A task that is handed over for ever costs no more.
+pub async fn first_and_latest_attempts_are_kept(backend: &impl Backend) {
+    const ENDED: u32 = 270;
+    let node = Node::start(backend, "n").await;
+    let task_id = node.released(&anna()).await;
+    for number in 2..=ENDED {
+        node.claim_one().await;
+        ok(node.release(attempt(task_id, number), Release::HandOver).await);
+    }
+    let kept = async |node: &Node| -> Vec<u32> {
+        ok(node.ledger.attempts(task_id).await).iter().map(|one| one.number).collect()
+    };
+    let wanted: Vec<u32> = (1..=TaskAttempt::FIRST_KEPT).chain(31..=ENDED).collect();
+    assert_eq!(kept(&node).await, wanted);
+    // So does one whose processes crash.
+    node.claim_one().await;
+    let node = node.crash().await;
+    let wanted: Vec<u32> = (1..=TaskAttempt::FIRST_KEPT).chain(32..=ENDED + 1).collect();
+    assert_eq!(kept(&node).await, wanted);
 }

@@ -15,7 +15,7 @@ pub async fn durable_task_starts_in_attempt_1(backend: &impl Backend) {
     let call_id = node.call(&anna()).await;
     let new = new_durable(call_id, &anna());
     let task = node.start_task(new.clone()).await;
-    let wanted = new.into_task(task.created_at, task.deadline_at.unwrap_or_default(), true);
+    let wanted = new.into_task(task.created_at, task.deadline_at.unwrap_or_default(), None);
     assert_eq!(task, wanted);
     assert_eq!((task.durable, task.attempt, task.state), (true, 1, TaskState::Running));
     let look = node.look(&anna()).await;

@@ -5,9 +5,12 @@ use std::time::{Duration, Instant};
 
 use super::Backend;
 use super::durable::{attempt, crashed, ids, new_durable, request, step};
-use super::scene::{LONG, Node, anna, ok};
+use super::scene::{LONG, Node, anna, new_audit, ok};
 use crate::ids::TaskId;
-use crate::ledger::{EventBody, LedgerError, NewStep, Orphan, Release, StepKind, TaskState, WaitsFor};
+use crate::ledger::{
+    AttemptReport, EventBody, LedgerError, NewAnswer, NewQuestion, NewStep, Orphan, Release, StepKind, TaskState,
+    WaitsFor,
+};
 
 const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
@@ -256,4 +259,59 @@ pub async fn running_time_is_summed_over_attempts(backend: &impl Backend) {
     backend.age_tasks(secs(200)).await;
     ok(node.release(attempt(task_id, 5), super::durable::refused("v0")).await);
     check(&node, 240, 1).await;
+}
+
+/// The time that the holder tells with a release, at most the whole attempt.
+pub async fn running_time_leaves_out_the_waits_of_a_release(backend: &impl Backend) {
+    let begun = Instant::now();
+    let node = Node::start(backend, "n").await;
+    let task_id = node.durable(&anna()).await;
+    let releases = [
+        (Release::HandOver, secs(60), 40),
+        (super::durable::refused("v0"), secs(99), 41),
+        (Release::HandOver, LONG, 41),
+    ];
+    for ((release, waited, wanted), number) in releases.into_iter().zip(1..) {
+        backend.age_tasks(secs(100)).await;
+        let of = attempt(task_id, number);
+        ok(node.ledger.release_task(&node.incarnation, of, release.clone(), AttemptReport::new(waited)).await);
+        ok(node.ledger.release_task(&node.incarnation, of, release, AttemptReport::default()).await);
+        let claimed = node.claim_one().await;
+        assert!(claimed.ran >= secs(wanted) && claimed.ran <= secs(wanted) + begun.elapsed(), "{:?}", claimed.ran);
+        let deadline = claimed.record.task.deadline_at.unwrap_or_default().duration_since(claimed.claimed_at);
+        assert_eq!(
+            Duration::try_from(deadline).ok(),
+            Some(secs(180).saturating_sub(claimed.ran)),
+            "it is computed from that"
+        );
+    }
+}
+
+/// Steps that run at once are stored in another order than that of their ordinals. A question counts from when it was asked,
+/// however late its answer comes.
+pub async fn running_time_of_a_lost_attempt_ends_with_its_latest_row(backend: &impl Backend) {
+    let begun = Instant::now();
+    let node = Node::start(backend, "n").await;
+    let task_id = node.durable(&anna()).await;
+    let check = async |node: Node, wanted: u64| {
+        backend.age_tasks(secs(100)).await;
+        let node = node.crash().await;
+        let claimed = node.claim_one().await;
+        assert!(claimed.ran >= secs(wanted) && claimed.ran <= secs(wanted) + begun.elapsed(), "{:?}", claimed.ran);
+        node
+    };
+    backend.age_tasks(secs(10)).await;
+    ok(node.store(attempt(task_id, 1), step(2)).await);
+    backend.age_tasks(secs(10)).await;
+    ok(node.store(attempt(task_id, 1), step(1)).await);
+    let node = check(node, 20).await;
+    backend.age_tasks(secs(10)).await;
+    let question = NewQuestion::new(3, "q", "Now?", "{}");
+    let asked = ok(node.ledger.ask_question(&node.incarnation, attempt(task_id, 2), question).await);
+    backend.age_tasks(secs(3)).await;
+    ok(node.store(attempt(task_id, 2), step(4)).await);
+    backend.age_tasks(secs(500)).await;
+    let answer = NewAnswer::new("1", "user:anna", new_audit(&anna(), "task.answer"));
+    ok(node.ledger.answer_question(asked.question_id, answer).await);
+    check(node, 33).await;
 }

@@ -4,8 +4,8 @@ use super::Backend;
 use super::scene::{Node, anna, bot, end, new_audit, new_task, ok};
 use crate::ids::{CallId, TaskId};
 use crate::ledger::{
-    Attempt, ClaimRequest, ClaimedTask, DurableName, Fence, LedgerError, MessageSource, NewDurable, NewStep, NewTask,
-    Owner, PageLimit, Release, StepKind, StoredStep, Task, TaskState, Turn, Work,
+    Attempt, AttemptReport, ClaimRequest, ClaimedTask, DurableName, Fence, LedgerError, MessageSource, NewDurable,
+    NewStep, NewTask, Owner, PageLimit, Release, StepKind, StoredStep, Task, TaskState, Turn, Work,
 };
 
 pub(super) const INPUT: &str = r#"{"package":"a \"b\" ü"}"#;
@@ -86,7 +86,7 @@ impl Node {
     }
 
     pub(super) async fn release(&self, attempt: Attempt, release: Release) -> Result<Task, LedgerError> {
-        self.ledger.release_task(&self.incarnation, attempt, release).await
+        self.ledger.release_task(&self.incarnation, attempt, release, AttemptReport::default()).await
     }
 
     pub(super) async fn store(&self, attempt: Attempt, step: NewStep) -> Result<(), LedgerError> {

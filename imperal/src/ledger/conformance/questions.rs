@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::Backend;
 use super::durable::{attempt, ids, new_durable, step};
 use super::retention::{Line, prune};
 use super::scene::{Node, all_of, anna, assert_gapless, ben, cancelled, end, new_audit, ok};
 use crate::ids::{QuestionId, TaskId};
 use crate::ledger::{
-    AnswerOutcome, CloseQuestion, EventBody, LedgerError, NewAnswer, NewQuestion, Park, Question, QuestionState,
-    Release, RetentionPolicy, StepKind, StoredAnswer, TaskState, WaitsFor,
+    AnswerOutcome, CloseQuestion, EventBody, LedgerError, NewAnswer, NewQuestion, PageLimit, Park, Question,
+    QuestionState, Release, RetentionPolicy, StepKind, StoredAnswer, TaskState, WaitsFor,
 };
 
 const SCHEMA: &str = r#"{"type":"string","enum":["yes","no"],"description":"ü \"quoted\""}"#;
@@ -51,14 +53,38 @@ impl Node {
         assert_eq!(owner, anna());
         let listed = ok(self.ledger.questions(task_id).await);
         assert!(listed.contains(&question), "{question:?} is not in {listed:?}");
+        let page = ok(self.ledger.questions_after(task_id, question.ordinal - 1, PageLimit::rows(1)).await);
+        assert_eq!(page.rows, [Question { schema: Value::Null, ..question.clone() }]);
         question
     }
 
-    /// What the question's step says.
+    /// The value of the question's step.
     async fn stored_answer(&self, task_id: TaskId, ordinal: u16) -> String {
         let value = ok(self.ledger.step_value(task_id, ordinal).await);
         value.unwrap_or_else(|| panic!("the step of the question is gone"))
     }
+}
+
+/// However many there are, in the order of their ordinals; a list has the latest.
+pub async fn questions_are_read_by_their_ordinals(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let task_id = node.durable(&anna()).await;
+    let ordinals: Vec<u16> = [2, 1].into_iter().chain(3..=260).collect();
+    for ordinal in ordinals {
+        node.ask(task_id, 1, question(ordinal)).await;
+    }
+    assert_eq!(ok(node.ledger.questions(task_id).await).len(), 256);
+    let read = async |after: u16, limit: PageLimit| {
+        let page = ok(node.ledger.questions_after(task_id, after, limit).await);
+        (page.rows.iter().map(|one| one.ordinal).collect::<Vec<_>>(), page.more)
+    };
+    assert_eq!(read(0, PageLimit::rows(3)).await, (vec![1, 2, 3], true));
+    assert_eq!(read(0, PageLimit::rows(300)).await, ((1..=260).collect(), false));
+    assert_eq!(read(258, PageLimit::rows(2)).await, (vec![259, 260], false));
+    assert_eq!(read(100, PageLimit::rows(9).bytes(1)).await, (vec![101], true), "at least one");
+    assert_eq!(read(260, PageLimit::rows(9)).await, (vec![], false));
+    let other = node.durable(&ben()).await;
+    assert_eq!(ok(node.ledger.questions_after(other, 0, PageLimit::rows(9)).await).rows, []);
 }
 
 /// A question has a step and an event; it comes back as it was asked.
@@ -214,7 +240,7 @@ pub async fn park_after_the_answer_is_ready_at_once(backend: &impl Backend) {
     assert_eq!(node.park(task_id, 2, park).await.0, TaskState::Queued, "nobody can answer it");
 }
 
-/// The next attempt ends it: nobody waits for days with a cancel.
+/// The next attempt ends it: a cancel does not wait for days.
 pub async fn park_after_a_cancel_is_ready_at_once(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let task_id = node.durable(&anna()).await;

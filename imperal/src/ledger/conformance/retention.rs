@@ -106,6 +106,25 @@ pub async fn call_is_found_while_its_turn_is_kept(backend: &impl Backend) {
     assert_eq!(ok(node.ledger.find_call(&anna(), old.call_id).await).map(|call| call.asked.body), Some(old.turn));
 }
 
+/// Also when its events went before the task began.
+pub async fn call_of_a_late_task_is_kept(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let call_id = node.call(&anna()).await;
+    ok(node.reply(call_id).await);
+    let line = Line::draw(backend, &node).await;
+    prune(&*node.ledger, &RetentionPolicy { events: Some(line.age().await), ..RetentionPolicy::FOREVER }).await;
+    let floor = ok(node.ledger.head(&anna()).await);
+    assert_eq!(node.ledger.events(&anna(), 0, ALL).await, Err(LedgerError::Pruned(floor)));
+    let task_id = node.task(call_id, &anna()).await;
+    let line = Line::draw(backend, &node).await;
+    prune(&*node.ledger, &line.all().await).await;
+    assert!(ok(node.ledger.find_call(&anna(), call_id).await).is_some(), "its task runs");
+    ok(node.finish(&anna(), task_id).await);
+    let line = Line::draw(backend, &node).await;
+    prune(&*node.ledger, &line.all().await).await;
+    assert_eq!(ok(node.ledger.find_call(&anna(), call_id).await), None);
+}
+
 /// `RetentionPolicy::FOREVER` keeps every row.
 pub async fn default_policy_removes_nothing(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;

@@ -78,6 +78,7 @@ pub(super) fn new_task(call_id: CallId, owner: &Owner) -> NewTask {
         max_open: 1000,
         parent: Work::Call(call_id),
         durable: None,
+        audit: None,
     }
 }
 
@@ -96,7 +97,7 @@ pub(super) fn new_audit(owner: &Owner, action: &str) -> NewAudit {
 
 pub(super) fn end(owner: &Owner, state: TaskState, text: &str) -> TaskEnd {
     let turn = TurnBody { result: Some(answer(text)), ..bot(text) };
-    TaskEnd { state, turn, audit: new_audit(owner, "chat.inject") }
+    TaskEnd::new(state, turn, new_audit(owner, "chat.inject"))
 }
 
 pub(super) fn progress(task_id: TaskId, percent: f64, message: &str) -> (u32, Progress) {
@@ -166,7 +167,7 @@ impl Node {
         ok(self.ledger.orphans(limit).await)
     }
 
-    /// What a renewal tells the node, in order.
+    /// The news that a renewal returns to the node, in order.
     pub(super) async fn news(&self) -> RenewalNews {
         let mut news = ok(self.ledger.renew(&self.incarnation, LONG).await);
         news.cancelled_tasks.sort_unstable();

@@ -18,7 +18,7 @@ pub async fn task_start_is_an_event(backend: &impl Backend) {
     let new = NewTask { long_running: true, cap, ..new_task(call_id, &anna()) };
     let task = ok(node.ledger.start_task(&node.incarnation, new.clone()).await);
     let deadline_at = task.deadline_at.unwrap_or_default();
-    let wanted = Task { long_running: true, ..new.into_task(task.created_at, deadline_at, true) };
+    let wanted = Task { long_running: true, ..new.into_task(task.created_at, deadline_at, None) };
     assert_eq!(task, wanted);
     assert_eq!(deadline_at.duration_since(task.created_at), jiff::SignedDuration::from_secs(1800));
     let record = ok(node.ledger.find_task(task.task_id).await);

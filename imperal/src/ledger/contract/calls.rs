@@ -17,7 +17,8 @@ pub trait Calls: Send + Sync {
     /// `Fenced`; `IdExists` for the call's or the turn's id; `QuotaExceeded`; `TooDeep`.
     fn accept_call(&self, incarnation: &Incarnation, call: NewCall) -> impl Future<Output = LedgerResult<Turn>> + Send;
 
-    /// Writes the reply turn of an open call with its event, and closes the call.
+    /// Writes the reply turn of an open call with its event, and closes the call. If its user has tasks that no process
+    /// holds, the nodes' feeds hear that a task is ready: a claim takes a call's tasks only after the reply.
     ///
     /// # Errors
     /// `Fenced`; `NotFound`; `NotHolder`; `AlreadyReplied`; `IdExists`; `TooDeep`.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::LedgerResult;
 use crate::ids::TaskId;
 use crate::ledger::{
-    Attempt, ClaimRequest, ClaimedTask, DurableName, DurableProgram, Incarnation, NewStep, Page, PageLimit, Release,
-    StoredStep, Task,
+    Attempt, AttemptReport, Backlog, ClaimRequest, ClaimedTask, DurableName, DurableProgram, Incarnation, NewStep,
+    Page, PageLimit, Release, StoredDurable, StoredStep, Task, TaskAttempt,
 };
 
 /// Durable tasks. Used by the loop that takes tasks up, by the steps of running ones, and by readers of steps.
@@ -26,7 +26,12 @@ use crate::ledger::{
 /// at a time, so that a later crash names the one that causes it. A refusal, a hand-over and the end of an
 /// incarnation that left or drained are no crashes.
 ///
-/// **Progress.** A stored step is progress, a message is none ([`StepKind::is_progress`](crate::ledger::StepKind::is_progress)). Crashes and attempts
+/// **Effects.** An effect has several rows of its name: an intent, then "done" or "not done". An intent without a later
+/// row is open, and [`Task::open_effects`](crate::ledger::Task::open_effects) counts them; storing a row changes the count, without an event. The end
+/// of a task says how many open effects it speaks of ([`TaskEnd::open_effects`](crate::ledger::TaskEnd::open_effects)), and is refused with
+/// `OpenEffects` if the task has another number of them: so no end is silent about one. The count stays after the end.
+///
+/// **Progress.** A stored step or a done effect is progress, a message is none ([`StepKind::is_progress`](crate::ledger::StepKind::is_progress)). Crashes and attempts
 /// count from the last progress on: an attempt that has made progress since its claim makes the next crash the
 /// first.
 ///
@@ -35,13 +40,22 @@ use crate::ledger::{
 /// That is its last renewal, or now if it left, and at least the start of the attempt and the last step or message
 /// that the attempt stored. The next claim removes it.
 ///
-/// **Running time.** The ledger adds up how long attempts ran: from the claim to the release, or, if the
-/// incarnation ended, to the last step or message that the attempt stored. So a step that a crash has cut off is
-/// not counted.
+/// **Running time.** The ledger adds up how long attempts ran: from the claim to the release, without the time in which
+/// the body only waited and the time of work that a stop cut off, as the holder says with the release. If the
+/// incarnation ended, up to the last row that the attempt stored, its waits included. So a step that a crash or a stop
+/// has cut off is not counted.
+///
+/// **Last row.** The latest time at which the attempt stored a row, whatever the ordinals. A question's is when it was
+/// asked, because its answer changes the row later.
 ///
 /// **Stuck since.** A task is stuck from the refusal or the mark on that made it so. If a version has refused it
 /// before and it has made no progress since, it counts as stuck from that first refusal on; a run that made no
 /// progress does not begin the time again. A claim ends it.
+///
+/// **Attempts.** Each attempt that ends without an outcome is remembered, in the transaction that ends it: its node,
+/// the version of its program, when it began and ended, and how ([`AttemptEnding`](crate::ledger::AttemptEnding)). A
+/// task keeps the first 16 of them and the latest 240. They go with the task. The notes of a release, and those of an end
+/// by [`Tasks::finish_task`](super::Tasks::finish_task), are kept with the attempt as they are.
 ///
 /// **Values.** The values of steps are kept while the task is open. Retention removes those of a succeeded task
 /// with its next pass and those of any other ended task after 7 days; the other columns go with the task.
@@ -50,9 +64,15 @@ pub trait DurableTasks: Send + Sync {
     /// incarnation holds them, each in a new attempt; the deadline is now plus what is left of the cap, at
     /// least 1 s. Tasks are taken once, however many nodes claim at once, and no claim waits for another.
     ///
-    /// Skipped are tasks of other names, tasks that `program` has refused, tasks whose call has no reply, tasks
+    /// Tasks of a [queue](super::Queues) are taken within its limits and in its turns instead. A queue that another
+    /// claim serves at this moment is left to that one. They get up to half of the claim before other tasks, and what
+    /// is left of it after these. If the claim is for one task, chance decides whether it looks at queues first; and
+    /// each claim begins with any of the queues, so that no task waits for ever behind others.
+    ///
+    /// Skipped are tasks of names that are [paused](super::Operators), tasks of other names, tasks that `program` has refused, tasks whose call has no reply, tasks
     /// of an owner with `max_running` running tasks, and suspects as [`ClaimRequest::suspect`] says. A task with
-    /// a cancel request is returned like others: the platform ends it.
+    /// a cancel request is returned like others: the platform ends it. [`ClaimRequest::only_own`] skips all tasks that
+    /// another incarnation started or held last.
     ///
     /// # Errors
     /// `Fenced`.
@@ -74,6 +94,8 @@ pub trait DurableTasks: Send + Sync {
     /// time to wake. If any of its questions is no longer open, an answer came first: the task is `Queued` and
     /// ready now, and so it is if a cancel was requested. A parked attempt ended neither by a crash nor without progress: it clears both counts.
     ///
+    /// `report` says how much of the attempt is no running time ([`AttemptReport::unused`](crate::ledger::AttemptReport::unused)), and has the notes on it.
+    ///
     /// A repeated release of the attempt that released the task succeeds and writes nothing.
     ///
     /// # Errors
@@ -83,6 +105,7 @@ pub trait DurableTasks: Send + Sync {
         incarnation: &Incarnation,
         attempt: Attempt,
         release: Release,
+        report: AttemptReport,
     ) -> impl Future<Output = LedgerResult<Task>> + Send;
 
     /// Stores a step of a running task. It makes no event and no audit row. It is durable when it returns.
@@ -108,6 +131,14 @@ pub trait DurableTasks: Send + Sync {
     /// The value of a step, however large; `None` if there is no such step or its value is no longer kept.
     fn step_value(&self, task_id: TaskId, ordinal: u16) -> impl Future<Output = LedgerResult<Option<String>>> + Send;
 
+    /// The task's attempts, in order: those that are remembered, then the one that runs or that ended with the task.
+    /// Between two attempts no process held the task. For any owner: the caller must check the owner. A background
+    /// task has none.
+    fn attempts(&self, task_id: TaskId) -> impl Future<Output = LedgerResult<Vec<TaskAttempt>>> + Send;
+
+    /// What is stored of a durable task, for any owner: the caller must check the owner. `None` for a background task.
+    fn find_durable(&self, task_id: TaskId) -> impl Future<Output = LedgerResult<Option<StoredDurable>>> + Send;
+
     /// Notes which durable tasks the incarnation's program has, instead of those that it noted before. They go with
     /// the incarnation.
     ///
@@ -122,8 +153,8 @@ pub trait DurableTasks: Send + Sync {
     /// Makes tasks `Stuck`, waiting for a version, that have been ready for this long and that no current
     /// incarnation can take: each registered program does not have their name, or is the version that refused them
     /// last. It does not matter why they are ready: they wait for a process, a retry or a slot. Tasks that a
-    /// registered program can take are left alone, however long its node is busy. With an event each; at most 256
-    /// at once, and returns how many.
+    /// registered program can take are left alone, however long its node is busy. With an event each; at most 32
+    /// at once, so that other writers wait for no long transaction, and returns how many.
     ///
     /// The tasks of known names cost the call nothing, however many there are.
     ///
@@ -136,7 +167,7 @@ pub trait DurableTasks: Send + Sync {
     ) -> impl Future<Output = LedgerResult<u64>> + Send;
 
     /// Writes the events of tasks that the end of an incarnation queued this long ago or earlier and that no process
-    /// has taken since, so that an open page shows it. At most 256 at once, oldest first, and returns how many. A
+    /// has taken since, so that an open page shows it. At most 32 at once, oldest first, and returns how many. A
     /// claim, a mark or an end writes an event itself.
     ///
     /// # Errors
@@ -148,10 +179,20 @@ pub trait DurableTasks: Send + Sync {
     ) -> impl Future<Output = LedgerResult<u64>> + Send;
 
     /// Tasks that have been stuck for this long, oldest first: the platform ends them with
-    /// [`Recovery::reclaim_task`](super::Recovery::reclaim_task).
+    /// [`Recovery::reclaim_task`](super::Recovery::reclaim_task). Without those whose name is paused, and those that a
+    /// current incarnation can take: they wait for an operator, or for their turn.
     fn long_stuck(
         &self,
         stuck_for: Duration,
         limit: u32,
     ) -> impl Future<Output = LedgerResult<Vec<crate::ledger::TaskRecord>>> + Send;
+
+    /// Tasks that no process holds and whose call has its reply, although a cancel was requested, longest ago first: the
+    /// platform ends them with [`Tasks::request_cancel`](super::Tasks::request_cancel), so that none waits for a slot.
+    fn cancelled_tasks(&self, limit: u32) -> impl Future<Output = LedgerResult<Vec<crate::ledger::TaskRecord>>> + Send;
+
+    /// The durable tasks that wait for a process, of all names and owners.
+    ///
+    /// It reads the stuck tasks up to the limit, and one entry for each name and refusing version.
+    fn backlog(&self) -> impl Future<Output = LedgerResult<Backlog>> + Send;
 }

@@ -3,7 +3,29 @@
 use std::fmt;
 
 use crate::error::RunningTask;
-use crate::rows::TooDeep;
+use crate::rows::{DocumentConflict, TooDeep};
+
+/// Why a task cannot follow another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a caller that ignores a new reason must not compile")]
+pub enum CannotFollow {
+    /// The other task has no outcome yet.
+    NotEnded,
+    /// The other task has no row with this ordinal.
+    NoSuchRow,
+    /// Values of its rows are no longer kept.
+    ValuesGone,
+}
+
+impl fmt::Display for CannotFollow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotEnded => "the task to follow has not ended; wait for its end, or cancel it",
+            Self::NoSuchRow => "the task to follow has no row of this ordinal; read which ones it has",
+            Self::ValuesGone => "the values of the task to follow are no longer kept; run it again from the start",
+        })
+    }
+}
 
 /// Why a ledger did not do what it was asked to. Nothing was written, except perhaps after
 /// [`LedgerError::Indeterminate`].
@@ -33,14 +55,25 @@ pub enum LedgerError {
     IdExists,
     /// The task cannot end: its call has no reply yet.
     CallNotReplied,
+    /// The task has this many open effects, and its end speaks of another number. Read which ones they are, and write
+    /// an end that names them.
+    OpenEffects(u32),
     /// The owner has this many running tasks, which is the limit.
     TooManyTasks(u32),
     /// The task has this many open questions, which is the limit.
     TooManyQuestions(u32),
+    /// A task cannot go on from another one, or run it again.
+    CannotFollow(CannotFollow),
     /// The owner has a running task with the same key.
     AlreadyRunning(RunningTask),
     /// With this write, the owner's turns of today would have more bytes than this limit.
     QuotaExceeded(u64),
+    /// The stored document is not the one that the write expects, or of a newer type than the write.
+    DocumentConflict(DocumentConflict),
+    /// The owner has this many documents of the extension already, which is the limit.
+    TooManyDocuments(u64),
+    /// With this write, the owner's documents of the extension would have more bytes than this limit.
+    TooManyDocumentBytes(u64),
     /// Events up to this number are no longer kept. Read the turns and the recent tasks, then
     /// continue with the events after this number.
     Pruned(u64),
@@ -64,10 +97,15 @@ impl LedgerError {
             Self::AlreadyEnded => "already_ended",
             Self::IdExists => "id_exists",
             Self::CallNotReplied => "call_not_replied",
+            Self::OpenEffects(_) => "open_effects",
             Self::TooManyTasks(_) => "too_many_tasks",
             Self::TooManyQuestions(_) => "too_many_questions",
+            Self::CannotFollow(_) => "cannot_follow",
             Self::AlreadyRunning(_) => "already_running",
             Self::QuotaExceeded(_) => "quota_exceeded",
+            Self::DocumentConflict(_) => "document_conflict",
+            Self::TooManyDocuments(_) => "too_many_documents",
+            Self::TooManyDocumentBytes(_) => "too_many_document_bytes",
             Self::Pruned(_) => "pruned",
             Self::TooDeep(_) => "too_deep",
             Self::Unusable(_) => "unusable",
@@ -100,17 +138,39 @@ impl fmt::Display for LedgerError {
             Self::AlreadyEnded => f.write_str("the task has ended already; read its outcome instead"),
             Self::IdExists => f.write_str("the id is in the ledger already; read what it names, or use a new one"),
             Self::CallNotReplied => f.write_str("the task's call has no reply yet; reply to it first"),
+            Self::OpenEffects(open) => {
+                write!(f, "the task has {open} effects that may have happened; write an end that names them")
+            }
             Self::TooManyTasks(limit) => {
                 write!(f, "the user has {limit} running tasks already; wait for one to end, or cancel one")
             }
             Self::TooManyQuestions(limit) => {
                 write!(f, "the task has {limit} open questions already; wait for an answer, or withdraw one")
             }
+            Self::CannotFollow(why) => why.fmt(f),
             Self::AlreadyRunning(task) => {
                 write!(f, "task {} runs under the same key already; wait for it to end, or cancel it", task.task_id)
             }
             Self::QuotaExceeded(limit) => {
                 write!(f, "the user may store {limit} bytes a day; send less, or continue after midnight UTC")
+            }
+            Self::DocumentConflict(DocumentConflict { newer: Some(shape), .. }) => {
+                write!(
+                    f,
+                    "the stored document has the newer shape {shape}; let the newer version of the program write it"
+                )
+            }
+            Self::DocumentConflict(DocumentConflict { found: 0, .. }) => {
+                f.write_str("there is no such document; it may have been deleted")
+            }
+            Self::DocumentConflict(DocumentConflict { found, .. }) => {
+                write!(f, "the stored document has version {found}; read it again and repeat the change")
+            }
+            Self::TooManyDocuments(limit) => {
+                write!(f, "the user has {limit} documents of the extension already; delete some first")
+            }
+            Self::TooManyDocumentBytes(limit) => {
+                write!(f, "the user may have {limit} bytes of documents of the extension; delete some first")
             }
             Self::Pruned(floor) => {
                 write!(f, "events up to number {floor} are no longer kept; read the turns, then continue after it")

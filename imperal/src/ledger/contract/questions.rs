@@ -4,14 +4,15 @@ use std::future::Future;
 
 use super::LedgerResult;
 use crate::ids::{QuestionId, TaskId};
-use crate::ledger::{AnswerOutcome, Attempt, CloseQuestion, Incarnation, NewAnswer, NewQuestion, Owner, Question};
+use crate::ledger::{
+    AnswerOutcome, Attempt, CloseQuestion, Incarnation, NewAnswer, NewQuestion, Owner, Page, PageLimit, Question,
+};
 
-/// Questions. Used by the bodies of durable tasks, and by everything through which a user answers.
+/// Questions. Used by the bodies of durable tasks, and by every interface through which a user answers.
 ///
 /// A question is open, then answered, expired or withdrawn, and never changes again. It has a row among the
-/// task's steps, whose value is a [`StoredAnswer`](crate::ledger::StoredAnswer): that is what a later attempt
-/// goes on with. An end of its task withdraws the task's open questions in the same transaction, whoever writes
-/// it.
+/// task's steps, whose value is a [`StoredAnswer`](crate::ledger::StoredAnswer): a later attempt goes on with it.
+/// Every write that ends the task withdraws its open questions in the same transaction.
 ///
 /// **No answer is lost.** [`DurableTasks::release_task`](super::DurableTasks::release_task) with
 /// [`Release::Park`](crate::ledger::Release::Park) and [`Questions::answer_question`] both change the task's row: a task
@@ -62,6 +63,15 @@ pub trait Questions: Send + Sync {
     /// The task's questions in any state, in the order in which they were asked, for any owner: the caller must
     /// check the owner. At most 256: the latest.
     fn questions(&self, task_id: TaskId) -> impl Future<Output = LedgerResult<Vec<Question>>> + Send;
+
+    /// The task's questions in any state after an ordinal, in the order of their ordinals, without their schemas, for
+    /// any owner: the caller must check the owner.
+    fn questions_after(
+        &self,
+        task_id: TaskId,
+        after: u16,
+        limit: PageLimit,
+    ) -> impl Future<Output = LedgerResult<Page<Question>>> + Send;
 
     /// A question with its owner: the caller must check the owner.
     fn find_question(

@@ -45,7 +45,7 @@ pub trait Recovery: Send + Sync {
     /// process holds. `incarnation` is the one that asks.
     ///
     /// # Errors
-    /// `Fenced`; `NotFound`; `NotOrphaned`; `AlreadyEnded`; `CallNotReplied`; `IdExists`; `TooDeep`.
+    /// `Fenced`; `NotFound`; `NotOrphaned`; `AlreadyEnded`; `CallNotReplied`; `OpenEffects`; `IdExists`; `TooDeep`.
     fn reclaim_task(
         &self,
         incarnation: &Incarnation,

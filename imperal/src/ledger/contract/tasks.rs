@@ -29,19 +29,30 @@ pub trait Tasks: Send + Sync {
     /// call that it accepted, which may have its reply, or a running task in the named attempt.
     ///
     /// The task is `Running` and held by the incarnation in attempt 1. A durable task of an owner with
-    /// `max_running` running tasks is `Queued` instead, in attempt 0, ready now, and waits for a slot.
+    /// `max_running` running tasks is `Queued` instead, in attempt 0, ready now, and waits for a slot; a durable task
+    /// with a queue always is, and one whose name is [paused](super::Operators). A durable task that
+    /// [follows](crate::ledger::Follows) another one is `Queued` too, ready now, and waits for a process, or for a slot.
+    ///
+    /// **Going on.** A task that goes on from an ended one gets copies of its rows in the same transaction: those up to
+    /// [`Follows::through`](crate::ledger::Follows::through), and the rows of its effects behind it. They keep their
+    /// ordinals, times, logs and values, and have the attempt 0. Left out are questions without an answer, those
+    /// about effects, and the messages of steps that are not among them. Open effects among them are counted. The copies do not depend on the ended task, which retention
+    /// may remove. A task that runs another one again gets no rows.
+    ///
+    /// The audit row is written in the same transaction.
     ///
     /// # Errors
-    /// `Fenced`; `NotFound`, also for another owner's call or task; `NotHolder`; `AlreadyEnded` for a parent
-    /// task; `IdExists`; `AlreadyRunning`; `TooManyTasks`: of a background task over `max_running`, of any
-    /// task over `max_open`.
+    /// `Fenced`; `NotFound`, also for another owner's call or task, and if the task to follow is not a durable task of
+    /// the owner; `NotHolder`; `AlreadyEnded` for a parent task; `IdExists`; `AlreadyRunning`; `TooManyTasks`: of a
+    /// background task over `max_running`, of any task over `max_open`; `CannotFollow`: the task to follow has not
+    /// ended, has no row with the ordinal `through` (0 is allowed), or a value of the rows to copy is no longer kept.
     fn start_task(&self, incarnation: &Incarnation, task: NewTask) -> impl Future<Output = LedgerResult<Task>> + Send;
 
     /// Ends a running task: state, finish time, result, outcome turn, audit row, and two events (the
     /// task's end, then the turn).
     ///
     /// # Errors
-    /// `Fenced`; `NotFound`; `NotHolder`; `AlreadyEnded`; `CallNotReplied`; `IdExists`; `TooDeep`.
+    /// `Fenced`; `NotFound`; `NotHolder`; `AlreadyEnded`; `CallNotReplied`; `OpenEffects`; `IdExists`; `TooDeep`.
     fn finish_task(
         &self,
         incarnation: &Incarnation,
@@ -70,7 +81,7 @@ pub trait Tasks: Send + Sync {
     /// no reply yet, the request is stored, and the next claim returns the task.
     ///
     /// # Errors
-    /// `NotFound`, `TooDeep`; then there is no audit row either.
+    /// `NotFound`, `TooDeep`; `OpenEffects` and `IdExists` of the end. Then there is no audit row either.
     fn request_cancel(
         &self,
         task_id: TaskId,

@@ -211,6 +211,14 @@ impl<'r, R: Columns> RowDecoder<'r, R> {
         self.json(column, text)
     }
 
+    pub(super) fn bytes(&mut self, column: &str) -> Vec<u8> {
+        if let Cell::Bytes(bytes) = self.row.cell(column) {
+            return bytes.to_vec();
+        }
+        self.wrong(column, "is missing or no bytes");
+        Vec::new()
+    }
+
     /// A hash that may be null. Zeros, which no row has, replace an unreadable one.
     pub(super) fn maybe_hash(&mut self, column: &str) -> Option<AuditHash> {
         let bytes = match self.row.cell(column) {

@@ -16,8 +16,9 @@ use crate::json;
 use crate::ledger::Progress;
 use crate::ledger::unreadable::Unreadable;
 use crate::ledger::{
-    AuditHash, AuditOutcome, AuditRow, CallRecord, ChainEnds, ClaimedTask, Event, EventBody, Incarnation, NewAudit,
-    Orphan, Owner, Question, QuestionState, StepKind, StoredAnswer, StoredStep, Task, TaskRecord, TaskState, Turn,
+    AttemptEnding, AuditHash, AuditOutcome, AuditRow, CallRecord, ChainEnds, ClaimedTask, Event, EventBody,
+    Incarnation, NewAudit, Orphan, Owner, PausedTask, Question, QuestionState, QueueLoad, SealedSecret, SecretPlace,
+    StepKind, StoredAnswer, StoredDurable, StoredSecret, StoredStep, Task, TaskAttempt, TaskRecord, TaskState, Turn,
     TurnBody,
 };
 use crate::result::WireResult;
@@ -82,6 +83,10 @@ impl<R: Columns> RowDecoder<'_, R> {
             function: self.text("function"),
             name: self.text("name"),
             key: self.maybe_text("key"),
+            queue: self.maybe_text("queue"),
+            follows: self.maybe_raw_json("follows"),
+            followed_by: None,
+            before: None,
             state,
             long_running: self.flag("long_running"),
             percent: self.maybe_real("percent"),
@@ -95,6 +100,7 @@ impl<R: Columns> RowDecoder<'_, R> {
             open_questions: self
                 .maybe_int("open_questions")
                 .map_or(0, |count| u32::try_from(count).unwrap_or_default()),
+            open_effects: self.maybe_int("open_effects").map_or(0, |count| u32::try_from(count).unwrap_or_default()),
             deadline_at: self.maybe_time("deadline_at"),
             cancel_requested_at: self.maybe_time("cancel_requested_at"),
             interrupted_at: self.maybe_time("interrupted_at"),
@@ -260,14 +266,15 @@ pub(in crate::ledger) fn claimed(row: &impl Columns, record: TaskRecord, unreada
         crashes: u32::try_from(decoder.count("crashes")).unwrap_or(u32::MAX),
         fruitless: u32::try_from(decoder.count("fruitless")).unwrap_or(u32::MAX),
         claimed_at: decoder.time("claimed_at"),
+        ready_at: decoder.maybe_time("was_ready_at"),
         record,
     };
     decoder.report(unreadable, "durable", claimed.record.task.task_id, Some(&claimed.record.owner));
     claimed
 }
 
-/// A question, with the value of its step in `value`. One whose state cannot be read is withdrawn: nobody can answer
-/// it.
+/// A question, with the value of its step in `value`. One whose state cannot be read is withdrawn: it cannot
+/// be answered.
 pub(in crate::ledger) fn question(row: &impl Columns, unreadable: &Unreadable) -> Question {
     let mut decoder = RowDecoder::new(row);
     let stored = decoder.maybe_raw_json::<StoredAnswer>("value");
@@ -309,6 +316,77 @@ pub(in crate::ledger) fn step(row: &impl Columns, unreadable: &Unreadable) -> St
     };
     decoder.report(unreadable, "step", &step.name, None);
     step
+}
+
+/// A secret. What cannot be read of it cannot be opened either.
+pub(in crate::ledger) fn secret(row: &impl Columns, unreadable: &Unreadable) -> StoredSecret {
+    let mut decoder = RowDecoder::new(row);
+    let place = SecretPlace {
+        tenant_id: decoder.text("tenant_id"),
+        user_id: decoder.text("user_id"),
+        app_id: decoder.text("app_id"),
+        name: decoder.text("name"),
+    };
+    let sealed = SealedSecret {
+        key_id: decoder.text("key_id"),
+        salt: decoder.bytes("salt"),
+        nonce: decoder.bytes("nonce"),
+        ciphertext: decoder.bytes("ciphertext"),
+    };
+    let (version, set_at, set_by) = (decoder.count("version"), decoder.time("set_at"), decoder.text("set_by"));
+    let owner = Owner::new(&place.tenant_id, &place.user_id);
+    decoder.report(unreadable, "secret", format_args!("{} of {}", place.name, place.app_id), Some(&owner));
+    StoredSecret { place, version, set_at, set_by, sealed }
+}
+
+/// An attempt of a durable task. One whose end has no known name was cut off.
+pub(in crate::ledger) fn attempt(row: &impl Columns, task_id: TaskId, unreadable: &Unreadable) -> TaskAttempt {
+    let mut decoder = RowDecoder::new(row);
+    let ended_at = decoder.maybe_time("ended_at");
+    let has_ended = !matches!(row.cell("ended_at"), Cell::Null);
+    let attempt = TaskAttempt {
+        number: u32::try_from(decoder.count("number")).unwrap_or_default(),
+        node: decoder.text("node"),
+        program: decoder.text("program"),
+        began_at: decoder.time("began_at"),
+        ended_at,
+        ended_by: has_ended.then(|| decoder.named("ended_by").unwrap_or(AttemptEnding::Crashed)),
+        notes: decoder.maybe_raw("notes").map(str::to_owned),
+    };
+    decoder.report(unreadable, "attempt", format_args!("{} of task {task_id}", attempt.number), None);
+    attempt
+}
+
+/// What is stored of a durable task.
+pub(in crate::ledger) fn durable(row: &impl Columns, task_id: TaskId, unreadable: &Unreadable) -> StoredDurable {
+    let mut decoder = RowDecoder::new(row);
+    let stored = StoredDurable {
+        task_name: decoder.text("task_name"),
+        input: decoder.raw("input").unwrap_or_default().to_owned(),
+        program: decoder.text("program"),
+        root_task: decoder.maybe_id("root_task").unwrap_or(task_id),
+    };
+    decoder.report(unreadable, "durable", task_id, None);
+    stored
+}
+
+/// The load of a queue, from the columns of its numbers.
+pub(in crate::ledger) fn queue_load(row: &impl Columns, unreadable: &Unreadable) -> QueueLoad {
+    let mut decoder = RowDecoder::new(row);
+    let mut load = QueueLoad::new(decoder.text("app_id"), decoder.text("queue"));
+    (load.running, load.ready) = (decoder.count("running"), decoder.count("ready"));
+    load.oldest_ready_at = decoder.maybe_time("oldest_ready_at");
+    decoder.report(unreadable, "queue", &load.queue, None);
+    load
+}
+
+/// A durable task that is paused.
+pub(in crate::ledger) fn paused_task(row: &impl Columns, unreadable: &Unreadable) -> PausedTask {
+    let mut decoder = RowDecoder::new(row);
+    let (app_id, task_name) = (decoder.text("app_id"), decoder.text("task_name"));
+    let paused = PausedTask::new(app_id, task_name, decoder.time("since"), decoder.text("paused_by"));
+    decoder.report(unreadable, "paused", &paused.task_name, None);
+    paused
 }
 
 /// The running task that has a key; `task_no` is its row's number.

@@ -1,9 +1,13 @@
 //! A ledger in memory, for tests and for trying things out: nothing outlives the process.
 //!
 //! Owns the lock around the state and the order "commit, then tell the feed"; `state` applies the
-//! rules. The lock is never held across an await and every future completes at its first poll, so
-//! tokio's paused time works with it.
+//! rules. `durable` has the methods of durable tasks, their questions, queues and operators, `documents`
+//! those of documents. The lock is never held across an await and every future completes at its first
+//! poll, so tokio's paused time works with it.
 
+mod documents;
+mod durable;
+mod secrets;
 mod state;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,18 +16,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use self::state::{State, size};
-use super::clock::{after, before};
-use super::contract::{
-    AuditTrail, Calls, Chat, DurableTasks, Health, Leases, LedgerResult, Questions, Recovery, Retention, Tasks,
-};
+use super::clock::after;
+use super::contract::{AuditTrail, Calls, Chat, Health, Leases, LedgerResult, Recovery, Retention, Tasks};
 use super::{
-    AnswerOutcome, Attempt, AuditFilter, AuditRow, CallCancel, CallRecord, CancelOutcome, ChainEnds, ClaimRequest,
-    ClaimedTask, Clock, CloseQuestion, DurableName, DurableProgram, Event, EventBody, Feed, Incarnation, LedgerMeters,
-    MessageSource, NewAnswer, NewAudit, NewCall, NewQuestion, NewStep, NewTask, Orphan, Owner, Page, PageLimit,
-    Progress, Pruned, Question, Release, RenewalNews, RetentionPolicy, StoredStep, SystemClock, Task, TaskEnd,
-    TaskRecord, Turn, TurnBody,
+    Attempt, AuditFilter, AuditRow, CallCancel, CallRecord, CancelOutcome, ChainEnds, Clock, Event, EventBody, Feed,
+    Incarnation, LedgerMeters, MessageSource, NewAudit, NewCall, NewTask, Orphan, Owner, Page, PageLimit, Progress,
+    Pruned, RenewalNews, RetentionPolicy, SystemClock, Task, TaskEnd, TaskRecord, Turn, TurnBody,
 };
-use crate::ids::{CallId, QuestionId, TaskId, TurnId};
+use crate::ids::{CallId, TaskId, TurnId};
 
 /// A [`Ledger`](super::Ledger) in memory. Several nodes of one process may share it.
 #[derive(Debug)]
@@ -117,7 +117,9 @@ impl Recovery for MemoryLedger {
 
     async fn reclaim_call(&self, incarnation: &Incarnation, call_id: CallId, turn: TurnBody) -> LedgerResult<Turn> {
         turn.check_depth()?;
-        self.write(|state, now| state.reclaim_call(incarnation, call_id, turn, now))
+        let turn = self.write(|state, now| state.reclaim_call(incarnation, call_id, turn, now))?;
+        self.feed.announce_ready_task();
+        Ok(turn)
     }
 
     async fn reclaim_task(&self, incarnation: &Incarnation, task_id: TaskId, end: TaskEnd) -> LedgerResult<Turn> {
@@ -134,7 +136,10 @@ impl Calls for MemoryLedger {
 
     async fn reply(&self, incarnation: &Incarnation, call_id: CallId, turn: TurnBody) -> LedgerResult<Turn> {
         turn.check_depth()?;
-        self.write(|state, now| state.reply(incarnation, call_id, turn, now))
+        let turn = self.write(|state, now| state.reply(incarnation, call_id, turn, now))?;
+        // Its tasks can be claimed from now on.
+        self.feed.announce_ready_task();
+        Ok(turn)
     }
 
     async fn request_call_cancel(&self, owner: &Owner, call_id: CallId, audit: NewAudit) -> LedgerResult<CallCancel> {
@@ -156,7 +161,10 @@ impl Tasks for MemoryLedger {
 
     async fn finish_task(&self, incarnation: &Incarnation, attempt: Attempt, end: TaskEnd) -> LedgerResult<Turn> {
         end.turn.check_depth()?;
-        self.write(|state, now| state.finish_task(incarnation, attempt, end, now))
+        let turn = self.write(|state, now| state.finish_task(incarnation, attempt, end, now))?;
+        // It may have freed a slot.
+        self.feed.announce_ready_task();
+        Ok(turn)
     }
 
     async fn note_progress(&self, incarnation: &Incarnation, latest: Vec<(u32, Progress)>) -> LedgerResult<()> {
@@ -189,104 +197,6 @@ impl Tasks for MemoryLedger {
 
     async fn tasks_of_call(&self, owner: &Owner, call_id: CallId) -> LedgerResult<Vec<Task>> {
         Ok(self.read(|state| state.tasks_of_call(owner, call_id)))
-    }
-}
-
-impl DurableTasks for MemoryLedger {
-    async fn claim_tasks(&self, incarnation: &Incarnation, request: ClaimRequest) -> LedgerResult<Vec<ClaimedTask>> {
-        let claimed = self.with(|state, now| state.claim_tasks(incarnation, &request, now))?;
-        for task in &claimed {
-            self.feed.publish_events(&task.record.owner);
-        }
-        Ok(claimed)
-    }
-
-    async fn next_ready_in(&self, names: &[DurableName]) -> LedgerResult<Option<Duration>> {
-        Ok(self.with(|state, now| state.next_ready_in(names, now)))
-    }
-
-    async fn release_task(&self, incarnation: &Incarnation, attempt: Attempt, release: Release) -> LedgerResult<Task> {
-        let released = self.write(|state, now| state.release_task(incarnation, attempt, release, now))?;
-        self.feed.announce_ready_task();
-        Ok(released)
-    }
-
-    async fn store_step(&self, incarnation: &Incarnation, attempt: Attempt, step: NewStep) -> LedgerResult<()> {
-        self.with(|state, now| state.store_step(incarnation, attempt, step, now))
-    }
-
-    async fn steps(&self, task_id: TaskId, after: u16, limit: PageLimit) -> LedgerResult<Page<StoredStep>> {
-        let is_inline = |step: &StoredStep| step.bytes <= StoredStep::INLINE;
-        let bytes = |step: &&StoredStep| step.name.len() as u64 + if is_inline(step) { step.bytes } else { 0 };
-        let mut page = self.read(|state| cloned(Page::take(state.steps(task_id, after), limit, bytes)));
-        page.rows.iter_mut().filter(|step| !is_inline(step)).for_each(|step| step.value = None);
-        Ok(page)
-    }
-
-    async fn step_value(&self, task_id: TaskId, ordinal: u16) -> LedgerResult<Option<String>> {
-        Ok(self.read(|state| state.steps(task_id, 0).find(|step| step.ordinal == ordinal)?.value.clone()))
-    }
-
-    async fn register_program(&self, incarnation: &Incarnation, program: DurableProgram) -> LedgerResult<()> {
-        self.with(|state, _| state.register_program(incarnation, program))
-    }
-
-    async fn mark_stuck(&self, incarnation: &Incarnation, untaken_for: Duration) -> LedgerResult<u64> {
-        self.write_many(|state, now| state.mark_stuck(incarnation, before(now, untaken_for), now))
-    }
-
-    async fn announce_queued(&self, incarnation: &Incarnation, queued_for: Duration) -> LedgerResult<u64> {
-        self.write_many(|state, now| state.announce_queued(incarnation, before(now, queued_for)))
-    }
-
-    async fn long_stuck(&self, stuck_for: Duration, limit: u32) -> LedgerResult<Vec<TaskRecord>> {
-        Ok(self.with(|state, now| state.long_stuck(before(now, stuck_for), limit as usize)))
-    }
-}
-
-impl Questions for MemoryLedger {
-    async fn ask_question(
-        &self,
-        incarnation: &Incarnation,
-        attempt: Attempt,
-        question: NewQuestion,
-    ) -> LedgerResult<Question> {
-        self.write(|state, now| state.ask_question(incarnation, attempt, &question, now))
-    }
-
-    async fn answer_question(&self, question_id: QuestionId, answer: NewAnswer) -> LedgerResult<AnswerOutcome> {
-        let outcome = self.with(|state, now| state.answer_question(question_id, answer, now))?;
-        if let AnswerOutcome::Accepted(_, record) = &outcome {
-            self.feed.publish_events(&record.owner);
-            self.feed.announce_ready_task();
-        }
-        Ok(outcome)
-    }
-
-    async fn close_question(
-        &self,
-        incarnation: &Incarnation,
-        attempt: Attempt,
-        question_id: QuestionId,
-        why: CloseQuestion,
-    ) -> LedgerResult<Question> {
-        let (told, question) =
-            self.with(|state, now| state.close_question(incarnation, attempt, question_id, why, now))?;
-        if let Some(owner) = told {
-            self.feed.publish_events(&owner);
-        }
-        Ok(question)
-    }
-
-    async fn questions(&self, task_id: TaskId) -> LedgerResult<Vec<Question>> {
-        Ok(self.read(|state| {
-            let questions = state.questions(task_id);
-            questions[questions.len().saturating_sub(256)..].to_vec()
-        }))
-    }
-
-    async fn find_question(&self, question_id: QuestionId) -> LedgerResult<Option<(Owner, Question)>> {
-        Ok(self.read(|state| state.question(question_id).map(|(owner, question)| (owner.clone(), question.clone()))))
     }
 }
 

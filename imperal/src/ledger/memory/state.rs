@@ -5,12 +5,18 @@
 //! This file has the maps and the messages, which concern calls and tasks; each kind of row has a file
 //! of its own.
 
+mod attempts;
 mod calls;
+mod documents;
 mod durable;
+mod follow;
 mod incarnations;
 mod journal;
+mod operators;
 mod prune;
 mod questions;
+mod queues;
+mod secrets;
 mod tasks;
 mod trail;
 mod unheld;
@@ -23,13 +29,18 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use self::calls::CallRow;
+use self::documents::Shelf;
 use self::incarnations::NodeState;
 use self::journal::Journal;
+use self::queues::{QueueKey, Turns};
 use self::tasks::{Open, TaskRow};
 use crate::ids::{CallId, QuestionId, TaskId, TurnId};
 use crate::ledger::clock::day_of;
 use crate::ledger::rules;
-use crate::ledger::{AuditRow, ChainEnds, Fence, LedgerError, MessageSource, NewAudit, Owner, Turn, TurnBody, Work};
+use crate::ledger::{
+    AuditRow, ChainEnds, DurableName, Fence, LedgerError, MessageSource, NewAudit, Owner, SecretPlace, StoredSecret,
+    Turn, TurnBody, Work,
+};
 
 /// The owner with new events, and the answer.
 type Told<T> = Result<(Owner, T), LedgerError>;
@@ -44,6 +55,9 @@ pub(super) struct State {
     open: Open,
     /// The tasks that ask them.
     questions: HashMap<QuestionId, TaskId>,
+    turns: HashMap<QueueKey, Turns>,
+    /// Since when, and by whom.
+    paused: BTreeMap<DurableName, (Timestamp, String)>,
     last_order: u64,
     turn_ids: HashSet<TurnId>,
     /// In the order of their first event or audit row, for pruning.
@@ -55,6 +69,11 @@ pub(super) struct State {
     chain_ends: HashMap<Owner, ChainEnds>,
     /// For each owner, the latest day with turns and their bytes.
     stored: HashMap<Owner, (i64, u64)>,
+    /// The documents of an owner and an extension.
+    shelves: BTreeMap<(Owner, String), Shelf>,
+    secrets: BTreeMap<SecretPlace, StoredSecret>,
+    /// Values under a name for all nodes.
+    facts: HashMap<String, Vec<u8>>,
 }
 
 /// The bytes of a row as the other backends store it.
@@ -91,7 +110,7 @@ impl State {
         now: Timestamp,
     ) -> Told<Turn> {
         if let MessageSource::Work(fence) | MessageSource::Step(fence, _) = source {
-            self.may_inject(&owner, fence)?;
+            self.may_write_for(&owner, fence)?;
         }
         self.fresh(&turn)?;
         if let MessageSource::Step(fence, step) = source {
@@ -123,12 +142,12 @@ impl State {
         rules::check_stored_bytes(stored, size(turn), max_stored)
     }
 
-    fn may_inject(&self, owner: &Owner, Fence { incarnation, work }: &Fence) -> Result<(), LedgerError> {
+    fn may_write_for(&self, owner: &Owner, Fence { incarnation, work }: &Fence) -> Result<(), LedgerError> {
         self.fence(incarnation)?;
         match work {
             Work::Call(call_id) => {
                 let row = self.calls.get(call_id).ok_or(LedgerError::NotFound)?;
-                self.call_facts(row).check_inject(incarnation, Some(&owner))
+                self.call_facts(row).check_owned_write(incarnation, Some(&owner))
             }
             Work::Task(attempt) => {
                 let row = self.tasks.get(&attempt.task_id).ok_or(LedgerError::NotFound)?;

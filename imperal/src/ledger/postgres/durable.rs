@@ -7,15 +7,15 @@ use jiff::Timestamp;
 use tokio_postgres::types::Type;
 
 use super::pool::{flag, int, text, texts};
-use super::rows::{RECORD_COLUMNS, get_number, micros};
+use super::rows::{RECORD_COLUMNS, get_number, json_text, micros};
 use super::stored_text::stored;
 use super::writes::one;
 use super::{PostgresLedger, reads};
 use crate::ids::TaskId;
 use crate::ledger::contract::{DurableTasks, LedgerResult};
 use crate::ledger::{
-    Attempt, ClaimRequest, ClaimedTask, DurableName, DurableProgram, Incarnation, NewStep, Page, PageLimit, Release,
-    StoredStep, Task, TaskRecord, TaskState, decode,
+    Attempt, AttemptReport, Backlog, ClaimRequest, ClaimedTask, DurableName, DurableProgram, Incarnation, NewStep,
+    Page, PageLimit, QueueLimit, Release, StoredDurable, StoredStep, Task, TaskAttempt, TaskRecord, TaskState, decode,
 };
 
 impl DurableTasks for PostgresLedger {
@@ -31,14 +31,21 @@ impl DurableTasks for PostgresLedger {
         reads::next_ready_in(&self.store, &apps, &names).await
     }
 
-    async fn release_task(&self, incarnation: &Incarnation, attempt: Attempt, release: Release) -> LedgerResult<Task> {
-        let sql = format!("SELECT {RECORD_COLUMNS} FROM @.release_task($1, $2, $3::uuid, $4, $5, $6, $7) AS r");
+    async fn release_task(
+        &self,
+        incarnation: &Incarnation,
+        attempt: Attempt,
+        release: Release,
+        report: AttemptReport,
+    ) -> LedgerResult<Task> {
+        let sql = format!("SELECT {RECORD_COLUMNS} FROM @.release_task($1, $2, $3::uuid, $4, $5, $6, $7, $8, $9) AS r");
         let (node, id) = (stored(&incarnation.node), attempt.task_id.to_string());
         let program = match &release {
             Release::HandOver | Release::Park(_) => None,
             Release::Refused { program } => Some(stored(program)),
         };
-        let number = i64::from(attempt.number);
+        let (number, waited) = (i64::from(attempt.number), micros(report.unused));
+        let notes = report.notes.as_deref().map(json_text).transpose()?;
         let (wake_at, questions) = match &release {
             Release::HandOver | Release::Refused { .. } => (None, None),
             Release::Park(park) => {
@@ -47,12 +54,13 @@ impl DurableTasks for PostgresLedger {
             }
         };
         let whose = [text(&node), int(&incarnation.number), text(&id), int(&number)];
-        let what = [text(&program), (&wake_at, Type::INT8), (&questions, Type::INT8_ARRAY)];
+        let what = [text(&program), (&wake_at, Type::INT8), (&questions, Type::INT8_ARRAY), int(&waited), text(&notes)];
         // The attempt that released a task may do it again.
         let row = one(self.counted(self.store.repeatable(&sql, &[&whose[..], &what[..]].concat())).await?)?;
         let record = decode::record(&row, self.store.unreadable());
         self.has_events(&row, &record.owner)?;
-        if record.task.state != TaskState::Waiting {
+        // A task that waits is not ready, but it has given up the slot of its queue.
+        if record.task.state != TaskState::Waiting || record.task.queue.is_some() {
             self.notifier.task_is_ready();
         }
         Ok(record.task)
@@ -68,6 +76,14 @@ impl DurableTasks for PostgresLedger {
 
     async fn step_value(&self, task_id: TaskId, ordinal: u16) -> LedgerResult<Option<String>> {
         reads::step_value(&self.store, task_id, ordinal).await
+    }
+
+    async fn attempts(&self, task_id: TaskId) -> LedgerResult<Vec<TaskAttempt>> {
+        reads::attempts(&self.store, task_id).await
+    }
+
+    async fn find_durable(&self, task_id: TaskId) -> LedgerResult<Option<StoredDurable>> {
+        reads::durable(&self.store, task_id).await
     }
 
     async fn register_program(&self, incarnation: &Incarnation, program: DurableProgram) -> LedgerResult<()> {
@@ -89,6 +105,14 @@ impl DurableTasks for PostgresLedger {
 
     async fn long_stuck(&self, stuck_for: Duration, limit: u32) -> LedgerResult<Vec<TaskRecord>> {
         reads::long_stuck(&self.store, stuck_for, limit).await
+    }
+
+    async fn cancelled_tasks(&self, limit: u32) -> LedgerResult<Vec<TaskRecord>> {
+        reads::cancelled_tasks(&self.store, limit).await
+    }
+
+    async fn backlog(&self) -> LedgerResult<Backlog> {
+        reads::backlog(&self.store).await
     }
 }
 
@@ -115,13 +139,24 @@ impl PostgresLedger {
     ) -> LedgerResult<Vec<ClaimedTask>> {
         let sql = format!(
             "SELECT {RECORD_COLUMNS}, r.task_name, r.input, r.user_json, r.root_task::text AS root_task, r.ran, r.crashes, \
-             r.fruitless, r.claimed_at FROM @.claim_tasks($1, $2, $3::uuid, $4, $5, $6, $7, $8, $9) AS r"
+             r.fruitless, r.claimed_at, r.was_ready_at FROM @.claim_tasks($1, $2, $3::uuid, $4, $5, $6, $7, $8, $9, $10, $11) AS r"
         );
         let (node, program) = (stored(&incarnation.node), stored(&request.program));
         let (apps, names) = names_of(&request.names);
         let (limit, running) = (i64::from(request.limit), i64::from(request.max_running));
+        let mut limits = Vec::with_capacity(4 * request.queues.len());
+        for QueueLimit { app_id, queue, at_most, per_user } in &request.queues {
+            limits.extend([stored(app_id), stored(queue), at_most.to_string().into(), per_user.to_string().into()]);
+        }
         let whose = [text(&node), int(&incarnation.number), text(&claim_id), texts(&apps), texts(&names)];
-        let what = [text(&program), int(&limit), flag(&request.suspect), int(&running)];
+        let what = [
+            texts(&limits),
+            text(&program),
+            int(&limit),
+            flag(&request.suspect),
+            int(&running),
+            flag(&request.only_own),
+        ];
         // Running twice under the same id claims once.
         let rows = self.counted(self.store.repeatable(&sql, &[&whose[..], &what[..]].concat())).await?;
         let mut claimed = Vec::with_capacity(rows.len());

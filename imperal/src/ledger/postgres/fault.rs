@@ -14,7 +14,7 @@ use super::identity;
 use super::stored_text::original;
 use super::tls::rustls_error;
 use crate::error::RunningTask;
-use crate::ledger::LedgerError;
+use crate::ledger::{CannotFollow, DocumentConflict, LedgerError};
 
 /// Why an operation failed.
 #[derive(Debug)]
@@ -137,6 +137,17 @@ fn from_postgres(error: &tokio_postgres::Error) -> LedgerError {
         "IM005" => LedgerError::TooManyTasks(answer.detail().and_then(|max| max.parse().ok()).unwrap_or_default()),
         "IM006" => already_running(answer),
         "IM012" => LedgerError::TooManyQuestions(answer.detail().and_then(|max| max.parse().ok()).unwrap_or_default()),
+        "IM013" => LedgerError::OpenEffects(answer.detail().and_then(|open| open.parse().ok()).unwrap_or_default()),
+        "IM014" => LedgerError::CannotFollow(match answer.detail() {
+            Some("gone") => CannotFollow::ValuesGone,
+            Some("row") => CannotFollow::NoSuchRow,
+            _ => CannotFollow::NotEnded,
+        }),
+        "IM015" => conflict(answer.detail().unwrap_or_default()),
+        "IM016" => LedgerError::TooManyDocuments(answer.detail().and_then(|max| max.parse().ok()).unwrap_or_default()),
+        "IM017" => {
+            LedgerError::TooManyDocumentBytes(answer.detail().and_then(|max| max.parse().ok()).unwrap_or_default())
+        }
         // The caller knows the limit.
         "IM007" => LedgerError::QuotaExceeded(0),
         "42501" => LedgerError::Unusable(format!(
@@ -189,6 +200,16 @@ fn already_running(answer: &DbError) -> LedgerError {
         }
         _ => damaged("a key is taken by a task without an id"),
     }
+}
+
+/// The refusal's detail is the place of the write and the stored version.
+/// From the document's place, its version, and its shape if that is too new.
+fn conflict(detail: &str) -> LedgerError {
+    let mut parts = detail.split(' ');
+    let place = parts.next().and_then(|part| part.parse().ok()).unwrap_or_default();
+    let found = parts.next().and_then(|part| part.parse().ok()).unwrap_or_default();
+    let newer = parts.next().map(|part| part.parse().unwrap_or(u32::MAX));
+    LedgerError::DocumentConflict(DocumentConflict { place, found, newer })
 }
 
 fn damaged(why: &str) -> LedgerError {

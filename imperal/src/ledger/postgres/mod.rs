@@ -5,18 +5,23 @@
 
 mod channel_binding;
 mod claims;
+mod document_arrays;
+mod documents;
 mod dsn;
 mod durable;
 mod fault;
 mod identity;
 mod listener;
 mod notifier;
+mod operators;
 mod owner_permits;
 mod pool;
 mod questions;
+mod queues;
 mod reads;
 mod rows;
 mod schema;
+mod secrets;
 mod server;
 mod steps;
 mod stored_text;
@@ -354,6 +359,11 @@ impl Retention for PostgresLedger {
         let (from, limit) = (number(from), i64::from(limit.max(1)));
         let ages: [Param<'_>; 4] =
             [(&turns, Type::INT8), (&tasks, Type::INT8), (&events, Type::INT8), (&audit, Type::INT8)];
+        let row = self.one("SELECT @.prune_documents($1)", &[int(&limit)]).await?;
+        let documents = get_number(&row, 0)?;
+        if documents >= limit.unsigned_abs() {
+            return Ok(Pruned { documents, next: u64::try_from(from).ok(), ..Pruned::default() });
+        }
         let sql = "SELECT * FROM @.prune($1, $2, $3, $4, $5, $6)";
         let row = self.one(sql, &[&ages[..], &[int(&from), int(&limit)]].concat()).await?;
         Ok(Pruned {
@@ -363,6 +373,7 @@ impl Retention for PostgresLedger {
             events: get_number(&row, 3)?,
             audit: get_number(&row, 4)?,
             step_values: get_number(&row, 5)?,
+            documents,
             next: get::<Option<i64>>(&row, 6)?.and_then(|next| u64::try_from(next).ok()),
         })
     }

@@ -6,6 +6,7 @@ use tokio_postgres::Row;
 
 use super::fault::Fault;
 use super::pool::{int, text, texts};
+use super::reads;
 use super::rows::{RECORD_COLUMNS, audit, get, get_number, json_text, micros};
 use super::stored_text::{original, stored};
 use super::writes::one;
@@ -13,8 +14,8 @@ use crate::ids::{QuestionId, TaskId};
 use crate::ledger::contract::{LedgerResult, Questions};
 use crate::ledger::decode::{Cell, Columns};
 use crate::ledger::{
-    AnswerOutcome, Attempt, CloseQuestion, Incarnation, NewAnswer, NewQuestion, Owner, PostgresLedger, Question,
-    QuestionState, StoredAnswer, TaskState, decode,
+    AnswerOutcome, Attempt, CloseQuestion, Incarnation, NewAnswer, NewQuestion, Owner, Page, PageLimit, PostgresLedger,
+    Question, QuestionState, StoredAnswer, TaskState, decode,
 };
 
 /// The columns of `question_record` that [`decode::question`] reads, under names that a task does not have.
@@ -91,7 +92,7 @@ impl Questions for PostgresLedger {
         let row = one(self.counted(self.store.repeatable(&sql, &params)).await?)?;
         let (record, mut question) = (decode::record(&row, self.store.unreadable()), self.question(&row));
         let accepted: bool = get(&row, row.len() - 1)?;
-        // The second of two runs is not accepted, and the first one told nobody.
+        // The first of two runs may have lost its response: the second is not accepted, and still notifies.
         if accepted || question.answered_by.as_ref() == Some(&answer.by) {
             self.has_events(&row, &record.owner)?;
             if record.task.state == TaskState::Queued {
@@ -137,6 +138,10 @@ impl Questions for PostgresLedger {
         );
         let rows = self.store.repeatable(&sql, &[text(&task_id.to_string()), int(&LISTED)]).await?;
         Ok(rows.iter().rev().map(|row| self.question(row)).collect())
+    }
+
+    async fn questions_after(&self, task_id: TaskId, after: u16, limit: PageLimit) -> LedgerResult<Page<Question>> {
+        reads::questions_after(&self.store, task_id, after, limit).await
     }
 
     async fn find_question(&self, question_id: QuestionId) -> LedgerResult<Option<(Owner, Question)>> {

@@ -1,18 +1,25 @@
 //! The reads of the contract. Each is one statement and so sees one state of the database.
+//!
+//! Owns the statements about owners: their turns, events, tasks and audit rows, and the orphans. `durable` reads what
+//! durable tasks have beyond that.
+
+mod durable;
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use tokio_postgres::Row;
 
-use super::pool::{Param, Store, int, text, texts};
-use super::rows::{RECORD_COLUMNS, get, micros, number};
+pub(super) use self::durable::{
+    attempts, backlog, cancelled_tasks, durable, long_stuck, next_ready_in, questions_after, step_value, steps,
+};
+use super::pool::{Param, Store, int, text};
+use super::rows::{RECORD_COLUMNS, get, number};
 use super::stored_text::stored;
 use crate::ids::{CallId, TaskId, TurnId};
 use crate::ledger::decode::{self, EventKind};
 use crate::ledger::{
-    AuditFilter, AuditRow, AuditScope, CallRecord, ChainEnds, Event, LedgerError, Owner, Page, PageLimit, StoredStep,
-    Task, TaskRecord, Turn,
+    AuditFilter, AuditRow, AuditScope, CallRecord, ChainEnds, Event, LedgerError, Owner, Page, PageLimit, Task,
+    TaskRecord, Turn,
 };
 
 /// A page of rows with a number, `seq`, and a size in bytes, `size`, up to `$4` rows and `$5` bytes. The inner select
@@ -37,6 +44,7 @@ macro_rules! page {
         )
     };
 }
+use page;
 
 /// A page of the owner's turns.
 macro_rules! turn_page {
@@ -74,24 +82,26 @@ const CALL: &str = "SELECT c.turn_seq AS seq, a.at, a.body, a.turn_id::text AS t
 const EVENTS: &str = page!(
     "seq, at, body, task_id, call_id, app_id, function, name, state, long_running, percent, message, created_at,
         deadline_at, cancel_requested_at, finished_at, key, turn_id, durable, attempt, waits_for, ready_at, steps,
-        interrupted_at, open_questions",
+        interrupted_at, open_questions, open_effects, queue, follows",
     "seq",
     "SELECT 0::bigint AS seq, pruned AS at, NULL AS body, NULL AS turn_id, NULL AS task_id, NULL AS call_id, NULL AS app_id,
         NULL AS function, NULL AS name, NULL AS state, NULL::boolean AS long_running,
         NULL::double precision AS percent, NULL AS message, NULL::bigint AS created_at, NULL::bigint AS deadline_at,
         NULL::bigint AS cancel_requested_at, NULL::bigint AS finished_at, NULL AS key, NULL::boolean AS durable,
         NULL::bigint AS attempt, NULL AS waits_for, NULL::bigint AS ready_at, NULL AS steps,
-        NULL::bigint AS interrupted_at, NULL::bigint AS open_questions, 0 AS size
+        NULL::bigint AS interrupted_at, NULL::bigint AS open_questions, NULL::bigint AS open_effects, NULL AS queue,
+        NULL AS follows, 0 AS size
     FROM @.owner WHERE owner_key = @.owner_key($1, $2) AND pruned > $3 AND pruned <= head
     UNION ALL
     SELECT seq, at, body, turn_id::text, NULL, NULL, NULL, NULL, NULL, NULL, NULL::boolean, NULL::double precision,
         NULL, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL, NULL::boolean, NULL::bigint, NULL,
-        NULL::bigint, NULL, NULL::bigint, NULL::bigint, octet_length(body)
+        NULL::bigint, NULL, NULL::bigint, NULL::bigint, NULL::bigint, NULL, NULL, octet_length(body)
     FROM @.turn WHERE owner_id = @.find_owner($1, $2) AND seq > $3 AND seq <= @.head($1, $2)
     UNION ALL
     SELECT e.seq, NULL, NULL, NULL, e.task_id::text, t.call_id::text, t.app_id, t.function, t.name, e.state,
         t.long_running, e.percent, e.message, t.created_at, e.deadline_at, e.cancel_requested_at, e.finished_at,
         t.key, t.task_name IS NOT NULL, e.attempt, e.waits_for, e.ready_at, e.steps, e.interrupted_at, e.open_questions,
+        e.open_effects, t.queue, t.follows,
         500 + octet_length(concat(t.name, e.message, t.key, e.steps))
     FROM @.task_event e LEFT JOIN @.task t ON t.task_id = e.task_id
     WHERE e.owner_id = @.find_owner($1, $2) AND e.seq > $3 AND e.seq <= @.head($1, $2)
@@ -106,7 +116,8 @@ pub(super) const ORPHANS: &str = "FROM (
             NULL::bigint AS cancel_requested_at, NULL::bigint AS finished_at, u.body, n.node, c.incarnation, w.tenant_id,
             w.user_id, c.owner_id, w.head, NULL::boolean AS abandoned, NULL AS key,
             NULL::boolean AS durable, NULL::bigint AS attempt, NULL AS waits_for, NULL::bigint AS ready_at, NULL AS steps,
-            NULL::uuid AS outcome_id, NULL::bigint AS interrupted_at, NULL::bigint AS open_questions
+            NULL::uuid AS outcome_id, NULL::bigint AS interrupted_at, NULL::bigint AS open_questions,
+            NULL AS queue, NULL::bigint AS open_effects, NULL AS follows
         FROM @.call c
         JOIN @.owner w ON w.owner_id = c.owner_id
         JOIN @.node n ON n.node_id = c.node_id
@@ -310,62 +321,4 @@ pub(super) async fn chain_ends(store: &Store, of: Option<&Owner>) -> Result<Vec<
         }
     };
     Ok(ends?.into_iter().flatten().collect())
-}
-
-/// The task's steps after an ordinal. Large values stay in the database.
-const STEPS: &str = page!(
-    "ordinal, name, kind, attempt, began_at, done_at, bytes, CASE WHEN bytes <= 4096 THEN value END AS value, log, seq",
-    "seq",
-    "SELECT s.ordinal AS seq, s.*, coalesce(octet_length(s.value), 0)::bigint AS bytes,
-        octet_length(s.name) + coalesce(octet_length(s.log), 0)
-            + CASE WHEN octet_length(s.value) <= 4096 THEN octet_length(s.value) ELSE 0 END AS size
-    FROM @.step s WHERE s.task_no = (SELECT task_no FROM @.task WHERE task_id = $1::uuid) AND $2::text IS NULL
-        AND s.ordinal > $3 ORDER BY s.ordinal LIMIT $4 + 1"
-);
-
-const STEP_VALUE: &str = "SELECT value FROM @.step
-    WHERE task_no = (SELECT task_no FROM @.task WHERE task_id = $1::uuid) AND ordinal = $2";
-
-const LONG_STUCK_TASKS: &str = "FROM @.task_record r LEFT JOIN @.durable d ON d.task_no = r.task_no
-    WHERE r.state = 'stuck' AND coalesce(d.stuck_since, r.ready_at, r.created_at) <= @.micros() - $1
-    ORDER BY r.task_no LIMIT $2";
-
-pub(super) async fn steps(
-    store: &Store,
-    task_id: TaskId,
-    after: u16,
-    limit: PageLimit,
-) -> Result<Page<StoredStep>, LedgerError> {
-    let (id, nobody) = (task_id.to_string(), None::<String>);
-    let read = |row: &Row| Ok(decode::step(row, store.unreadable()));
-    paged(store, STEPS, &[text(&id), text(&nobody)], after.into(), limit, read).await
-}
-
-pub(super) async fn step_value(store: &Store, task_id: TaskId, ordinal: u16) -> Result<Option<String>, LedgerError> {
-    let (id, ordinal) = (task_id.to_string(), i64::from(ordinal));
-    let rows = store.repeatable(STEP_VALUE, &[text(&id), int(&ordinal)]).await?;
-    Ok(rows.first().map(|row| get(row, 0)).transpose()?.flatten())
-}
-
-/// The first ready time of each name is one look into the index.
-const FIRST_READY: &str = "SELECT min(c.ready_at) - @.micros() FROM unnest($1, $2) AS n (app_id, task_name)
-    CROSS JOIN LATERAL (
-        SELECT t.ready_at FROM @.task t
-        WHERE t.app_id = n.app_id AND t.task_name = n.task_name AND t.ready_at IS NOT NULL ORDER BY t.ready_at LIMIT 1
-    ) AS c";
-
-pub(super) async fn next_ready_in(
-    store: &Store,
-    apps: &[Cow<'_, str>],
-    names: &[Cow<'_, str>],
-) -> Result<Option<Duration>, LedgerError> {
-    let rows = store.repeatable(FIRST_READY, &[texts(&apps), texts(&names)]).await?;
-    let left: Option<i64> = rows.first().map(|row| get(row, 0)).transpose()?.flatten();
-    Ok(left.map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or_default())))
-}
-
-pub(super) async fn long_stuck(store: &Store, stuck_for: Duration, limit: u32) -> Result<Vec<TaskRecord>, LedgerError> {
-    let (sql, age, limit) =
-        (format!("SELECT {RECORD_COLUMNS} {LONG_STUCK_TASKS}"), micros(stuck_for), i64::from(limit));
-    all(store, &sql, &[int(&age), int(&limit)], |row| decode::record(row, store.unreadable())).await
 }

@@ -22,7 +22,8 @@ pub(super) const RECORD_COLUMNS: &str = "r.task_no, r.task_id::text AS task_id, 
     r.function, r.name, r.key, r.state, r.long_running, r.percent, r.message, r.created_at, r.deadline_at, \
     r.cancel_requested_at, r.finished_at, r.body AS outcome, r.node, r.incarnation, r.tenant_id, r.user_id, r.owner_id, \
     r.head, r.task_no AS call_no, r.body, NULL::text AS turn_id, \
-    r.durable, r.attempt, r.waits_for, r.ready_at, r.steps, r.interrupted_at, r.open_questions";
+    r.durable, r.attempt, r.waits_for, r.ready_at, r.steps, r.interrupted_at, r.open_questions, r.queue, \
+    r.open_effects, r.follows";
 
 /// A number as PostgreSQL stores it, capped at its largest.
 pub(super) fn number(number: u64) -> i64 {

@@ -1,5 +1,6 @@
 //! The longer writes of the contract, and how each write is counted.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Instant;
 
@@ -14,8 +15,8 @@ use super::stored_text::{original, stored};
 use crate::ids::{CallId, TaskId};
 use crate::ledger::decode::{Cell, Columns};
 use crate::ledger::{
-    Attempt, CallCancel, CancelOutcome, Incarnation, LedgerError, NewAudit, NewTask, Owner, Progress, Task, TaskEnd,
-    Turn, TurnBody, Work, decode,
+    Attempt, CallCancel, CancelOutcome, Follows, Incarnation, LedgerError, NewAudit, NewTask, Owner, Progress, Task,
+    TaskEnd, Turn, TurnBody, Work, decode,
 };
 
 impl PostgresLedger {
@@ -79,19 +80,20 @@ impl PostgresLedger {
         attempt: Option<Attempt>,
         end: TaskEnd,
     ) -> Result<Turn, LedgerError> {
-        let sql = "SELECT * FROM @.finish_task($1, $2, $3::uuid, $4, $5, $6::uuid, $7, $8)";
+        let sql = "SELECT * FROM @.finish_task($1, $2, $3::uuid, $4, $5, $6::uuid, $7, $8, $9, $10)";
         let (node, id, json) = (stored(&incarnation.node), task_id.to_string(), to_json(&end.turn)?);
         let (turn_id, row, state) = (end.turn.turn_id.to_string(), audit(&end.audit), end.state.as_str());
-        let attempt = attempt.map(|attempt| i64::from(attempt.number));
+        let (attempt, open) = (attempt.map(|attempt| i64::from(attempt.number)), i64::from(end.open_effects));
         let whose = [text(&node), int(&incarnation.number), text(&id), (&attempt, Type::INT8)];
-        let what = [text(&state), text(&turn_id), text(&json), texts(&row)];
+        let notes = end.notes.as_deref().map(json_text).transpose()?;
+        let what = [text(&state), text(&turn_id), text(&json), texts(&row), int(&open), text(&notes)];
         let _permit = self.permits.acquire_for_audit(&end.audit).await?;
-        self.write_turn(sql, &[whose, what].concat(), end.turn).await
+        self.write_turn(sql, &[&whose[..], &what[..]].concat(), end.turn).await
     }
 
     pub(super) async fn begin_task(&self, incarnation: &Incarnation, new: NewTask) -> Result<Task, LedgerError> {
         let sql = "SELECT * FROM @.start_task($1, $2, $3::uuid, $4, $5::uuid, $6::uuid, $7, $8, $9, $10, $11, $12, $13, \
-                   $14, $15)";
+                   $14, $15, $16)";
         let (node, call_id, task_id) = (stored(&incarnation.node), new.call_id.to_string(), new.task_id.to_string());
         let (parent, attempt) = match new.parent {
             Work::Call(call_id) => (call_id.to_string(), None),
@@ -104,21 +106,30 @@ impl PostgresLedger {
         let durable = match &new.durable {
             None => None,
             Some(of) => Some([
-                stored(&of.task_name),
-                json_text(&of.input)?.into(),
-                json_text(&of.user)?.into(),
-                of.root_task.to_string().into(),
+                Some(stored(&of.task_name)),
+                Some(json_text(&of.input)?.into()),
+                Some(json_text(&of.user)?.into()),
+                Some(of.root_task.to_string().into()),
+                Some(stored(&of.program)),
+                of.queue.as_deref().map(stored),
+                of.follows.map(|follows| link_json(&follows)).transpose()?.map(Cow::from),
+                of.follows.map(|follows| follows.task_id.to_string().into()),
+                of.follows.and_then(|follows| follows.through).map(|through| through.to_string().into()),
             ]),
         };
-        let durable = durable.as_ref().map(<[_; 4]>::as_slice);
+        let durable = durable.as_ref().map(<[_; 9]>::as_slice);
+        let said = new.audit.as_ref().map(audit);
+        let said = said.as_deref();
         let from = [text(&node), int(&incarnation.number), text(&parent), (&attempt, Type::INT8), text(&call_id)];
         let whose = [text(&task_id), text(&tenant), text(&user), texts(&names), text(&key)];
-        let what = [flag(&new.long_running), int(&cap), int(&running), int(&open), texts(&durable)];
+        let what = [flag(&new.long_running), int(&cap), int(&running), int(&open), texts(&durable), texts(&said)];
         let _permit = self.permits.acquire(&new.owner).await?;
-        let row = self.one(sql, &[from, whose, what].concat()).await?;
+        let row = self.one(sql, &[&from[..], &whose[..], &what[..]].concat()).await?;
         self.notifier.events(get(&row, 2)?, &new.owner, get_number(&row, 3)?);
         drop((tenant, user, names, key));
-        Ok(new.into_task(get_time(&row, 0)?, get_time(&row, 1)?, get(&row, 4)?))
+        let waits_for = get::<Option<&str>>(&row, 5)?.and_then(|word| word.parse().ok());
+        let open_effects = u32::try_from(get::<i64>(&row, 6)?).unwrap_or_default();
+        Ok(Task { open_effects, ..new.into_task(get_time(&row, 0)?, get_time(&row, 1)?, waits_for) })
     }
 
     pub(super) async fn write_progress(
@@ -187,11 +198,14 @@ impl PostgresLedger {
         end: TaskEnd,
     ) -> Result<CancelOutcome, LedgerError> {
         let sql = format!(
-            "SELECT {RECORD_COLUMNS}, r.outcome_id::text FROM @.request_cancel($1::uuid, $2, $3, $4::uuid, $5, $6) AS r"
+            "SELECT {RECORD_COLUMNS}, r.outcome_id::text FROM @.request_cancel($1::uuid, $2, $3, $4::uuid, $5, $6, $7) AS \
+             r"
         );
         let (id, turn_id, json) = (task_id.to_string(), end.turn.turn_id.to_string(), to_json(&end.turn)?);
         let (said, state, outcome) = (audit(&row), end.state.as_str(), audit(&end.audit));
-        let params = [text(&id), texts(&said), text(&state), text(&turn_id), text(&json), texts(&outcome)];
+        let open = i64::from(end.open_effects);
+        let what = [text(&state), text(&turn_id), text(&json), texts(&outcome), int(&open)];
+        let params = [&[text(&id), texts(&said)][..], &what[..]].concat();
         let _permit = self.permits.acquire_for_audit(&row).await?;
         // Running twice only writes one more audit row.
         let row = one(self.counted(self.store.repeatable(&sql, &params)).await?)?;
@@ -209,6 +223,11 @@ impl PostgresLedger {
         self.has_events(&row, &record.owner)?;
         Ok(CancelOutcome::Ended(record))
     }
+}
+
+fn link_json(follows: &Follows) -> Result<String, LedgerError> {
+    serde_json::to_string(follows)
+        .map_err(|error| LedgerError::Unavailable(format!("the task to follow cannot be written as JSON: {error}")))
 }
 
 pub(super) fn one(mut rows: Vec<Row>) -> Result<Row, Fault> {

@@ -4,14 +4,18 @@
 //! may have the same file open, each as its own node: SQLite's lock orders their writes, but each feed hears only of
 //! its own program's commits.
 
+mod documents;
 mod fault;
 mod job;
+mod operators;
 mod ops;
 mod questions;
+mod queues;
 mod readers;
 mod reads;
 mod rows;
 mod schema;
+mod secrets;
 #[cfg(test)]
 mod tests;
 mod wal;
@@ -32,10 +36,11 @@ use super::contract::{
 };
 use super::retention::Cutoffs;
 use super::{
-    Attempt, AuditFilter, AuditRow, CallCancel, CallRecord, CancelOutcome, ChainEnds, ClaimRequest, ClaimedTask, Clock,
-    DurableName, DurableProgram, Event, Feed, Incarnation, LedgerError, LedgerMeters, MessageSource, NewAudit, NewCall,
-    NewStep, NewTask, Orphan, Owner, Page, PageLimit, Progress, Pruned, Release, RenewalNews, RetentionPolicy,
-    StoredStep, SystemClock, Task, TaskEnd, TaskRecord, Turn, TurnBody,
+    Attempt, AttemptReport, AuditFilter, AuditRow, Backlog, CallCancel, CallRecord, CancelOutcome, ChainEnds,
+    ClaimRequest, ClaimedTask, Clock, DurableName, DurableProgram, Event, Feed, Incarnation, LedgerError, LedgerMeters,
+    MessageSource, NewAudit, NewCall, NewStep, NewTask, Orphan, Owner, Page, PageLimit, Progress, Pruned, Release,
+    RenewalNews, RetentionPolicy, StoredDurable, StoredStep, SystemClock, Task, TaskAttempt, TaskEnd, TaskRecord, Turn,
+    TurnBody,
 };
 use crate::ids::{CallId, TaskId, TurnId};
 
@@ -91,8 +96,8 @@ fn json(turn: &TurnBody) -> Result<TurnJson, LedgerError> {
 }
 
 /// The end with its turn as JSON, and the turn.
-fn end_json(TaskEnd { state, turn, audit }: TaskEnd) -> Result<(EndJson, TurnBody), LedgerError> {
-    Ok((EndJson { state, turn: json(&turn)?, audit }, turn))
+fn end_json(TaskEnd { state, turn, audit, open_effects, notes }: TaskEnd) -> Result<(EndJson, TurnBody), LedgerError> {
+    Ok((EndJson { state, turn: json(&turn)?, audit, open_effects, notes }, turn))
 }
 
 fn step_bytes(step: &NewStep) -> usize {
@@ -239,9 +244,15 @@ impl DurableTasks for SqliteLedger {
         Ok(left.map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or_default())))
     }
 
-    async fn release_task(&self, incarnation: &Incarnation, attempt: Attempt, release: Release) -> LedgerResult<Task> {
+    async fn release_task(
+        &self,
+        incarnation: &Incarnation,
+        attempt: Attempt,
+        release: Release,
+        report: AttemptReport,
+    ) -> LedgerResult<Task> {
         let incarnation = incarnation.clone();
-        self.writer.write(Weight::Durable, move |tx| tx.release_task(&incarnation, attempt, &release)).await
+        self.writer.write(Weight::Durable, move |tx| tx.release_task(&incarnation, attempt, &release, &report)).await
     }
 
     async fn store_step(&self, incarnation: &Incarnation, attempt: Attempt, step: NewStep) -> LedgerResult<()> {
@@ -256,6 +267,14 @@ impl DurableTasks for SqliteLedger {
 
     async fn step_value(&self, task_id: TaskId, ordinal: u16) -> LedgerResult<Option<String>> {
         self.readers.read(move |reading| reads::step_value(reading, task_id, ordinal)).await
+    }
+
+    async fn attempts(&self, task_id: TaskId) -> LedgerResult<Vec<TaskAttempt>> {
+        self.readers.read(move |reading| reads::attempts(reading, task_id)).await
+    }
+
+    async fn find_durable(&self, task_id: TaskId) -> LedgerResult<Option<StoredDurable>> {
+        self.readers.read(move |reading| reads::durable(reading, task_id)).await
     }
 
     async fn register_program(&self, incarnation: &Incarnation, program: DurableProgram) -> LedgerResult<()> {
@@ -276,6 +295,15 @@ impl DurableTasks for SqliteLedger {
     async fn long_stuck(&self, stuck_for: Duration, limit: u32) -> LedgerResult<Vec<TaskRecord>> {
         let before = before(self.clock.now(), stuck_for).as_microsecond();
         self.readers.read(move |reading| reads::long_stuck(reading, before, limit)).await
+    }
+
+    async fn cancelled_tasks(&self, limit: u32) -> LedgerResult<Vec<TaskRecord>> {
+        self.readers.read(move |reading| reads::cancelled_tasks(reading, limit)).await
+    }
+
+    async fn backlog(&self) -> LedgerResult<Backlog> {
+        let now = self.clock.now();
+        self.readers.read(move |reading| reads::backlog(reading, now)).await
     }
 }
 

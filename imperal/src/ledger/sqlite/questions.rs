@@ -4,7 +4,9 @@ use super::job::Weight;
 use super::{SqliteLedger, reads};
 use crate::ids::{QuestionId, TaskId};
 use crate::ledger::contract::{LedgerResult, Questions};
-use crate::ledger::{AnswerOutcome, Attempt, CloseQuestion, Incarnation, NewAnswer, NewQuestion, Owner, Question};
+use crate::ledger::{
+    AnswerOutcome, Attempt, CloseQuestion, Incarnation, NewAnswer, NewQuestion, Owner, Page, PageLimit, Question,
+};
 
 impl Questions for SqliteLedger {
     async fn ask_question(
@@ -39,6 +41,10 @@ impl Questions for SqliteLedger {
 
     async fn questions(&self, task_id: TaskId) -> LedgerResult<Vec<Question>> {
         self.readers.read(move |reading| reads::questions(reading, task_id)).await
+    }
+
+    async fn questions_after(&self, task_id: TaskId, after: u16, limit: PageLimit) -> LedgerResult<Page<Question>> {
+        self.readers.read(move |reading| reads::questions_after(reading, task_id, after, limit)).await
     }
 
     async fn find_question(&self, question_id: QuestionId) -> LedgerResult<Option<(Owner, Question)>> {

@@ -1,17 +1,24 @@
 //! The reads of the contract. Each is one statement and so sees one state of the file.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
 use rusqlite::types::ValueRef;
 use rusqlite::{Params, Row, params};
 
 use super::fault::Fault;
-use super::ops::{LEFT_CALLS, LEFT_TASKS, LONG_STUCK_TASKS, QUESTION, TASK, TASK_BY_NUMBER};
+use super::ops::{
+    BACKLOG, CANCELLED_TASKS, LEFT_CALLS, LEFT_TASKS, LONG_STUCK_TASKS, QUESTION, TASK, TASK_BY_NUMBER, unpaused,
+};
 use super::readers::Reading;
-use super::rows::{all, get_number, number, one, open_states, page, select_question, select_task};
+use super::rows::{all, get_number, number, one, open_states, page, select_question, select_task, size};
 use crate::ids::{CallId, QuestionId, TaskId, TurnId};
 use crate::ledger::decode::{self, EventKind};
+use crate::ledger::page::PageBuilder;
 use crate::ledger::{
-    AuditFilter, AuditRow, AuditScope, CallRecord, ChainEnds, DurableName, Event, LedgerError, Orphan, Owner, Page,
-    PageLimit, Question, StoredStep, Task, TaskRecord, Turn,
+    AuditFilter, AuditRow, AuditScope, Backlog, CallRecord, ChainEnds, DurableName, Event, LedgerError, Orphan, Owner,
+    Page, PageLimit, Question, StoredDurable, StoredStep, Task, TaskAttempt, TaskRecord, Turn,
 };
 
 /// The id of the owner that `?1` and `?2` name.
@@ -220,6 +227,31 @@ pub(super) fn step_value(reading: &Reading<'_>, task_id: TaskId, ordinal: u16) -
     Ok(one(reading.conn, STEP_VALUE, params, read)?.flatten())
 }
 
+/// The attempts that ended without an outcome, and the latest one if it has another end.
+pub(super) const ATTEMPTS: &str = concat!(
+    "SELECT number, node, program, began_at, ended_at, ended_by, notes FROM attempt WHERE task_no = ",
+    of_task!(),
+    " UNION ALL SELECT t.attempt, t.node, d.program, d.claimed_at, t.finished_at,
+        iif(t.finished_at IS NULL, NULL, 'outcome'), d.notes
+    FROM task t JOIN durable d ON d.task_no = t.task_no WHERE d.claimed_at IS NOT NULL AND t.task_no = ",
+    of_task!()
+);
+
+pub(super) fn attempts(reading: &Reading<'_>, task_id: TaskId) -> Result<Vec<TaskAttempt>, Fault> {
+    let read = |row: &Row<'_>| Ok(decode::attempt(row, task_id, reading.unreadable));
+    let mut attempts = all(reading.conn, ATTEMPTS, params![task_id.to_string(), task_id.row()], read)?;
+    attempts.sort_by_key(|attempt| attempt.number);
+    Ok(attempts)
+}
+
+pub(super) const DURABLE: &str =
+    concat!("SELECT task_name, input, program, root_task FROM durable WHERE task_no = ", of_task!());
+
+pub(super) fn durable(reading: &Reading<'_>, task_id: TaskId) -> Result<Option<StoredDurable>, Fault> {
+    let read = |row: &Row<'_>| Ok(decode::durable(row, task_id, reading.unreadable));
+    one(reading.conn, DURABLE, params![task_id.to_string(), task_id.row()], read)
+}
+
 /// The latest questions of a task, latest first.
 pub(super) const QUESTIONS: &str =
     select_question!(concat!("WHERE q.task_no = ", of_task!(), " ORDER BY q.question_no DESC LIMIT ?3"));
@@ -237,6 +269,37 @@ pub(super) fn questions(reading: &Reading<'_>, task_id: TaskId) -> Result<Vec<Qu
     Ok(questions)
 }
 
+/// The numbers of a task's questions after an ordinal, in no order.
+pub(super) const QUESTION_NUMBERS: &str = concat!(
+    "SELECT ordinal, question_no FROM question INDEXED BY question_of WHERE task_no = ",
+    of_task!(),
+    " AND ordinal > ?3"
+);
+
+pub(super) const QUESTION_BY_NUMBER: &str = select_question!("NULL", "WHERE q.question_no = ?1");
+
+pub(super) fn questions_after(
+    reading: &Reading<'_>,
+    task_id: TaskId,
+    after: u16,
+    limit: PageLimit,
+) -> Result<Page<Question>, Fault> {
+    let place = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
+    let mut places = all(reading.conn, QUESTION_NUMBERS, params![task_id.to_string(), task_id.row(), after], place)?;
+    places.sort_unstable();
+    let mut page = PageBuilder::new(limit);
+    for (_, question_no) in places {
+        reading.go_on()?;
+        let read = |row: &Row<'_>| Ok((size(row)?, decode::question(row, reading.unreadable)));
+        let Some((bytes, question)) = one(reading.conn, QUESTION_BY_NUMBER, [question_no], read)? else { continue };
+        if !page.accepts(bytes) {
+            return Ok(page.end(true));
+        }
+        page.push(question);
+    }
+    Ok(page.end(false))
+}
+
 pub(super) fn question(reading: &Reading<'_>, question_id: QuestionId) -> Result<Option<(Owner, Question)>, Fault> {
     one(reading.conn, QUESTION, [question_id.to_string()], |row| {
         Ok((decode::owner(row, reading.unreadable), decode::question(row, reading.unreadable)))
@@ -245,12 +308,22 @@ pub(super) fn question(reading: &Reading<'_>, question_id: QuestionId) -> Result
 
 /// The first ready time of a name.
 pub(super) const FIRST_READY: &str = "SELECT ready_at FROM durable INDEXED BY durable_ready
-    WHERE app_id = ?1 AND task_name = ?2 AND ready_at IS NOT NULL ORDER BY ready_at LIMIT 1";
+    WHERE app_id = ?1 AND task_name = ?2 AND ready_at IS NOT NULL AND queue IS NULL ORDER BY ready_at LIMIT 1";
+
+/// The first task of each queue of an extension is one look into the index.
+pub(super) const FIRST_QUEUED: &str = "SELECT min((SELECT d.ready_at FROM durable d INDEXED BY durable_queued_at
+        WHERE d.app_id = q.app_id AND d.queue = q.queue AND d.ready_at IS NOT NULL ORDER BY d.ready_at LIMIT 1))
+    FROM queue q WHERE q.app_id = ?1";
 
 pub(super) fn first_ready_at(reading: &Reading<'_>, names: &[DurableName]) -> Result<Option<i64>, Fault> {
     let mut first = None;
-    for DurableName { app_id, task_name } in names {
+    for DurableName { app_id, task_name } in unpaused(reading.conn, names)? {
         let found: Option<i64> = one(reading.conn, FIRST_READY, [app_id, task_name], |row| Ok(row.get(0)?))?;
+        first = first.into_iter().chain(found).min();
+    }
+    let apps: BTreeSet<&str> = names.iter().map(|name| &*name.app_id).collect();
+    for app_id in apps {
+        let found: Option<i64> = one(reading.conn, FIRST_QUEUED, [app_id], |row| Ok(row.get(0)?))?.flatten();
         first = first.into_iter().chain(found).min();
     }
     Ok(first)
@@ -258,6 +331,18 @@ pub(super) fn first_ready_at(reading: &Reading<'_>, names: &[DurableName]) -> Re
 
 pub(super) fn long_stuck(reading: &Reading<'_>, before: i64, limit: u32) -> Result<Vec<TaskRecord>, Fault> {
     all(reading.conn, LONG_STUCK_TASKS, params![before, limit], |row| Ok(decode::record(row, reading.unreadable)))
+}
+
+pub(super) fn cancelled_tasks(reading: &Reading<'_>, limit: u32) -> Result<Vec<TaskRecord>, Fault> {
+    all(reading.conn, CANCELLED_TASKS, [limit], |row| Ok(decode::record(row, reading.unreadable)))
+}
+
+pub(super) fn backlog(reading: &Reading<'_>, now: Timestamp) -> Result<Backlog, Fault> {
+    let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, i64>(2)?));
+    let (stuck, first, unknown) = one(reading.conn, BACKLOG, [Backlog::MOST_STUCK], read)?.unwrap_or_default();
+    let age = first.and_then(|at| u64::try_from(now.as_microsecond().saturating_sub(at)).ok());
+    let backlog = Backlog::new(u64::try_from(stuck).unwrap_or_default(), age.map(Duration::from_micros));
+    Ok(backlog.unknown_effects(u64::try_from(unknown).unwrap_or_default()))
 }
 
 /// A list of tasks, without their results.

@@ -34,8 +34,13 @@ macro_rules! select_task {
         concat!(
             "SELECT t.task_no, t.task_id, t.call_id, t.app_id, t.function, t.name, t.key, t.state, t.long_running, ",
             "t.percent, t.message, t.created_at, t.deadline_at, t.cancel_requested_at, t.finished_at, ",
-            "t.durable, t.attempt, t.waits_for, t.steps, t.interrupted_at, t.open_questions, ",
+            "t.durable, t.attempt, t.steps, t.interrupted_at, t.open_questions, t.open_effects, t.queue, t.follows, ",
             // A background task costs no look at the other table.
+            // A queued task of a paused name waits for that.
+            "CASE WHEN t.state = 'queued' AND t.durable AND EXISTS (",
+            "SELECT 1 FROM durable d CROSS JOIN paused p ON p.app_id = d.app_id AND p.task_name = d.task_name ",
+            "WHERE d.task_no = t.task_no) ",
+            "THEN 'paused' ELSE t.waits_for END AS waits_for, ",
             "CASE WHEN t.durable THEN (SELECT d.ready_at FROM durable d WHERE d.task_no = t.task_no) END AS ready_at, ",
             $outcome,
             " AS outcome, t.node, t.incarnation, w.tenant_id, w.user_id ",
@@ -51,8 +56,13 @@ pub(super) use select_task;
 /// of a missing task or owner is not found. A damaged ordinal names no step of another task.
 macro_rules! select_question {
     ($rest:expr) => {
+        select_question!("q.schema", $rest)
+    };
+    ($schema:literal, $rest:expr) => {
         concat!(
-            "SELECT q.question_no, q.question_id, q.task_no, t.task_id, q.ordinal, s.name, q.text, q.schema, ",
+            "SELECT q.question_no, q.question_id, q.task_no, t.task_id, q.ordinal, s.name, q.text, ",
+            $schema,
+            " AS schema, ",
             "q.fallback, q.state, q.asked_at, q.until, q.answered_by, q.answered_at, s.value, w.tenant_id, w.user_id ",
             "FROM question q CROSS JOIN task t ON t.task_no = q.task_no CROSS JOIN owner w ON w.owner_id = t.owner_id ",
             "LEFT JOIN step s ON s.step_id = (q.task_no << 16) + q.ordinal AND q.ordinal BETWEEN 1 AND 65535 ",
@@ -104,7 +114,7 @@ pub(super) fn page<T>(
 }
 
 /// Bytes of a row's texts.
-fn size(row: &Row<'_>) -> Result<u64, Fault> {
+pub(super) fn size(row: &Row<'_>) -> Result<u64, Fault> {
     let mut bytes = 0;
     for column in 0..row.as_ref().column_count() {
         if let ValueRef::Text(text) | ValueRef::Blob(text) = row.get_ref(column)? {

@@ -114,7 +114,13 @@ CREATE TABLE task (
     -- Since when a durable task has been queued without an event; NULL once an event has said so.
     untold_since INTEGER,
     -- How many of its questions are open, for lists.
-    open_questions INTEGER NOT NULL DEFAULT 0
+    open_questions INTEGER NOT NULL DEFAULT 0,
+    -- How many of its effects may have happened without a row that says so, for lists.
+    open_effects INTEGER NOT NULL DEFAULT 0,
+    -- The queue of a durable task, if it has one. The task holds a slot of it while it is running.
+    queue TEXT,
+    -- JSON: the ended task that it goes on from or runs again.
+    follows TEXT
 ) STRICT;
 
 CREATE INDEX task_of ON task (owner_id);
@@ -125,8 +131,15 @@ CREATE INDEX task_unheld ON task (owner_id) WHERE state IN ('queued', 'stuck');
 CREATE UNIQUE INDEX task_key ON task (owner_id, app_id, key)
     WHERE state IN ('running', 'queued', 'waiting', 'stuck') AND key IS NOT NULL;
 CREATE INDEX task_held ON task (node, incarnation) WHERE state = 'running';
+-- The slots of queues that are taken.
+CREATE INDEX task_slot ON task (app_id, queue, owner_id) WHERE state = 'running' AND abandoned = 0 AND queue IS NOT NULL;
 -- Few tasks at any time.
 CREATE INDEX task_untold ON task (untold_since) WHERE untold_since IS NOT NULL;
+CREATE INDEX task_cancelled ON task (cancel_requested_at)
+    WHERE cancel_requested_at IS NOT NULL AND state IN ('queued', 'waiting', 'stuck');
+-- Tasks with unknown effects: few.
+CREATE INDEX task_unknown ON task (open_effects)
+    WHERE open_effects > 0 AND state IN ('queued', 'waiting', 'stuck');
 CREATE INDEX task_left ON task (task_no) WHERE state = 'running' AND abandoned = 1;
 -- Empty unless the file was damaged. A start looks for damaged states here.
 CREATE INDEX task_damaged ON task (task_no) WHERE state NOT IN
@@ -143,8 +156,10 @@ CREATE TABLE durable (
     -- The longest running time of all attempts, and that of the ended ones, in microseconds.
     cap INTEGER NOT NULL,
     ran INTEGER NOT NULL DEFAULT 0,
-    -- When the current attempt began.
+    -- When the current attempt began, or the one that the task ended in; NULL while no process holds the task.
     claimed_at INTEGER,
+    -- The version of the program that started or took it last, for people.
+    program TEXT NOT NULL DEFAULT '',
     -- Attempts in a row that ended by a crash, and attempts in a row, without progress.
     crashes INTEGER NOT NULL DEFAULT 0,
     fruitless INTEGER NOT NULL DEFAULT 0,
@@ -158,16 +173,67 @@ CREATE TABLE durable (
     stuck_since INTEGER,
     -- From when on retention may remove the values of its steps, if they are still kept.
     values_until INTEGER,
+    -- The task's queue and owner, again, for the indexes.
+    queue TEXT,
+    owner_id INTEGER NOT NULL,
     input TEXT NOT NULL,
-    user TEXT NOT NULL
+    user TEXT NOT NULL,
+    -- JSON, for people: what the holder said of the attempt in which the task ended.
+    notes TEXT
 ) STRICT;
 
-CREATE INDEX durable_ready ON durable (app_id, task_name, ready_at) WHERE ready_at IS NOT NULL;
+CREATE INDEX durable_ready ON durable (app_id, task_name, ready_at) WHERE ready_at IS NOT NULL AND queue IS NULL;
+-- The same for tasks of queues: by owner for turns, and by time for the next look.
+CREATE INDEX durable_queued ON durable (app_id, queue, owner_id, ready_at)
+    WHERE ready_at IS NOT NULL AND queue IS NOT NULL;
+CREATE INDEX durable_queued_at ON durable (app_id, queue, ready_at) WHERE ready_at IS NOT NULL AND queue IS NOT NULL;
 -- What mark_stuck looks at: by name, so that the tasks of known names cost it nothing.
 CREATE INDEX durable_untaken ON durable (app_id, task_name, refused_by, ready_at)
     WHERE ready_at IS NOT NULL AND stuck_since IS NULL;
 CREATE INDEX durable_stuck ON durable (stuck_since) WHERE stuck_since IS NOT NULL;
 CREATE INDEX durable_values ON durable (values_until) WHERE values_until IS NOT NULL;
+
+-- Attempts of durable tasks that ended without an outcome, for people. They go with their tasks.
+CREATE TABLE attempt (
+    task_no INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    node TEXT NOT NULL,
+    program TEXT NOT NULL,
+    began_at INTEGER NOT NULL,
+    -- When its process was last known to be alive, if that was cut off.
+    ended_at INTEGER NOT NULL,
+    ended_by TEXT NOT NULL,
+    -- JSON, for people: what its holder said of it.
+    notes TEXT,
+    PRIMARY KEY (task_no, number)
+) STRICT, WITHOUT ROWID;
+
+-- The queues that have had a task, with the number of their latest turn.
+CREATE TABLE queue (
+    app_id TEXT NOT NULL,
+    queue TEXT NOT NULL,
+    served INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (app_id, queue)
+) STRICT, WITHOUT ROWID;
+
+-- The turn in which a queue served an owner last, or the one before the latest when its first task came.
+CREATE TABLE queue_owner (
+    app_id TEXT NOT NULL,
+    queue TEXT NOT NULL,
+    owner_id INTEGER NOT NULL,
+    served INTEGER NOT NULL,
+    PRIMARY KEY (app_id, queue, owner_id)
+) STRICT, WITHOUT ROWID;
+
+-- Durable tasks that no claim takes up until an operator resumes them.
+CREATE TABLE paused (
+    app_id TEXT NOT NULL,
+    task_name TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    -- As the audit trail names it.
+    paused_by TEXT NOT NULL,
+    PRIMARY KEY (app_id, task_name)
+) STRICT, WITHOUT ROWID;
 
 -- A task's steps are next to each other and in order: step_id is task_no * 65536 + ordinal.
 CREATE TABLE step (
@@ -183,6 +249,9 @@ CREATE TABLE step (
     -- The last column, so that the others are read without it. NULL once it is no longer kept.
     value TEXT
 ) STRICT;
+
+-- The rows of effects: few. An end counts those of its task that are open.
+CREATE INDEX step_effect ON step (step_id) WHERE kind IN ('intent', 'effect', 'not_done');
 
 -- Questions of durable tasks. The name and the answer are in the question's step.
 CREATE TABLE question (
@@ -247,8 +316,87 @@ WHEN NEW.audit_pruned_to <= OLD.audit_pruned_to OR NEW.audit_anchor IS NOT
     (SELECT hash FROM audit WHERE audit_id = NEW.audit_pruned_to AND owner_id = NEW.owner_id)
 BEGIN SELECT RAISE(ABORT, 'the audit trail''s anchor is the hash of a row of its owner'); END;
 
+-- What an owner's documents of an extension take.
+CREATE TABLE shelf (
+    shelf_no INTEGER PRIMARY KEY,
+    owner_id INTEGER NOT NULL REFERENCES owner,
+    app_id TEXT NOT NULL,
+    documents INTEGER NOT NULL DEFAULT 0,
+    -- Of ids and bodies.
+    bytes INTEGER NOT NULL DEFAULT 0,
+    -- The latest version that a document got.
+    version INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (owner_id, app_id)
+) STRICT;
+
+CREATE TABLE collection (
+    collection_no INTEGER PRIMARY KEY,
+    shelf_no INTEGER NOT NULL REFERENCES shelf,
+    name TEXT NOT NULL,
+    UNIQUE (shelf_no, name)
+) STRICT;
+
+CREATE TABLE document (
+    document_no INTEGER PRIMARY KEY,
+    collection_no INTEGER NOT NULL REFERENCES collection,
+    id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    -- The version of the type that wrote it.
+    shape INTEGER NOT NULL,
+    -- The indexes under which it is keyed, and since when.
+    index_set INTEGER NOT NULL,
+    keyed_at INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    -- The request that wrote it.
+    request INTEGER NOT NULL,
+    -- Of the id and the body.
+    bytes INTEGER NOT NULL,
+    -- JSON. The last column, so that the others are read without it.
+    body TEXT NOT NULL,
+    UNIQUE (collection_no, id)
+) STRICT;
+
+-- Finds the documents that are keyed under other indexes.
+CREATE INDEX document_set ON document (collection_no, index_set, id, expires_at);
+CREATE INDEX document_expiring ON document (expires_at) WHERE expires_at IS NOT NULL;
+
+-- The keys of documents in their indexes. A key ends with the document's id, so it is unique.
+CREATE TABLE document_key (
+    collection_no INTEGER NOT NULL,
+    index_no INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    document_no INTEGER NOT NULL,
+    PRIMARY KEY (collection_no, index_no, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX document_key_of ON document_key (document_no);
+
 -- One row: when a program last checked that it can write.
 CREATE TABLE checked (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     at INTEGER NOT NULL
+) STRICT;
+
+-- Sealed by the platform: nothing here opens them. A secret of an extension has neither tenant nor user.
+CREATE TABLE secret (
+    tenant_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    app_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    key_id TEXT NOT NULL,
+    salt BLOB NOT NULL,
+    nonce BLOB NOT NULL,
+    ciphertext BLOB NOT NULL,
+    set_at INTEGER NOT NULL,
+    set_by TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, user_id, app_id, name)
+) STRICT;
+
+-- Values that all programs agree on, the first one to write winning: check values of keys, the ledger's own id.
+CREATE TABLE fact (
+    name TEXT PRIMARY KEY,
+    value BLOB NOT NULL
 ) STRICT;

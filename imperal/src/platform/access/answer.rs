@@ -4,14 +4,15 @@ use serde_json::Value;
 
 use super::Access;
 use crate::codes;
-use crate::error::Error;
-use crate::function::check_answer;
+use crate::error::{Error, ErrorKind};
+use crate::function::{ANSWER, check_answer};
 use crate::ids::{QuestionId, TaskId};
-use crate::ledger::{AnswerOutcome, AuditOutcome, NewAnswer, Question, QuestionState};
+use crate::ledger::{AnswerOutcome, AuditOutcome, NewAnswer, Question, QuestionState, TaskRecord};
 use crate::platform::ledger_errors::unavailable;
+use crate::platform::questions::ANSWER_LIMIT;
 use crate::result::Result;
 
-/// What became of an answer.
+/// The outcome of an answer.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "a caller that ignores a closed question must not compile")]
 pub enum Answered {
@@ -37,10 +38,33 @@ impl Access {
     ///
     /// # Errors
     /// As [`Access::task`]; `NOT_FOUND` if the task has no such question or none is open; `VALIDATION_MISSING_FIELD`
-    /// and `VALIDATION_TYPE_ERROR` for an answer that does not fit the question's schema, or if several questions
-    /// are open and none is named.
+    /// and `VALIDATION_TYPE_ERROR` for an answer that does not fit the question's schema or type, or if several
+    /// questions are open and none is named.
     pub async fn answer(&self, task_id: TaskId, question_id: Option<QuestionId>, answer: Value) -> Result<Answered> {
         let record = self.own_task(task_id, "task.answer").await?;
+        let app_id = record.task.app_id.clone();
+        let answered = self.answer_question_of(record, question_id, answer).await;
+        let refused = match &answered {
+            Ok(Answered::Closed(_)) => Some(codes::QUESTION_CLOSED),
+            Err(error) if error.kind() == ErrorKind::User => Some(error.code().clone()),
+            Ok(Answered::Accepted(_)) | Err(_) => None,
+        };
+        // A user sees a refusal in the window where they answer. A service acts unseen.
+        if let Some(code) = refused.filter(|_| self.is_service()) {
+            let mut row = self.audit_row("task.answer", task_id.to_string(), AuditOutcome::Refused);
+            (row.app_id, row.detail) = (Some(app_id), Some(code.as_str().to_owned()));
+            self.platform.audit_refusal(row).await?;
+        }
+        answered
+    }
+
+    async fn answer_question_of(
+        &self,
+        record: TaskRecord,
+        question_id: Option<QuestionId>,
+        answer: Value,
+    ) -> Result<Answered> {
+        let task_id = record.task.task_id;
         let question = match question_id {
             Some(id) => self.question_of(task_id, id).await?,
             None => only_open(self.read(self.ledger().questions(task_id)).await?)?,
@@ -51,14 +75,18 @@ impl Access {
             return Ok(self.closed(question, &answer));
         }
         let answer = check_answer(&question.schema, answer)?;
+        self.platform.node.answer_types.check(&question.schema, &answer)?;
         let json = answer.to_string();
         if json.len() > ANSWER_LIMIT {
             let text = format!("The answer has {} bytes; send at most {ANSWER_LIMIT}.", json.len());
-            return Err(Error::user(codes::VALIDATION_TYPE_ERROR, text));
+            return Err(Error::user(codes::VALIDATION_TYPE_ERROR, text).with_field(ANSWER));
         }
         let mut audit = self.audit_row("task.answer", task_id.to_string(), AuditOutcome::Done);
         audit.app_id = Some(record.task.app_id);
-        audit.detail = Some(question.name);
+        audit.detail = Some(match question.effect() {
+            Some(effect) => format!("whether the effect `{effect}` was done: {}", answer.as_str().unwrap_or_default()),
+            None => question.name,
+        });
         let new = NewAnswer::new(json, &self.actor, audit);
         let answered = self.platform.node.answer(question.question_id, new).await;
         match answered.map_err(|error| unavailable(&error))? {
@@ -73,7 +101,7 @@ impl Access {
         of_task.ok_or_else(|| Error::user(codes::NOT_FOUND, format!("The task has no question {id}.")))
     }
 
-    /// What became of an answer to a question that is no longer open.
+    /// The outcome of an answer to a question that is no longer open.
     fn closed(&self, question: Question, answer: &Value) -> Answered {
         let is_equal = question.state == QuestionState::Answered
             && question.answer.as_ref() == Some(answer)
@@ -81,9 +109,6 @@ impl Access {
         if is_equal { Answered::Accepted(question) } else { Answered::Closed(question) }
     }
 }
-
-/// Largest answer, as JSON, in bytes.
-const ANSWER_LIMIT: usize = 64 << 10;
 
 /// The only open question.
 fn only_open(questions: Vec<Question>) -> Result<Question> {

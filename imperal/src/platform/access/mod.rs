@@ -6,13 +6,21 @@
 
 mod answer;
 mod audit;
+mod documents;
+#[cfg(feature = "platform")]
+mod export;
+mod follow;
+mod kept_rows;
+mod operate;
 mod reads;
+mod secrets;
 mod stop_call;
 
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::durable_digest::BoundEnd;
 use super::ledger_errors::{unavailable, unreadable};
 use super::messages::{self, WorkRef};
 use super::{CallPermit, CallReply, Platform};
@@ -20,14 +28,18 @@ use crate::codes;
 use crate::error::Error;
 use crate::failpoint;
 use crate::ids::{RequestKey, TaskId};
-use crate::ledger::{AuditOutcome, CancelOutcome, LedgerError, Owner, Task, TaskRecord};
+use crate::ledger::{AuditOutcome, CancelOutcome, LedgerError, LedgerResult, NewAudit, Owner, Task, TaskRecord};
 use crate::result::Result;
 use crate::user::User;
 
 pub use self::answer::Answered;
+pub use self::documents::{DocumentOperator, OperatorCollection, OperatorDocument, OperatorDocuments};
+pub use self::follow::FollowedUp;
+pub use self::operate::{Operated, OperatedTask, Operator, OperatorPage, OperatorTask, QueueState, TaskFilter};
 #[cfg(feature = "platform")]
 pub(crate) use self::reads::EventsSince;
 pub(super) use self::reads::READS_PER_USER;
+pub use self::secrets::{Rotation, SecretAccess, SecretState, SecretStatus};
 pub use self::stop_call::{CallState, StoppedCall};
 
 /// The platform as one user can use and see it.
@@ -36,9 +48,12 @@ pub struct Access {
     platform: Platform,
     user: User,
     owner: Owner,
-    /// Who acts, as the audit trail names it: the user, or a service for the user.
+    /// The actor in the audit trail: the user, or a service for the user.
     actor: String,
 }
+
+/// The actor of a service, in the audit trail.
+const SERVICE: &str = "service";
 
 impl Platform {
     /// The platform as this user can use and see it.
@@ -50,11 +65,16 @@ impl Platform {
     /// The platform as a service can use it for this user.
     #[cfg(feature = "platform")]
     pub(crate) fn access_of_service(&self, user: User) -> Access {
-        Access { actor: "service".to_owned(), ..self.access(user) }
+        Access { actor: SERVICE.to_owned(), ..self.access(user) }
     }
 }
 
 impl Access {
+    /// Whether a service acts for the user.
+    fn is_service(&self) -> bool {
+        self.actor == SERVICE
+    }
+
     /// The user.
     pub fn user(&self) -> &User {
         &self.user
@@ -109,7 +129,11 @@ impl Access {
     /// # Errors
     /// `PERMISSION_DENIED`, audited, for another user's task; [`Access::not_found`] for an unknown one.
     pub async fn task(&self, task_id: TaskId) -> Result<Task> {
-        Ok(self.own_task(task_id, "task.read").await?.task)
+        let mut tasks = [self.own_task(task_id, "task.read").await?.task];
+        self.add_places(&mut tasks).await?;
+        let [mut task] = tasks;
+        self.add_follower(&mut task).await?;
+        Ok(task)
     }
 
     /// Asks one of the user's tasks to stop, and returns the task as it then is. A second cancel, or one after
@@ -120,15 +144,26 @@ impl Access {
     pub async fn cancel(&self, task_id: TaskId) -> Result<Task> {
         let record = self.own_task(task_id, "task.cancel").await?;
         let audit = self.audit_row("task.cancel", task_id.to_string(), AuditOutcome::Done);
-        let mut end = messages::cancelled_unheld(WorkRef::of_record(&record), &record.task.name);
-        if record.task.state.is_open() && !record.task.state.is_held() {
+        self.cancel_record(record, audit).await.map_err(|error| match error {
+            // Retention has removed it since.
+            LedgerError::NotFound => Self::not_found(task_id),
+            error => unavailable(&error),
+        })
+    }
+
+    /// Asks a task to stop. The caller has checked that the user may.
+    async fn cancel_record(&self, record: TaskRecord, audit: NewAudit) -> LedgerResult<Task> {
+        let task_id = record.task.task_id;
+        let end = messages::cancelled_unheld(WorkRef::of_record(&record), &record.task.name);
+        let end = if record.task.state.is_open() && !record.task.state.is_held() {
             // A task that begins to run meanwhile is not ended by this.
             let _permit = self.read_permit().await;
-            let bound = self.platform.node.bind_steps(task_id, &mut end).await;
-            bound.map_err(|error| unavailable(&error))?;
-        }
-        let answer = self.ledger().request_cancel(task_id, audit, end).await.map_err(|error| unavailable(&error))?;
-        match answer {
+            self.platform.node.bind_end(task_id, end).await?
+        } else {
+            BoundEnd::plain(end)
+        };
+        let write = |end| self.ledger().request_cancel(task_id, audit.clone(), end);
+        match self.platform.node.write_unheld_end(task_id, end, write).await? {
             CancelOutcome::Requested(record) => {
                 failpoint::hit("cancel-noted");
                 self.platform.node.active.cancel_task(task_id);

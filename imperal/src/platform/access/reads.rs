@@ -3,13 +3,18 @@
 //! Each user has at most [`READS_PER_USER`] reads at once. Further reads wait here, where they delay no other
 //! user, and end with their caller.
 
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
 use super::Access;
 use crate::codes;
 use crate::error::Error;
 use crate::ids::{CallId, TaskId};
 use crate::keyed_semaphore::Permit;
-use crate::ledger::{Event, Fut, LedgerError, Owner, Page, PageLimit, StoredStep, Subscription, Task, Turn};
+use crate::ledger::{Event, Fut, LedgerError, Owner, Page, PageLimit, StepKind, StoredStep, Subscription, Task, Turn};
 use crate::platform::ledger_errors::unreadable;
+use crate::platform::timeline::{self, OVERLAP, Parts, Timeline};
 use crate::result::Result;
 
 /// Most rows of one response.
@@ -74,18 +79,24 @@ impl Access {
 
     /// The user's running tasks.
     pub async fn running_tasks(&self) -> Result<Vec<Task>> {
-        self.read(self.ledger().open_tasks(&self.owner)).await
+        let mut tasks = self.read(self.ledger().open_tasks(&self.owner)).await?;
+        self.add_places(&mut tasks).await?;
+        Ok(tasks)
     }
 
     /// The user's tasks in any state, newest first, without their results. [`Access::task`] returns one task
     /// with its result, and its outcome turn has it too.
     pub async fn recent_tasks(&self, limit: u32) -> Result<Vec<Task>> {
-        self.read(self.ledger().recent_tasks(&self.owner, limit.min(PAGE_ROWS))).await
+        let mut tasks = self.read(self.ledger().recent_tasks(&self.owner, limit.min(PAGE_ROWS))).await?;
+        self.add_places(&mut tasks).await?;
+        Ok(tasks)
     }
 
     /// The tasks that one of the user's calls started, oldest first, without their results.
     pub async fn tasks_of_call(&self, call_id: CallId) -> Result<Vec<Task>> {
-        self.read(self.ledger().tasks_of_call(&self.owner, call_id)).await
+        let mut tasks = self.read(self.ledger().tasks_of_call(&self.owner, call_id)).await?;
+        self.add_places(&mut tasks).await?;
+        Ok(tasks)
     }
 
     /// The stored steps of one of the user's durable tasks after an ordinal, in order. A background task has none.
@@ -95,6 +106,40 @@ impl Access {
     pub async fn steps(&self, task_id: TaskId, after: u16, limit: u32) -> Result<Page<StoredStep>> {
         self.own_task(task_id, "task.read").await?;
         self.read(self.ledger().steps(task_id, after, PageLimit::rows(limit.min(PAGE_ROWS)))).await
+    }
+
+    /// A page of the timeline of one of the user's tasks: the stored rows after an ordinal, at most 500, and all
+    /// events between them, in order. Its rows have at most 2 MiB, and its questions another 2 MiB.
+    ///
+    /// # Errors
+    /// As [`Access::task`].
+    pub async fn timeline(&self, task_id: TaskId, after: u16, limit: u32) -> Result<Timeline> {
+        let mut task = self.own_task(task_id, "task.read").await?.task;
+        self.add_follower(&mut task).await?;
+        let from = after.saturating_sub(OVERLAP);
+        let rows = limit.clamp(1, PAGE_ROWS) + u32::from(after - from);
+        let steps = self.read(self.ledger().steps(task_id, from, PageLimit::rows(rows))).await?;
+        let asked = steps.rows.iter().filter(|step| step.kind == StepKind::Question).count();
+        let questions = match u32::try_from(asked) {
+            Ok(0) | Err(_) => Page { rows: Vec::new(), more: false },
+            Ok(asked) => self.read(self.ledger().questions_after(task_id, from, PageLimit::rows(asked))).await?,
+        };
+        let attempts = self.read(self.ledger().attempts(task_id)).await?;
+        Ok(timeline::build(Parts { task, attempts, questions, steps, after, now: Timestamp::now() }))
+    }
+
+    /// Adds the places of tasks that wait in a queue. Lists without such tasks cost nothing.
+    pub(super) async fn add_places(&self, tasks: &mut [Task]) -> Result<()> {
+        let waits = |task: &Task| task.queue.is_some() && task.state.is_open() && !task.state.is_held();
+        if !tasks.iter().any(waits) {
+            return Ok(());
+        }
+        let places = self.read(self.ledger().queue_places(&self.owner)).await?;
+        let places: HashMap<_, _> = places.into_iter().map(|place| (place.task_id, place.before)).collect();
+        for task in tasks {
+            task.before = places.get(&task.task_id).copied();
+        }
+        Ok(())
     }
 
     /// Waits for one of the user's concurrent reads. Cancel safe.

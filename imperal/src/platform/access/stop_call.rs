@@ -1,6 +1,6 @@
 //! Stops one of the user's calls.
 //!
-//! A call that runs on this node is told at once. For a call on another node the ledger stores the request, and that
+//! A call that runs on this node learns of it at once. For a call on another node the ledger stores the request, and that
 //! node's renewal brings it there. The call's supervisor ends it by the cancel ladder, with one reply turn.
 
 use schemars::JsonSchema;

@@ -1,7 +1,7 @@
 //! Responses of a real service in a file.
 //!
-//! Owns the file's format and the redaction. A recorded call runs in its own runtime on its own thread, so
-//! that the test's paused clock stands still during it.
+//! Owns the file's format and the redaction: by names, and of secrets that the extension has read. A recorded call runs
+//! in its own runtime on its own thread, so that the test's paused clock stands still during it.
 
 use std::fmt::Write;
 use std::fs;
@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use super::rule::Kept;
 use super::{Reply, SentRequest};
 use crate::context::{Exchange, HttpError, HttpPool, OutgoingRequest, Response};
+use crate::secrets::screen_process_text;
 
 const RECORD: &str = "IMPERAL_RECORD";
 const REDACTED: &str = "REDACTED";
@@ -70,7 +71,7 @@ impl Body {
             return Self::Json(json);
         }
         match std::str::from_utf8(bytes) {
-            Ok(text) => Self::Text(text.to_owned()),
+            Ok(text) => Self::Text(screen_process_text(text).into_owned()),
             Err(_) => Self::Hex(bytes.iter().fold(String::new(), |mut hex, byte| {
                 let _ = write!(hex, "{byte:02x}");
                 hex
@@ -107,6 +108,7 @@ fn redact_json(value: &mut Value) {
             }
         }
         Value::Array(items) => items.iter_mut().for_each(redact_json),
+        Value::String(text) => *text = screen_process_text(text).into_owned(),
         _ => {}
     }
 }
@@ -124,7 +126,7 @@ fn redacted_url(url: &Url) -> String {
         }
         drop(pairs);
     }
-    shown.to_string()
+    screen_process_text(shown.as_str()).into_owned()
 }
 
 /// The headers of a response to a request for `url`.
@@ -136,7 +138,7 @@ fn redacted_headers(headers: &HeaderMap, url: &Url) -> Map<String, Value> {
             name if is_secret(name) => REDACTED.to_owned(),
             // The request that follows is recorded under the redacted address.
             "location" => url.join(value).map_or_else(|_| value.to_owned(), |to| redacted_url(&to)),
-            _ => value.to_owned(),
+            _ => screen_process_text(value).into_owned(),
         };
         (name.to_string(), value.into())
     })

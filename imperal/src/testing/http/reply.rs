@@ -145,7 +145,7 @@ impl Reply {
                         return Ok(Response::new(status, headers, body));
                     }
                     Kind::Answer { .. } => return Err(HttpError::too_large(limit)),
-                    Kind::NoConnection => return Err(HttpError::connect()),
+                    Kind::NoConnection => return Err(HttpError::unreachable()),
                     Kind::Hang => std::future::pending().await,
                     Kind::Made(make) => make(request),
                 };

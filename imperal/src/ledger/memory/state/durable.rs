@@ -9,21 +9,30 @@ use super::tasks::TaskRow;
 use super::{State, Told};
 use crate::ids::TaskId;
 use crate::ledger::clock::after;
+use crate::ledger::rounds::first_share;
 use crate::ledger::rules::{self, SUSPECT};
 use crate::ledger::{
-    Attempt, ClaimRequest, ClaimedTask, DurableName, EventBody, Fence, Incarnation, LedgerError, NewDurable, NewStep,
-    Park, Question, QuestionState, Release, StoredStep, Task, TaskState, WaitsFor, Work,
+    Attempt, AttemptEnding, AttemptReport, ClaimRequest, ClaimedTask, DurableName, EventBody, Fence, Incarnation,
+    LedgerError, NewDurable, NewStep, Park, Question, QuestionState, Release, StoredStep, Task, TaskAttempt, TaskState,
+    WaitsFor, Work,
 };
+use crate::rows::open_effects;
 
 /// The durable part of a task.
 #[derive(Debug)]
 pub(super) struct DurableRow {
-    new: NewDurable,
+    pub(super) new: NewDurable,
     cap: Duration,
     /// Running time of ended attempts.
     ran: Duration,
-    /// When the current attempt began; `None` while no process holds the task.
-    claimed_at: Option<Timestamp>,
+    /// When the current attempt began, or the one that the task ended in; `None` while no process holds the task.
+    pub(super) claimed_at: Option<Timestamp>,
+    /// The version of the program of the latest attempt.
+    pub(super) program: String,
+    /// Attempts that ended without an outcome.
+    pub(super) attempts: Vec<TaskAttempt>,
+    /// The notes of the attempt in which the task ended.
+    pub(super) notes: Option<String>,
     /// Ends by a crash since the last progress.
     crashes: u32,
     /// Attempts since the last progress.
@@ -37,7 +46,7 @@ pub(super) struct DurableRow {
     pub(super) stuck_since: Option<Timestamp>,
     /// Since when it has been queued without an event.
     pub(super) untold_since: Option<Timestamp>,
-    steps: BTreeMap<u16, StoredStep>,
+    pub(super) steps: BTreeMap<u16, StoredStep>,
     /// In the order in which they were asked.
     pub(super) questions: Vec<Question>,
 }
@@ -46,6 +55,9 @@ impl DurableRow {
     /// `claimed_at` is `None` for a task that waits for a slot.
     pub(super) fn new(new: NewDurable, cap: Duration, claimed_at: Option<Timestamp>) -> Self {
         Self {
+            program: new.program.clone(),
+            attempts: Vec::new(),
+            notes: None,
             new,
             cap,
             ran: Duration::ZERO,
@@ -62,10 +74,16 @@ impl DurableRow {
         }
     }
 
+    /// Adds the rows of the task that it goes on from.
+    pub(super) fn inherits(self, steps: BTreeMap<u16, StoredStep>) -> Self {
+        Self { steps, ..self }
+    }
+
     /// Counts the running time of an attempt that ended at `until`.
-    fn stop(&mut self, until: Timestamp) {
+    fn stop(&mut self, until: Timestamp, waited: Duration) {
         if let Some(from) = self.claimed_at.take() {
-            self.ran += Duration::try_from(until.duration_since(from)).unwrap_or_default();
+            let held = Duration::try_from(until.duration_since(from)).unwrap_or_default();
+            self.ran += held.saturating_sub(waited);
         }
     }
 
@@ -75,6 +93,10 @@ impl DurableRow {
         let removed = kept.map(|step| (step.value, step.bytes) = (None, 0)).count();
         self.questions.iter_mut().for_each(|question| question.answer = None);
         removed
+    }
+
+    pub(super) fn open_effects(&self) -> u32 {
+        open_effects(self.steps.values().map(|step| step.kind))
     }
 
     pub(super) fn has_step(&self, ordinal: u16) -> bool {
@@ -96,9 +118,26 @@ impl DurableRow {
         !park.questions.iter().all(is_open)
     }
 
+    /// Attempts in a row that crashed their processes.
+    pub(super) fn crashes_in_a_row(&self) -> u32 {
+        if self.has_progress { 0 } else { self.crashes }
+    }
+
+    /// Forgets crashes and refusals.
+    pub(super) fn forgive(&mut self) {
+        (self.crashes, self.fruitless) = (0, 0);
+        (self.refused_by, self.refused_since, self.stuck_since, self.untold_since) = (None, None, None, None);
+    }
+
     pub(super) fn name(&self, app_id: &str) -> DurableName {
         DurableName { app_id: app_id.to_owned(), task_name: self.new.task_name.clone() }
     }
+}
+
+/// The tasks that a claim has taken so far, and whether it may take a suspect.
+pub(super) struct Claiming {
+    pub(super) claimed: Vec<ClaimedTask>,
+    pub(super) suspect: bool,
 }
 
 impl State {
@@ -106,7 +145,7 @@ impl State {
     pub(super) fn orphan_tasks(
         &mut self,
         incarnation: &Incarnation,
-        is_crash: bool,
+        ending: AttemptEnding,
         alive_at: Timestamp,
         now: Timestamp,
     ) {
@@ -120,15 +159,17 @@ impl State {
                 task.interrupted_at = Some(rules::interrupted_at(alive_at, [Some(task.created_at)], now));
                 continue;
             };
-            let last =
-                durable.steps.values().filter(|step| step.attempt == task.attempt).map(|step| step.done_at).max();
-            task.interrupted_at = Some(rules::interrupted_at(alive_at, [durable.claimed_at, last], now));
+            let last = durable.steps.values().filter(|step| step.attempt == task.attempt);
+            let last = last.map(StoredStep::stored_at).max();
+            let interrupted_at = rules::interrupted_at(alive_at, [durable.claimed_at, last], now);
+            task.interrupted_at = Some(interrupted_at);
+            durable.end_attempt(task.attempt, &incarnation.node, interrupted_at, ending, None);
             durable.untold_since = Some(now);
-            durable.stop(last.or(durable.claimed_at).unwrap_or(now));
-            if is_crash {
+            durable.stop(last.or(durable.claimed_at).unwrap_or(now), Duration::ZERO);
+            if ending == AttemptEnding::Crashed {
                 durable.crashes = if durable.has_progress { 1 } else { durable.crashes + 1 };
             }
-            let wait = rules::retry_after(if is_crash { durable.crashes } else { 0 });
+            let wait = rules::retry_after(if ending == AttemptEnding::Crashed { durable.crashes } else { 0 });
             task.state = TaskState::Queued;
             task.waits_for = Some(if wait.is_zero() { WaitsFor::Process } else { WaitsFor::Retry });
             (task.ready_at, task.deadline_at) = (Some(after(now, wait)), None);
@@ -142,35 +183,72 @@ impl State {
         now: Timestamp,
     ) -> Result<Vec<ClaimedTask>, LedgerError> {
         self.fence(incarnation)?;
+        let mut claiming = Claiming { claimed: Vec::new(), suspect: request.suspect };
+        let limit = request.limit as usize;
+        let share = first_share(limit);
+        self.claim_from_queues(incarnation, request, &mut claiming, share, now);
+        let has_more = claiming.claimed.len() >= share;
         let mut ready: Vec<(Timestamp, u64, TaskId)> = Vec::new();
-        for row in self.open_rows() {
-            let (Some(durable), task) = (&row.durable, &row.record.task) else { continue };
-            let name = durable.name(&task.app_id);
-            let replied = self.calls.get(&task.call_id).is_none_or(|call| call.reply.is_some());
-            if let Some(at) = task.ready_at.filter(|at| *at <= now)
-                && replied
-                && request.names.contains(&name)
-                && durable.refused_by.as_ref() != Some(&request.program)
-            {
-                ready.push((at, row.order, task.task_id));
+        for row in self.open_rows().filter(|row| row.record.task.queue.is_none()) {
+            if let Some(at) = self.claimable_from(row, incarnation, request, now) {
+                ready.push((at, row.order, row.record.task.task_id));
             }
         }
         ready.sort_unstable();
-        let (mut claimed, mut suspect) = (Vec::new(), request.suspect);
         for (.., task_id) in ready {
-            if claimed.len() >= request.limit as usize {
+            if claiming.claimed.len() >= limit {
                 break;
             }
-            let Some(row) = self.tasks.get(&task_id) else { continue };
-            let crashes = |durable: &DurableRow| durable.crashes >= SUSPECT && !durable.has_progress;
-            let is_suspect = row.durable.as_ref().is_some_and(crashes);
-            if (is_suspect && !suspect) || self.running_of(&row.record.owner) >= request.max_running {
-                continue;
-            }
-            suspect &= !is_suspect;
-            claimed.extend(self.claim(incarnation, task_id, now));
+            self.try_claim(incarnation, request, &mut claiming, task_id, now);
         }
-        Ok(claimed)
+        if has_more {
+            self.claim_from_queues(incarnation, request, &mut claiming, limit, now);
+        }
+        Ok(claiming.claimed)
+    }
+
+    /// Since when the task is ready, if the request may take it as far as the task itself goes.
+    pub(super) fn claimable_from(
+        &self,
+        row: &TaskRow,
+        incarnation: &Incarnation,
+        request: &ClaimRequest,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let (durable, task) = (row.durable.as_ref()?, &row.record.task);
+        if request.only_own && row.record.incarnation != *incarnation {
+            return None;
+        }
+        let ready_at = task.ready_at.filter(|at| *at <= now)?;
+        let is_named = |name: &&DurableName| name.app_id == task.app_id && name.task_name == durable.new.task_name;
+        let name = request.names.iter().find(is_named)?;
+        if self.is_paused(name) {
+            return None;
+        }
+        let replied = self.calls.get(&task.call_id).is_none_or(|call| call.reply.is_some());
+        (replied && durable.refused_by.as_ref() != Some(&request.program)).then_some(ready_at)
+    }
+
+    /// Takes up a task that is ready, unless the limits of suspects or of its owner forbid it. Returns whether it did.
+    pub(super) fn try_claim(
+        &mut self,
+        incarnation: &Incarnation,
+        request: &ClaimRequest,
+        claiming: &mut Claiming,
+        task_id: TaskId,
+        now: Timestamp,
+    ) -> bool {
+        let Some(row) = self.tasks.get(&task_id) else { return false };
+        let crashes = |durable: &DurableRow| durable.crashes >= SUSPECT && !durable.has_progress;
+        let is_suspect = row.durable.as_ref().is_some_and(crashes);
+        if (is_suspect && !claiming.suspect) || self.running_of(&row.record.owner) >= request.max_running {
+            return false;
+        }
+        let claimed = self.claim(incarnation, task_id, &request.program, now);
+        claiming.suspect &= !is_suspect || claimed.is_none();
+        let is_claimed = claimed.is_some();
+        claiming.claimed.extend(claimed);
+        is_claimed
     }
 
     pub(in crate::ledger::memory) fn next_ready_in(&self, names: &[DurableName], now: Timestamp) -> Option<Duration> {
@@ -178,14 +256,22 @@ impl State {
         let of_names = waiting.filter(|row| {
             let TaskRow { record, durable, .. } = row;
             durable.as_ref().is_some_and(|durable| {
-                names.iter().any(|name| name.app_id == record.task.app_id && name.task_name == durable.new.task_name)
+                let is_named =
+                    |name: &DurableName| name.app_id == record.task.app_id && name.task_name == durable.new.task_name;
+                names.iter().any(|name| is_named(name) && !self.is_paused(name))
             })
         });
         let first = of_names.filter_map(|row| row.record.task.ready_at).min();
         first.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default())
     }
 
-    fn claim(&mut self, incarnation: &Incarnation, task_id: TaskId, now: Timestamp) -> Option<ClaimedTask> {
+    fn claim(
+        &mut self,
+        incarnation: &Incarnation,
+        task_id: TaskId,
+        program: &str,
+        now: Timestamp,
+    ) -> Option<ClaimedTask> {
         let TaskRow { record, durable: Some(durable), .. } = self.tasks.get_mut(&task_id)? else { return None };
         if durable.has_progress {
             (durable.fruitless, durable.crashes) = (0, 0);
@@ -193,10 +279,12 @@ impl State {
         let (fruitless, crashes) = (durable.fruitless, durable.crashes);
         durable.fruitless += 1;
         (durable.has_progress, durable.claimed_at) = (false, Some(now));
+        program.clone_into(&mut durable.program);
         (durable.stuck_since, durable.untold_since) = (None, None);
         record.incarnation = incarnation.clone();
         let task = &mut record.task;
-        (task.state, task.waits_for, task.ready_at) = (TaskState::Running, None, None);
+        let ready_at = task.ready_at.take();
+        (task.state, task.waits_for) = (TaskState::Running, None);
         task.interrupted_at = None;
         task.attempt += 1;
         task.deadline_at = Some(after(now, rules::cap_left(durable.cap, durable.ran)));
@@ -210,6 +298,7 @@ impl State {
             crashes,
             fruitless,
             claimed_at: now,
+            ready_at,
         };
         self.push(&claimed.record.owner, EventBody::Task(claimed.record.task.clone()));
         Some(claimed)
@@ -220,19 +309,21 @@ impl State {
         incarnation: &Incarnation,
         attempt: Attempt,
         release: Release,
+        report: AttemptReport,
         now: Timestamp,
     ) -> Told<Task> {
         self.fence(incarnation)?;
         let row = self.tasks.get(&attempt.task_id).ok_or(LedgerError::NotFound)?;
         let facts = self.task_facts(row);
         if facts.is_released(incarnation, attempt.number) {
-            return Ok((row.record.owner.clone(), row.record.task.clone()));
+            return Ok((row.record.owner.clone(), self.shown(row.record.task.clone())));
         }
         facts.check_write(incarnation, attempt.number)?;
         let Some(TaskRow { record, durable: Some(durable), .. }) = self.tasks.get_mut(&attempt.task_id) else {
             return Err(LedgerError::NotHolder);
         };
-        durable.stop(now);
+        durable.end_attempt(attempt.number, &incarnation.node, now, release.ending(), report.notes);
+        durable.stop(now, report.unused);
         let task = &mut record.task;
         let refused_again = matches!(release, Release::Refused { .. }) && durable.refused_since.is_some();
         let wait = if refused_again { rules::REFUSED_AGAIN } else { Duration::ZERO };
@@ -258,7 +349,7 @@ impl State {
         }
         let (owner, task) = (record.owner.clone(), record.task.clone());
         self.push(&owner, EventBody::Task(task.clone()));
-        Ok((owner, task))
+        Ok((owner, self.shown(task)))
     }
 
     pub(in crate::ledger::memory) fn store_step(
@@ -298,6 +389,9 @@ impl State {
         durable
             .steps
             .insert(ordinal, StoredStep { ordinal, name, kind, attempt, began_at, done_at: now, bytes, value, log });
+        if kind.is_of_effect() {
+            row.record.task.open_effects = durable.open_effects();
+        }
         Ok(())
     }
 

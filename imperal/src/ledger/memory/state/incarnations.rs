@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::State;
 use crate::ledger::clock::{after, before};
-use crate::ledger::{DurableProgram, Incarnation, LedgerError, Orphan, RenewalNews};
+use crate::ledger::{AttemptEnding, DurableProgram, Incarnation, LedgerError, Orphan, RenewalNews};
 
 /// A node's latest incarnation.
 #[derive(Debug)]
@@ -28,6 +28,11 @@ impl NodeState {
     fn alive_at(&self, until: Timestamp, now: Timestamp) -> Timestamp {
         before(until, self.lease).min(now)
     }
+
+    /// How attempts end with an incarnation that did not leave.
+    fn ending(&self) -> AttemptEnding {
+        if self.draining { AttemptEnding::Drained } else { AttemptEnding::Crashed }
+    }
 }
 
 impl State {
@@ -46,9 +51,9 @@ impl State {
         let earlier = self
             .incarnations
             .get(&node)
-            .map(|state| (state.number, !state.draining, state.lease_until.map(|until| state.alive_at(until, now))));
-        if let Some((number, is_crash, Some(alive_at))) = earlier {
-            self.orphan_tasks(&Incarnation { node: node.clone(), number }, is_crash, alive_at, now);
+            .map(|state| (state.number, state.ending(), state.lease_until.map(|until| state.alive_at(until, now))));
+        if let Some((number, ending, Some(alive_at))) = earlier {
+            self.orphan_tasks(&Incarnation { node: node.clone(), number }, ending, alive_at, now);
         }
         let number = earlier.map_or(0, |(number, ..)| number) + 1;
         let lease_until = Some(after(now, lease));
@@ -90,7 +95,7 @@ impl State {
         if !self.is_current(incarnation) {
             return;
         }
-        self.orphan_tasks(incarnation, false, now, now);
+        self.orphan_tasks(incarnation, AttemptEnding::Left, now, now);
         if let Some(state) = self.incarnations.get_mut(&incarnation.node) {
             state.lease_until = None;
         }
@@ -113,11 +118,11 @@ impl State {
             {
                 state.lease_until = None;
                 let incarnation = Incarnation { node: node.clone(), number: state.number };
-                ended.push((incarnation, !state.draining, state.alive_at(until, now)));
+                ended.push((incarnation, state.ending(), state.alive_at(until, now)));
             }
         }
-        for (incarnation, is_crash, alive_at) in &ended {
-            self.orphan_tasks(incarnation, *is_crash, *alive_at, now);
+        for (incarnation, ending, alive_at) in &ended {
+            self.orphan_tasks(incarnation, *ending, *alive_at, now);
         }
         Ok(ended.len() as u64)
     }

@@ -29,6 +29,10 @@ impl State {
 
     pub(super) fn push(&mut self, owner: &Owner, body: EventBody) {
         self.note_owner(owner);
+        let body = match body {
+            EventBody::Task(task) => EventBody::Task(self.shown(task)),
+            turn @ EventBody::Turn(_) => turn,
+        };
         let journal = self.events.entry(owner.clone()).or_default();
         journal.head += 1;
         journal.kept.push(Event { seq: journal.head, body });

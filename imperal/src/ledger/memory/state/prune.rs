@@ -18,6 +18,10 @@ impl State {
         let cuts = Cutoffs::at(now, keep);
         let limit = u64::from(limit.max(1));
         let (mut pruned, mut place) = (Pruned::default(), from);
+        pruned.documents = self.forget_documents(limit, now);
+        if pruned.rows() >= limit {
+            return Pruned { next: Some(from), ..pruned };
+        }
         while let Some(owner) = usize::try_from(place).ok().and_then(|place| self.owners.get(place).cloned()) {
             let left = limit - pruned.rows();
             pruned = pruned.plus(self.prune_owner(&owner, &cuts, left));
@@ -47,7 +51,8 @@ impl State {
             journal.kept.retain(|event| event.seq > floor || matches!(event.body, EventBody::Turn(_)));
             pruned.events = (before - journal.kept.len()) as u64;
             let gone = journal.kept.iter().take_while(|event| match &event.body {
-                EventBody::Turn(turn) => turn.seq <= floor && is_old(turn.at, cuts.turns),
+                // A task that began after its call was replied may need a call behind the floor.
+                EventBody::Turn(turn) => turn.seq <= floor && turn.seq < first_needed && is_old(turn.at, cuts.turns),
                 EventBody::Task(_) => false,
             });
             let gone = gone.take(most).count();

@@ -10,8 +10,8 @@ use crate::error::RunningTask;
 use crate::ids::{CallId, TaskId};
 use crate::ledger::rules::{self, Hold, TaskFacts};
 use crate::ledger::{
-    Attempt, CancelOutcome, EventBody, Incarnation, LedgerError, NewAudit, NewTask, Owner, Progress, Task, TaskEnd,
-    TaskRecord, Turn, Work,
+    Attempt, CancelOutcome, DurableName, EventBody, Incarnation, LedgerError, NewAudit, NewTask, Owner, Progress, Task,
+    TaskEnd, TaskRecord, Turn, Work,
 };
 
 #[derive(Debug)]
@@ -53,12 +53,12 @@ impl Open {
     }
 }
 
-/// The task without its result, for lists.
-fn listed(row: &TaskRow) -> Task {
-    Task { result: None, ..row.record.task.clone() }
-}
-
 impl State {
+    /// The task without its result, for lists.
+    fn listed(&self, row: &TaskRow) -> Task {
+        Task { result: None, ..self.shown(row.record.task.clone()) }
+    }
+
     pub(super) fn task_facts<'a>(&self, row: &'a TaskRow) -> TaskFacts<'a, &'a Owner> {
         let TaskRecord { owner, incarnation, task } = &row.record;
         let hold = if !task.state.is_open() {
@@ -91,6 +91,9 @@ impl State {
                 self.task_facts(task).check_owned_write(incarnation, number, Some(&&new.owner))?;
             }
         }
+        if let Some(follows) = new.follows() {
+            self.followed(&new.owner, follows)?;
+        }
         if self.tasks.contains_key(&new.task_id) {
             return Err(LedgerError::IdExists);
         }
@@ -105,17 +108,35 @@ impl State {
         if new.durable.is_none() {
             has_slot.clone()?;
         }
-        let owner = new.owner.clone();
-        let durable =
-            new.durable.clone().map(|durable| DurableRow::new(durable, new.cap, has_slot.is_ok().then_some(now)));
-        let task = new.into_task(now, deadline_at, has_slot.is_ok());
+        let is_paused = new
+            .durable
+            .as_ref()
+            .is_some_and(|durable| self.is_paused(&DurableName::new(&new.app_id, &durable.task_name)));
+        let waits = rules::waits_at_start(has_slot.is_ok(), &new, is_paused);
+        let starts = waits.is_none();
+        let inherited = match new.follows() {
+            Some(follows) => self.inherited(&new.owner, follows)?,
+            None => BTreeMap::new(),
+        };
+        let (owner, audit) = (new.owner.clone(), new.audit.clone());
+        let durable = new
+            .durable
+            .clone()
+            .map(|durable| DurableRow::new(durable, new.cap, starts.then_some(now)).inherits(inherited));
+        let open_effects = durable.as_ref().map_or(0, DurableRow::open_effects);
+        let shown = Task { open_effects, ..new.into_task(now, deadline_at, waits.map(|(shown, _)| shown)) };
+        let task = Task { waits_for: waits.map(|(_, stored)| stored), ..shown.clone() };
         let order = self.next_order();
         let record = TaskRecord { owner: owner.clone(), incarnation: incarnation.clone(), task: task.clone() };
+        self.enter_queue(&owner, &task);
         self.open.insert(&owner, order, task.task_id);
         self.tasks_of.entry(owner.clone()).or_default().push(task.task_id);
         self.tasks.insert(task.task_id, TaskRow { order, record, outcome_seq: None, durable });
-        self.push(&owner, EventBody::Task(task.clone()));
-        Ok((owner, task))
+        self.push(&owner, EventBody::Task(task));
+        if let Some(audit) = audit {
+            self.audit(audit, now);
+        }
+        Ok((owner, shown))
     }
 
     pub(in crate::ledger::memory) fn finish_task(
@@ -147,6 +168,7 @@ impl State {
     fn end_task(&mut self, task_id: TaskId, end: TaskEnd, now: Timestamp) -> Told<Turn> {
         let task = &self.tasks.get(&task_id).ok_or(LedgerError::NotFound)?.record.task;
         rules::check_call_replied(self.calls.get(&task.call_id).map(|call| call.reply.is_some()))?;
+        self.check_effects(task_id, &end)?;
         self.fresh(&end.turn)?;
         self.withdraw_questions(task_id, now);
         let row = self.tasks.get_mut(&task_id).ok_or(LedgerError::NotFound)?;
@@ -154,7 +176,7 @@ impl State {
         (task.state, task.finished_at) = (end.state, Some(now));
         (task.waits_for, task.ready_at) = (None, None);
         if let Some(durable) = &mut row.durable {
-            (durable.stuck_since, durable.untold_since) = (None, None);
+            (durable.stuck_since, durable.untold_since, durable.notes) = (None, None, end.notes.clone());
         }
         // The event has no result.
         let (order, owner, task) = (row.order, row.record.owner.clone(), row.record.task.clone());
@@ -167,6 +189,12 @@ impl State {
             row.outcome_seq = Some(turn.seq);
         }
         Ok((owner, turn))
+    }
+
+    /// Whether an end speaks of all open effects of its task.
+    fn check_effects(&self, task_id: TaskId, end: &TaskEnd) -> Result<(), LedgerError> {
+        let durable = self.tasks.get(&task_id).and_then(|row| row.durable.as_ref());
+        rules::check_open_effects(durable.map_or(0, DurableRow::open_effects), end.open_effects)
     }
 
     pub(in crate::ledger::memory) fn note_progress(
@@ -207,6 +235,7 @@ impl State {
         }
         let replied = self.calls.get(&row.record.task.call_id).is_none_or(|call| call.reply.is_some());
         if hold == Hold::Free && replied {
+            self.check_effects(task_id, &end)?;
             self.fresh(&end.turn)?;
             self.audit(audit, now);
             if let Some(row) = self.tasks.get_mut(&task_id) {
@@ -248,21 +277,21 @@ impl State {
     }
 
     pub(in crate::ledger::memory) fn task(&self, task_id: TaskId) -> Option<TaskRecord> {
-        self.tasks.get(&task_id).map(|row| row.record.clone())
+        self.tasks.get(&task_id).map(|row| self.shown_record(&row.record))
     }
 
     pub(in crate::ledger::memory) fn open_tasks(&self, owner: &Owner) -> Vec<Task> {
-        self.open_rows_of(owner).map(listed).collect()
+        self.open_rows_of(owner).map(|row| self.listed(row)).collect()
     }
 
     pub(in crate::ledger::memory) fn recent_tasks(&self, owner: &Owner, limit: usize) -> Vec<Task> {
         let ids = self.tasks_of.get(owner).into_iter().flatten().rev().take(limit);
-        ids.filter_map(|id| self.tasks.get(id)).map(listed).collect()
+        ids.filter_map(|id| self.tasks.get(id)).map(|row| self.listed(row)).collect()
     }
 
     pub(in crate::ledger::memory) fn tasks_of_call(&self, owner: &Owner, call_id: CallId) -> Vec<Task> {
         let ids = self.tasks_of.get(owner).into_iter().flatten();
         let rows = ids.filter_map(|id| self.tasks.get(id));
-        rows.filter(|row| row.record.task.call_id == call_id).map(listed).collect()
+        rows.filter(|row| row.record.task.call_id == call_id).map(|row| self.listed(row)).collect()
     }
 }

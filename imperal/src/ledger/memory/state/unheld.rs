@@ -1,14 +1,18 @@
 //! Durable tasks that no process takes: marked as stuck, announced to their users, listed.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::State;
 use super::tasks::TaskRow;
 use crate::ids::TaskId;
-use crate::ledger::{DurableProgram, EventBody, Incarnation, LedgerError, Owner, TaskRecord, TaskState, WaitsFor};
+use crate::ledger::{
+    Backlog, DurableProgram, EventBody, Incarnation, LedgerError, Owner, TaskRecord, TaskState, WaitsFor,
+};
 
 /// Tasks that one call marks or announces.
-const MOST: usize = 256;
+const MOST: usize = 32;
 
 impl State {
     pub(in crate::ledger::memory) fn register_program(
@@ -87,10 +91,38 @@ impl State {
     }
 
     pub(in crate::ledger::memory) fn long_stuck(&self, before: Timestamp, limit: usize) -> Vec<TaskRecord> {
-        let since = |row: &TaskRow| row.durable.as_ref().and_then(|durable| durable.stuck_since);
+        let since = |row: &TaskRow| {
+            let durable = row.durable.as_ref()?;
+            let is_paused = self.is_paused(&durable.name(&row.record.task.app_id));
+            durable.stuck_since.filter(|_| !is_paused && !self.is_known(row))
+        };
         let mut stuck: Vec<(Timestamp, u64, &TaskRow)> =
             self.open_rows().filter_map(|row| Some((since(row).filter(|at| *at <= before)?, row.order, row))).collect();
         stuck.sort_unstable_by_key(|(at, order, _)| (*at, *order));
         stuck.into_iter().take(limit).map(|(.., row)| row.record.clone()).collect()
+    }
+
+    pub(in crate::ledger::memory) fn cancelled_tasks(&self, limit: usize) -> Vec<TaskRecord> {
+        let is_replied =
+            |row: &TaskRow| self.calls.get(&row.record.task.call_id).is_none_or(|call| call.reply.is_some());
+        let mut cancelled: Vec<(Timestamp, u64, &TaskRow)> = self
+            .open_rows()
+            .filter(|row| row.durable.is_some() && !row.record.task.state.is_held() && is_replied(row))
+            .filter_map(|row| Some((row.record.task.cancel_requested_at?, row.order, row)))
+            .collect();
+        cancelled.sort_unstable_by_key(|(at, order, _)| (*at, *order));
+        cancelled.into_iter().take(limit).map(|(.., row)| row.record.clone()).collect()
+    }
+
+    pub(in crate::ledger::memory) fn backlog(&self, now: Timestamp) -> Backlog {
+        let (stuck, ready): (Vec<_>, Vec<_>) = self
+            .open_rows()
+            .filter(|row| row.record.task.ready_at.is_some())
+            .partition(|row| row.record.task.state == TaskState::Stuck);
+        let first = ready.iter().filter_map(|row| row.record.task.ready_at).min();
+        let oldest_ready = first.and_then(|at| Duration::try_from(now.duration_since(at)).ok());
+        let unheld = self.open_rows().filter(|row| !row.record.task.state.is_held());
+        let unknown = unheld.map(|row| u64::from(row.record.task.open_effects)).sum();
+        Backlog::new(stuck.len().min(Backlog::MOST_STUCK as usize) as u64, oldest_ready).unknown_effects(unknown)
     }
 }

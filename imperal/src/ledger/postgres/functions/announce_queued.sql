@@ -1,5 +1,5 @@
 -- Writes the events of tasks that the end of an incarnation has queued p_for ago or earlier and that no process has
--- taken; 256 at most, and returns how many. Tasks and owners that another transaction holds are left for the next call.
+-- taken; 32 at most, and returns how many. Tasks and owners that another transaction holds are left for the next call.
 CREATE OR REPLACE FUNCTION @.announce_queued(p_node text, p_incarnation bigint, p_for bigint) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -11,7 +11,7 @@ DECLARE
 BEGIN
     FOR v_next IN
         SELECT task_id, owner_id, state FROM @.task WHERE untold_since <= v_before
-        ORDER BY untold_since LIMIT 256 FOR NO KEY UPDATE SKIP LOCKED
+        ORDER BY untold_since LIMIT 32 FOR NO KEY UPDATE SKIP LOCKED
     LOOP
         PERFORM 1 FROM @.owner WHERE owner_id = v_next.owner_id FOR NO KEY UPDATE SKIP LOCKED;
         CONTINUE WHEN NOT FOUND;

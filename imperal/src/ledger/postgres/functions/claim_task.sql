@@ -39,7 +39,7 @@ BEGIN
     WHERE task_id = p_task_id;
     UPDATE @.durable
     SET crashes = @.sound(v_durable.crashes), fruitless = @.sound(v_durable.fruitless) + 1, claimed_at = v_now,
-        claim_id = p_claim_id, stuck_since = NULL
+        program = p_program, was_ready_at = v_task.ready_at, claim_id = p_claim_id, stuck_since = NULL
     WHERE task_no = v_task.task_no;
     PERFORM @.write_task_event(p_task_id, v_seq);
     RETURN CASE WHEN v_durable.crashes >= 2 THEN 'suspect' ELSE 'claimed' END;

@@ -23,7 +23,7 @@ BEGIN
         ORDER BY lease_until LIMIT 64 FOR UPDATE SKIP LOCKED
     LOOP
         PERFORM @.end_incarnation(
-            v_lapsed.node_id, v_lapsed.incarnation, NOT v_lapsed.draining,
+            v_lapsed.node_id, v_lapsed.incarnation, CASE WHEN v_lapsed.draining THEN 'drained' ELSE 'crashed' END,
             @.alive_at(v_lapsed.lease_until, v_lapsed.lease));
         v_ended := v_ended + 1;
     END LOOP;

@@ -14,6 +14,10 @@ BEGIN
         SELECT FROM @.node n
         WHERE n.node_id = t.node_id AND n.incarnation = t.incarnation AND n.lease_until IS NOT NULL)
     RETURNING 'task', t.task_no, 'state is not a known value';
+    -- A claim finds the tasks of a queue by its row.
+    INSERT INTO @.queue AS q (app_id, queue)
+    SELECT DISTINCT t.app_id, t.queue FROM @.task t WHERE t.ready_at IS NOT NULL AND t.queue IS NOT NULL
+    ON CONFLICT DO NOTHING;
     RETURN QUERY UPDATE @.task t SET ready_at = @.micros() WHERE t.ready_at > 253402207200999999
     RETURNING 'task', t.task_no, 'ready_at is out of range for a time';
     RETURN QUERY UPDATE @.call c SET state = 'left'

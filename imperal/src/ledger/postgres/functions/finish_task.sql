@@ -1,9 +1,9 @@
 -- Ends a task with its outcome turn and audit row. p_attempt is null for a reclaim, on behalf of an incarnation that
 -- has ended or of a durable task that no process holds; then the owner's numbers are repaired first. A task whose
--- call is missing waits for no reply.
+-- call is missing waits for no reply. p_notes: what the holder says of the attempt.
 CREATE OR REPLACE FUNCTION @.finish_task(
     p_node text, p_incarnation bigint, p_task_id uuid, p_attempt bigint, p_state text, p_turn_id uuid, p_body text,
-    p_audit text[]
+    p_audit text[], p_open_effects bigint, p_notes text
 ) RETURNS @.stamp LANGUAGE plpgsql AS $$
 DECLARE
     v_node_id bigint := @.fence(p_node, p_incarnation);
@@ -22,5 +22,6 @@ BEGIN
     END IF;
     IF NOT @.is_replied(v_task.call_id) THEN PERFORM @.refuse('IM004'); END IF;
     IF p_attempt IS NULL THEN PERFORM @.repair_numbers(v_task.owner_id); END IF;
-    RETURN @.end_task(v_task, p_state, p_turn_id, p_body, p_audit, false);
+    IF p_notes IS NOT NULL THEN UPDATE @.durable SET notes = p_notes WHERE task_no = v_task.task_no; END IF;
+    RETURN @.end_task(v_task, p_state, p_turn_id, p_body, p_audit, p_open_effects, false);
 END $$;

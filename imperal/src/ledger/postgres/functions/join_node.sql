@@ -10,7 +10,8 @@ BEGIN
     SELECT * INTO STRICT v_node FROM @.node n WHERE n.node_key = v_key FOR UPDATE;
     IF v_node.lease_until IS NOT NULL THEN
         PERFORM @.end_incarnation(
-            v_node.node_id, v_node.incarnation, NOT v_node.draining, @.alive_at(v_node.lease_until, v_node.lease));
+            v_node.node_id, v_node.incarnation, CASE WHEN v_node.draining THEN 'drained' ELSE 'crashed' END,
+            @.alive_at(v_node.lease_until, v_node.lease));
     END IF;
     node_id := v_node.node_id;
     incarnation := CASE

@@ -1,6 +1,7 @@
 -- Removes old rows of some owners. The first four parameters are ages; null keeps for ever. An owner's
 -- row is locked while its rows go; a row that another transaction holds is skipped, so this never
--- waits. A damaged number counts as 0. A task's steps and questions go with it and are not counted.
+-- waits. A damaged number counts as 0. A task's steps, attempts and questions go with it and are not
+-- counted.
 CREATE OR REPLACE FUNCTION @.prune(
     p_turns bigint, p_tasks bigint, p_events bigint, p_audit bigint, p_from bigint, p_limit bigint,
     OUT turns bigint, OUT calls bigint, OUT tasks bigint, OUT events bigint, OUT audit bigint,
@@ -13,6 +14,7 @@ DECLARE
     v_look record;
     v_owner @.owner;
     v_last bigint;
+    v_needed bigint;
     v_hash bytea;
     v_count bigint;
     v_steps bigint;
@@ -44,11 +46,9 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF v_owner.pruned NOT BETWEEN 0 AND greatest(v_owner.head, 0) THEN v_owner.pruned := 0; END IF;
         v_left := p_limit - turns - calls - tasks - events - audit;
-        v_last := @.last_old_turn(
-            v_owner.owner_id, v_owner.pruned,
-            -- A row beyond the owner's latest number has lost its place and is never reached.
-            least(@.first_needed(v_owner.owner_id), least(v_owner.head, 9007199254740992) + 1),
-            v_now - p_events, v_left);
+        -- A row beyond the owner's latest number has lost its place and is never reached.
+        v_needed := least(@.first_needed(v_owner.owner_id), least(v_owner.head, 9007199254740992) + 1);
+        v_last := @.last_old_turn(v_owner.owner_id, v_owner.pruned, v_needed, v_now - p_events, v_left);
         IF v_last IS NOT NULL THEN
             v_owner.pruned := v_last;
             UPDATE @.owner w SET pruned = v_last WHERE w.owner_id = v_owner.owner_id;
@@ -56,7 +56,9 @@ BEGIN
             GET DIAGNOSTICS v_count = ROW_COUNT;
             events := events + v_count;
         END IF;
-        v_last := @.last_old_turn(v_owner.owner_id, 0, v_owner.pruned + 1, v_now - p_turns, v_left);
+        -- A task that began after its call was replied may need a call behind the floor.
+        v_last := @.last_old_turn(
+            v_owner.owner_id, 0, least(v_needed, v_owner.pruned + 1), v_now - p_turns, v_left);
         IF v_last IS NOT NULL THEN
             DELETE FROM @.turn u WHERE u.owner_id = v_owner.owner_id AND u.seq <= v_last;
             GET DIAGNOSTICS v_count = ROW_COUNT;
@@ -95,6 +97,8 @@ BEGIN
             DELETE FROM @.step s USING gone WHERE s.task_no = gone.task_no RETURNING 1
         ), durable AS (
             DELETE FROM @.durable d USING gone WHERE d.task_no = gone.task_no
+        ), attempts AS (
+            DELETE FROM @.attempt a USING gone WHERE a.task_no = gone.task_no
         ), questions AS (
             DELETE FROM @.question q USING gone WHERE q.task_id = gone.task_id
         )

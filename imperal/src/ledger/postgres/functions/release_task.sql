@@ -1,9 +1,10 @@
 -- Gives a running task back, with its event: to any process, or, if p_program cannot run it, to other versions. Parks
--- it if p_questions is not null: until p_wake_at, which may be null, or an answer to one of these ordinals. A repeated
--- release of the attempt that released it writes nothing. Returns the task.
+-- it if p_questions is not null: until p_wake_at, which may be null, or an answer to one of these ordinals. p_waited
+-- is the part of the attempt that is no running time, p_notes what its holder says of it. A repeated release of the attempt that released it writes nothing.
+-- Returns the task.
 CREATE OR REPLACE FUNCTION @.release_task(
     p_node text, p_incarnation bigint, p_task_id uuid, p_attempt bigint, p_program text,
-    p_wake_at bigint, p_questions bigint[]
+    p_wake_at bigint, p_questions bigint[], p_waited bigint, p_notes text
 ) RETURNS SETOF @.task_record LANGUAGE plpgsql AS $$
 DECLARE
     v_node_id bigint := @.fence(p_node, p_incarnation);
@@ -24,6 +25,8 @@ BEGIN
         IF v_task.task_name IS NULL THEN PERFORM @.refuse('IM010'); END IF;
         v_seq := @.take_number(v_task.owner_id);
         v_now := @.micros();
+        PERFORM @.write_attempt(v_task, v_now, CASE WHEN p_questions IS NOT NULL THEN 'parked'
+            WHEN p_program IS NULL THEN 'handed_over' ELSE 'refused' END, p_notes);
         IF p_program IS NOT NULL THEN
             v_refused_since := @.refused_since(v_task.task_no);
             -- Versions that all refuse it do not hand it round.
@@ -40,7 +43,7 @@ BEGIN
             IF NOT v_parks THEN PERFORM @.withdraw_lost(v_task, p_questions, v_now); END IF;
         END IF;
         UPDATE @.durable
-        SET ran = @.sound(ran) + @.span(claimed_at, v_now), claimed_at = NULL, claim_id = NULL,
+        SET ran = @.sound(ran) + greatest(@.span(claimed_at, v_now) - p_waited, 0), claimed_at = NULL, claim_id = NULL,
             -- A program that could not try made no attempt without progress.
             fruitless = CASE WHEN p_questions IS NOT NULL THEN 0 WHEN p_program IS NULL THEN fruitless
                 ELSE greatest(@.sound(fruitless) - 1, 0) END,

@@ -2,7 +2,8 @@
 -- at once, with p_turn_id, p_body and p_end_audit, unless its call has no reply yet. Returns the task. Running twice
 -- only writes one more audit row.
 CREATE OR REPLACE FUNCTION @.request_cancel(
-    p_task_id uuid, p_audit text[], p_state text, p_turn_id uuid, p_body text, p_end_audit text[]
+    p_task_id uuid, p_audit text[], p_state text, p_turn_id uuid, p_body text, p_end_audit text[],
+    p_open_effects bigint
 ) RETURNS SETOF @.task_record LANGUAGE plpgsql AS $$
 DECLARE
     v_task @.task;
@@ -15,7 +16,7 @@ BEGIN
     v_state := @.state_of(v_task);
     IF v_state IN ('queued', 'waiting', 'stuck') AND @.is_replied(v_task.call_id) THEN
         PERFORM @.write_audit(p_audit);
-        PERFORM @.end_task(v_task, p_state, p_turn_id, p_body, p_end_audit, true);
+        PERFORM @.end_task(v_task, p_state, p_turn_id, p_body, p_end_audit, p_open_effects, true);
     -- Otherwise this request has ended it, and its answer was lost.
     ELSIF NOT EXISTS (
         SELECT 1 FROM @.turn u

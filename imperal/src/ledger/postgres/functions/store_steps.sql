@@ -9,7 +9,16 @@ DECLARE
     v_now bigint := @.micros();
     v_count bigint;
     v_stored bigint[];
+    v_has_effects boolean := p_kinds && '{intent,effect,not_done}';
 BEGIN
+    IF v_has_effects THEN
+        -- The rows of effects change their tasks as well. Locked in one order, so that two batches cannot wait for each
+        -- other.
+        PERFORM FROM @.task t
+        WHERE t.task_id IN (SELECT u.task_id FROM unnest(p_task_ids, p_kinds) AS u (task_id, kind)
+                            WHERE u.kind IN ('intent', 'effect', 'not_done'))
+        ORDER BY t.task_id FOR NO KEY UPDATE;
+    END IF;
     WITH held AS MATERIALIZED (
         SELECT u.*, t.task_no
         FROM unnest(p_task_ids, p_attempts, p_ordinals, p_kinds, p_names, p_tooks, p_values, p_logs)
@@ -26,6 +35,15 @@ BEGIN
         ON CONFLICT DO NOTHING RETURNING s.task_no, s.ordinal
     )
     SELECT count(*), array_agg(s.task_no << 16 | s.ordinal) INTO v_count, v_stored FROM stored s;
+    IF v_has_effects THEN
+        UPDATE @.task t SET open_effects = greatest(@.sound(t.open_effects) + c.more, 0)
+        FROM (
+            SELECT s.task_no, sum(CASE s.kind WHEN 'intent' THEN 1 ELSE -1 END) AS more
+            FROM unnest(v_stored) AS u (place) JOIN @.step s ON s.task_no = u.place >> 16 AND s.ordinal = u.place & 65535
+            WHERE s.kind IN ('intent', 'effect', 'not_done') GROUP BY s.task_no
+        ) AS c
+        WHERE t.task_id = ANY (p_task_ids) AND t.task_no = c.task_no;
+    END IF;
     IF v_count = cardinality(p_task_ids) THEN RETURN; END IF;
     RETURN QUERY
     SELECT u.place, CASE

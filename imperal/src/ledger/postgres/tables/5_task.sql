@@ -45,7 +45,13 @@ CREATE TABLE @.task (
     interrupted_at bigint,
     -- Since when it has been queued without an event; null once an event has said so.
     untold_since bigint,
-    open_questions bigint NOT NULL DEFAULT 0
+    open_questions bigint NOT NULL DEFAULT 0,
+    -- How many of its effects may have happened without a row that says so, for lists.
+    open_effects bigint NOT NULL DEFAULT 0,
+    -- The queue of a durable task, if it has one. The task holds a slot of it while it is running.
+    queue text,
+    -- JSON: the ended task that it goes on from or runs again.
+    follows text
 ) WITH (fillfactor = 70);
 
 CREATE INDEX task_of ON @.task (owner_id, task_no);
@@ -53,19 +59,58 @@ CREATE INDEX task_of_call ON @.task (call_id);
 CREATE INDEX task_open_of ON @.task (owner_id) WHERE finished_at IS NULL;
 CREATE INDEX task_running_of ON @.task (owner_id) WHERE state = 'running';
 CREATE INDEX task_held ON @.task (node_id, incarnation) WHERE state = 'running';
+-- Tasks with unknown effects: few.
+CREATE INDEX task_unknown ON @.task (open_effects)
+    WHERE open_effects > 0 AND state IN ('queued', 'waiting', 'stuck');
 CREATE INDEX task_left ON @.task (task_no) WHERE state = 'running' AND abandoned;
-CREATE INDEX task_ready ON @.task (app_id, task_name, ready_at, task_no) WHERE ready_at IS NOT NULL;
+CREATE INDEX task_ready ON @.task (app_id, task_name, ready_at, task_no) WHERE ready_at IS NOT NULL AND queue IS NULL;
+-- The same for tasks of queues: by owner for turns, and by time for the next look.
+CREATE INDEX task_queued ON @.task (app_id, queue, owner_id, ready_at, task_no)
+    WHERE ready_at IS NOT NULL AND queue IS NOT NULL;
+CREATE INDEX task_queued_at ON @.task (app_id, queue, ready_at) WHERE ready_at IS NOT NULL AND queue IS NOT NULL;
+-- The slots of queues that are taken.
+CREATE INDEX task_slot ON @.task (app_id, queue, owner_id)
+    WHERE state = 'running' AND NOT abandoned AND queue IS NOT NULL;
 -- What mark_stuck looks at: by name, so that the tasks of known names cost it nothing.
 CREATE INDEX task_untaken ON @.task (app_id, task_name, refused_program, ready_at)
     WHERE ready_at IS NOT NULL AND state <> 'stuck';
 -- Few tasks at any time.
 CREATE INDEX task_untold ON @.task (untold_since) WHERE untold_since IS NOT NULL;
-CREATE INDEX task_stuck ON @.task (task_no) WHERE state = 'stuck';
+CREATE INDEX task_cancelled ON @.task (cancel_requested_at, task_no)
+    WHERE cancel_requested_at IS NOT NULL AND state IN ('queued', 'waiting', 'stuck');
 -- Empty unless the database was damaged.
 CREATE INDEX task_damaged ON @.task (task_no)
     WHERE state NOT IN ('running', 'queued', 'waiting', 'stuck', 'succeeded', 'failed', 'cancelled', 'timed_out',
                         'reclaimed')
         OR ready_at > 253402207200999999;
+
+-- The queues that have had a task, with the number of their latest turn. A claim that serves a queue holds its row.
+CREATE TABLE @.queue (
+    app_id text NOT NULL,
+    queue text NOT NULL,
+    served bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (app_id, queue)
+) WITH (fillfactor = 50);
+
+-- The turn in which a queue served an owner last, or the one before the latest when its first task came. Whoever changes a
+-- row holds the queue's row; the start of an owner's first task adds it.
+CREATE TABLE @.queue_owner (
+    app_id text NOT NULL,
+    queue text NOT NULL,
+    owner_id bigint NOT NULL REFERENCES @.owner,
+    served bigint NOT NULL,
+    PRIMARY KEY (app_id, queue, owner_id)
+) WITH (fillfactor = 70);
+
+-- Durable tasks that no claim takes up until an operator resumes them.
+CREATE TABLE @.paused (
+    app_id text NOT NULL,
+    task_name text NOT NULL,
+    since bigint NOT NULL,
+    -- As the audit trail names it.
+    paused_by text NOT NULL,
+    PRIMARY KEY (app_id, task_name)
+);
 
 -- What another process needs to continue a durable task. Whoever changes a row holds its task's row.
 CREATE TABLE @.durable (
@@ -75,9 +120,14 @@ CREATE TABLE @.durable (
     user_json text NOT NULL,
     root_task uuid NOT NULL,
     cap bigint NOT NULL,
-    -- The running time of ended attempts, and when the current one began; null while no process holds the task.
+    -- The running time of ended attempts, and when the current one began, or the one that the task ended in; null
+    -- while no process holds the task.
     ran bigint NOT NULL DEFAULT 0,
     claimed_at bigint,
+    -- The version of the program that started or took it last, for people.
+    program text NOT NULL DEFAULT '',
+    -- From when on a claim could take it, before the current attempt.
+    was_ready_at bigint,
     -- Ends by a crash, and attempts, since the last progress.
     crashes bigint NOT NULL DEFAULT 0,
     fruitless bigint NOT NULL DEFAULT 0,
@@ -88,10 +138,28 @@ CREATE TABLE @.durable (
     -- The claim that took it: a node that lost the answer asks again under the same id.
     claim_id uuid,
     -- From when on retention removes the values of its steps; null while they are kept, and once they are gone.
-    values_until bigint
+    values_until bigint,
+    -- JSON, for people: what the holder said of the attempt in which the task ended.
+    notes text
 ) WITH (fillfactor = 70);
 
+CREATE INDEX durable_stuck ON @.durable (stuck_since) WHERE stuck_since IS NOT NULL;
 CREATE INDEX durable_values ON @.durable (values_until) WHERE values_until IS NOT NULL;
+
+-- Attempts of durable tasks that ended without an outcome, for people. They go with their tasks.
+CREATE TABLE @.attempt (
+    task_no bigint NOT NULL,
+    number bigint NOT NULL,
+    node_id bigint NOT NULL,
+    program text NOT NULL,
+    began_at bigint NOT NULL,
+    -- When its process was last known to be alive, if that was cut off.
+    ended_at bigint NOT NULL,
+    ended_by text NOT NULL,
+    -- JSON, for people: what its holder said of it.
+    notes text,
+    PRIMARY KEY (task_no, number)
+);
 
 -- The stored steps of durable tasks. They go with their tasks.
 CREATE TABLE @.step (
@@ -111,6 +179,9 @@ CREATE TABLE @.step (
     log text,
     PRIMARY KEY (task_no, ordinal)
 );
+
+-- The rows of effects: few. An end counts those of its task that are open.
+CREATE INDEX step_effect ON @.step (task_no) WHERE kind IN ('intent', 'effect', 'not_done');
 
 -- The questions of durable tasks. They go with their tasks. A question has a step, which has its name and, as the
 -- value, what the task goes on with. Whoever changes a row holds its task's row.
@@ -148,6 +219,7 @@ CREATE TABLE @.task_event (
     ready_at bigint,
     steps text,
     open_questions bigint NOT NULL,
+    open_effects bigint NOT NULL,
     deadline_at bigint,
     cancel_requested_at bigint,
     finished_at bigint,

@@ -5,8 +5,12 @@ CREATE VIEW @.task_record AS
     SELECT t.task_no, t.task_id, t.call_id, t.app_id, t.function, t.name, t.state, t.long_running, t.percent,
            t.message, t.created_at, t.deadline_at, t.cancel_requested_at, t.finished_at, o.body,
            n.node, t.incarnation, w.tenant_id, w.user_id, t.owner_id, w.head, t.abandoned, t.key,
-           t.task_name IS NOT NULL AS durable, t.attempt, t.waits_for, t.ready_at, t.steps, o.turn_id AS outcome_id,
-           t.interrupted_at, t.open_questions
+           t.task_name IS NOT NULL AS durable, t.attempt,
+           -- A queued task of a paused name waits for that.
+           CASE WHEN t.state = 'queued' AND EXISTS (
+               SELECT FROM @.paused p WHERE p.app_id = t.app_id AND p.task_name = t.task_name)
+           THEN 'paused' ELSE t.waits_for END AS waits_for, t.ready_at, t.steps, o.turn_id AS outcome_id,
+           t.interrupted_at, t.open_questions, t.queue, t.open_effects, t.follows
     FROM @.task t
     JOIN @.owner w ON w.owner_id = t.owner_id
     JOIN @.node n ON n.node_id = t.node_id
@@ -14,7 +18,7 @@ CREATE VIEW @.task_record AS
 
 -- A durable task as a claim returns it.
 CREATE VIEW @.claimed_task AS
-    SELECT r.*, t.task_name, d.input, d.user_json, d.root_task, d.ran, d.crashes, d.claimed_at,
+    SELECT r.*, t.task_name, d.input, d.user_json, d.root_task, d.ran, d.crashes, d.claimed_at, d.was_ready_at,
            -- Without the attempt that the claim began.
            d.fruitless - 1 AS fruitless
     FROM @.task_record r

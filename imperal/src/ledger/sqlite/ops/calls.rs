@@ -3,7 +3,8 @@
 use rusqlite::types::ValueRef;
 use rusqlite::{Row, params};
 
-use super::{Stamp, TurnJson, Tx};
+use super::tasks::HAS_UNHELD_TASK;
+use super::{Notification, Stamp, TurnJson, Tx};
 use crate::ids::CallId;
 use crate::ledger::rules::{self, CallFacts};
 use crate::ledger::sqlite::fault::Fault;
@@ -134,6 +135,10 @@ impl Tx<'_> {
         let stamp = self.add_turn(call.owner_id, turn)?;
         let sql = "UPDATE call SET state = 'replied', reply_seq = ?2 WHERE call_no = ?1";
         execute(self.conn, sql, params![call.number, number(stamp.seq)])?;
+        // A claim takes a call's tasks only after the reply.
+        if one(self.conn, HAS_UNHELD_TASK, [call.owner_id], |_| Ok(()))?.is_some() {
+            self.notifications.push(Notification::ReadyTask);
+        }
         Ok(stamp)
     }
 
@@ -145,7 +150,7 @@ impl Tx<'_> {
         from: &MessageSource,
     ) -> Result<Stamp, Fault> {
         match from {
-            MessageSource::Work(fence) | MessageSource::Step(fence, _) => self.may_inject(owner, fence)?,
+            MessageSource::Work(fence) | MessageSource::Step(fence, _) => self.may_write_for(owner, fence)?,
             MessageSource::Outside { max_stored } => {
                 let owner_id = self.find_or_add_owner(owner)?;
                 self.check_stored(owner_id, None, turn, *max_stored)?;
@@ -179,11 +184,12 @@ impl Tx<'_> {
         Ok(if is_replied { CallCancel::Replied } else { CallCancel::Requested })
     }
 
-    fn may_inject(&self, owner: &Owner, Fence { incarnation, work }: &Fence) -> Result<(), Fault> {
+    /// Whether this work may write for the owner.
+    pub(super) fn may_write_for(&self, owner: &Owner, Fence { incarnation, work }: &Fence) -> Result<(), Fault> {
         self.fence(incarnation)?;
         let owner_id = self.find_owner(owner)?;
         let refused = match work {
-            Work::Call(call_id) => self.call(*call_id)?.facts().check_inject(incarnation, owner_id.as_ref()),
+            Work::Call(call_id) => self.call(*call_id)?.facts().check_owned_write(incarnation, owner_id.as_ref()),
             Work::Task(attempt) => {
                 self.task(attempt.task_id)?.facts().check_owned_write(incarnation, attempt.number, owner_id.as_ref())
             }

@@ -1,57 +1,35 @@
-//! Durable tasks: claims, hand-overs, ends of their incarnations.
-//!
-//! A claim reads the ready tasks of each of its names from an index, a page at a time, and merges them. So tasks of
-//! other names cost nothing, and tasks that it skips cost one look.
+//! Durable tasks: their starts, hand-overs, and ends of their incarnations. `claims` has their claims.
 
-use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Row, params};
 
 use super::incarnations::micros;
-use super::tasks::{HAS_UNHELD_TASK, RUNNING_TASK_COUNT};
+use super::tasks::HAS_UNHELD_TASK;
 use super::{Notification, Tx};
 use crate::ledger::clock::after;
-use crate::ledger::rules::{self, SUSPECT};
+use crate::ledger::rules;
 use crate::ledger::sqlite::fault::Fault;
-use crate::ledger::sqlite::rows::{all, execute, one};
+use crate::ledger::sqlite::rows::{execute, one};
 use crate::ledger::{
-    Attempt, ClaimRequest, ClaimedTask, DurableName, Incarnation, LedgerError, NewDurable, Release, Task, TaskState,
-    WaitsFor, decode,
+    Attempt, AttemptEnding, AttemptReport, Incarnation, LedgerError, NewDurable, Release, Task, TaskState, WaitsFor,
 };
 
-/// Ready tasks of one name that are read at a time.
-const PAGE: u32 = 64;
-
-/// The ready tasks of a name behind a place, without those that the program has refused.
-pub(in crate::ledger::sqlite) const READY_TASKS: &str = "SELECT ready_at, task_no FROM durable INDEXED BY durable_ready
-    WHERE app_id = ?1 AND task_name = ?2 AND ready_at IS NOT NULL AND ready_at <= ?3 AND ready_at >= ?4
-        AND (ready_at > ?4 OR task_no > ?5) AND (refused_by = '' OR refused_by <> ?6)
-    ORDER BY ready_at, task_no LIMIT ?7";
-
-/// The columns that a claim checks. Tasks without an owner are set aside before.
-pub(in crate::ledger::sqlite) const CANDIDATE_TASK: &str = "SELECT t.owner_id, d.crashes, d.cap, d.ran,
-        c.call_no IS NULL OR c.state = 'replied' OR (c.state NOT IN ('open', 'left') AND c.reply_seq IS NOT NULL)
-    FROM task t JOIN durable d ON d.task_no = t.task_no JOIN owner w ON w.owner_id = t.owner_id
-    LEFT JOIN call c ON c.call_id = t.call_id
-    WHERE t.task_no = ?1 AND t.state IN ('queued', 'waiting', 'stuck')";
-
-/// After the claim, whose attempt is not counted.
-const CLAIMED_TASK: &str =
-    "SELECT task_no, task_name, root_task, ran, crashes, fruitless - 1 AS fruitless, claimed_at, input, user AS user_json
-    FROM durable WHERE task_no = ?1";
-
-/// The latest step or message: its attempt, and when it was stored.
-pub(in crate::ledger::sqlite) const LAST_STEP: &str = "SELECT attempt, done_at FROM step
-    WHERE step_id > (?1 << 16) AND step_id <= (?1 << 16) + 65535 ORDER BY step_id DESC LIMIT 1";
+/// When an attempt last stored a row; null if it stored none. An answer changes the row of its question later. The rows
+/// are nearly in the order of their ordinals: those that were stored at once may not be, and 64 are looked at.
+pub(in crate::ledger::sqlite) const LAST_STEP: &str = "SELECT max(iif(kind = 'question', began_at, done_at)) FROM (
+        SELECT kind, attempt, began_at, done_at FROM step
+        WHERE step_id > (?1 << 16) AND step_id <= (?1 << 16) + 65535 ORDER BY step_id DESC LIMIT 64)
+    WHERE attempt = ?2";
 
 /// Whether a cancel of the task was requested.
 const IS_CANCELLED: &str = "SELECT 1 FROM task WHERE task_no = ?1 AND cancel_requested_at IS NOT NULL";
 
 /// The attempt that stored the latest progress.
 pub(in crate::ledger::sqlite) const LAST_PROGRESS: &str = "SELECT attempt FROM step
-    WHERE step_id > (?1 << 16) AND step_id <= (?1 << 16) + 65535 AND kind = 'step' ORDER BY step_id DESC LIMIT 1";
+    WHERE step_id > (?1 << 16) AND step_id <= (?1 << 16) + 65535 AND kind IN ('step', 'effect')
+    ORDER BY step_id DESC LIMIT 1";
 
 /// Running durable tasks of an incarnation.
 pub(in crate::ledger::sqlite) const HELD_DURABLE_TASKS: &str =
@@ -60,7 +38,8 @@ pub(in crate::ledger::sqlite) const HELD_DURABLE_TASKS: &str =
 /// How an attempt ends without an end of its task.
 #[derive(Clone, Copy)]
 pub(super) enum AttemptEnd<'r> {
-    Released(&'r Release),
+    /// With what its holder says of it.
+    Released(&'r Release, &'r AttemptReport),
     /// With its incarnation.
     Orphaned(Lost),
 }
@@ -68,62 +47,30 @@ pub(super) enum AttemptEnd<'r> {
 /// How the incarnation of an attempt ended.
 #[derive(Clone, Copy)]
 pub(super) struct Lost {
-    pub(super) is_crash: bool,
+    pub(super) ending: AttemptEnding,
     /// When it was last known to be alive, if that is known.
     pub(super) alive_at: Option<i64>,
 }
 
-/// Ready tasks of some names, in the order in which they became ready.
-struct ReadyTasks<'r> {
-    now: i64,
-    program: &'r str,
-    names: Vec<NameQueue<'r>>,
-}
-
-struct NameQueue<'r> {
-    name: &'r DurableName,
-    page: VecDeque<(i64, i64)>,
-    /// The place behind which the next page begins; `None` after the last page.
-    behind: Option<(i64, i64)>,
-}
-
-impl<'r> ReadyTasks<'r> {
-    fn new(request: &'r ClaimRequest, now: i64) -> Self {
-        let mut names: Vec<&DurableName> = request.names.iter().collect();
-        names.sort_unstable();
-        names.dedup();
-        let queue = |name| NameQueue { name, page: VecDeque::new(), behind: Some((i64::MIN, i64::MIN)) };
-        Self { now, program: &request.program, names: names.into_iter().map(queue).collect() }
-    }
-
-    /// The number of the next task's row.
-    fn next(&mut self, conn: &Connection) -> Result<Option<i64>, Fault> {
-        for queue in &mut self.names {
-            if queue.page.is_empty()
-                && let Some((ready_at, number)) = queue.behind
-            {
-                let DurableName { app_id, task_name } = queue.name;
-                let params = params![app_id, task_name, self.now, ready_at, number, self.program, PAGE];
-                let page = all(conn, READY_TASKS, params, |row| Ok((row.get(0)?, row.get(1)?)))?;
-                queue.behind = page.last().copied().filter(|_| page.len() >= PAGE as usize);
-                queue.page = page.into();
-            }
-        }
-        let first = self.names.iter_mut().filter(|queue| !queue.page.is_empty()).min_by_key(|queue| queue.page[0]);
-        Ok(first.and_then(|queue| queue.page.pop_front()).map(|(_, number)| number))
-    }
-}
-
 impl Tx<'_> {
     /// Writes the durable part of a task that starts, or waits for a slot.
-    pub(super) fn add_durable(&self, number: i64, task: &Task, new: &NewDurable, cap: Duration) -> Result<(), Fault> {
+    pub(super) fn add_durable(
+        &self,
+        number: i64,
+        owner_id: i64,
+        task: &Task,
+        new: &NewDurable,
+        cap: Duration,
+    ) -> Result<(), Fault> {
         // Rows under this number are left from a task whose row was lost.
         let sql = "DELETE FROM step WHERE step_id > (?1 << 16) AND step_id <= (?1 << 16) + 65535";
         execute(self.conn, sql, [number])?;
         execute(self.conn, "DELETE FROM question WHERE task_no = ?1", [number])?;
+        execute(self.conn, "DELETE FROM attempt WHERE task_no = ?1", [number])?;
         let sql = "INSERT OR REPLACE INTO durable
-                       (task_no, app_id, task_name, root_task, cap, claimed_at, fruitless, ready_at, input, user)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+                       (task_no, app_id, task_name, root_task, cap, claimed_at, fruitless, ready_at, input, user, program,
+                        queue, owner_id)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
         let starts = task.state.is_held();
         let params = params![
             number,
@@ -135,73 +82,22 @@ impl Tx<'_> {
             starts,
             task.ready_at.map(Timestamp::as_microsecond),
             new.input,
-            new.user
+            new.user,
+            new.program,
+            new.queue,
+            owner_id
         ];
         execute(self.conn, sql, params)?;
+        if let Some(queue) = &new.queue {
+            let sql = "INSERT INTO queue (app_id, queue) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+            execute(self.conn, sql, params![task.app_id, queue])?;
+            // A new owner is before the one that the queue served last, and behind the others.
+            let sql = "INSERT INTO queue_owner (app_id, queue, owner_id, served)
+                       SELECT app_id, queue, ?3, max(served - 1, 0) FROM queue WHERE app_id = ?1 AND queue = ?2
+                       ON CONFLICT DO NOTHING";
+            execute(self.conn, sql, params![task.app_id, queue, owner_id])?;
+        }
         Ok(())
-    }
-
-    /// A claim may be lost by a power failure: its process is gone then, and a step that is stored later syncs it.
-    pub(in crate::ledger::sqlite) fn claim_tasks(
-        &mut self,
-        incarnation: &Incarnation,
-        request: &ClaimRequest,
-    ) -> Result<Vec<ClaimedTask>, Fault> {
-        self.fence(incarnation)?;
-        let mut ready = ReadyTasks::new(request, self.now.as_microsecond());
-        let (mut claimed, mut suspect) = (Vec::new(), request.suspect);
-        let mut running: HashMap<i64, u32> = HashMap::new();
-        while claimed.len() < request.limit as usize
-            && let Some(number) = ready.next(self.conn)?
-        {
-            let read = |row: &Row<'_>| {
-                let (crashes, replied): (i64, bool) = (row.get(1)?, row.get(4)?);
-                Ok((row.get(0)?, crashes >= i64::from(SUSPECT), duration(row.get(2)?), duration(row.get(3)?), replied))
-            };
-            let Some((owner_id, is_suspect, cap, ran, replied)) = one(self.conn, CANDIDATE_TASK, [number], read)?
-            else {
-                continue;
-            };
-            if !replied || (is_suspect && !suspect) {
-                continue;
-            }
-            if let std::collections::hash_map::Entry::Vacant(unread) = running.entry(owner_id) {
-                unread
-                    .insert(one(self.conn, RUNNING_TASK_COUNT, [owner_id], |row| Ok(row.get(0)?))?.unwrap_or_default());
-            }
-            let Some(running) = running.get_mut(&owner_id).filter(|running| **running < request.max_running) else {
-                continue;
-            };
-            *running += 1;
-            suspect &= !is_suspect;
-            claimed.extend(self.claim(incarnation, number, owner_id, rules::cap_left(cap, ran))?);
-        }
-        Ok(claimed)
-    }
-
-    fn claim(
-        &mut self,
-        incarnation: &Incarnation,
-        number: i64,
-        owner_id: i64,
-        left: Duration,
-    ) -> Result<Option<ClaimedTask>, Fault> {
-        let deadline_at = after(self.now, left).as_microsecond();
-        // A damaged attempt starts over; it must not stop the claim.
-        let sql = "UPDATE task SET state = 'running', abandoned = 0, waits_for = NULL, node = ?2, incarnation = ?3,
-                   attempt = iif(attempt BETWEEN 0 AND 4294967294, attempt, 0) + 1, deadline_at = ?4,
-                   interrupted_at = NULL, untold_since = NULL WHERE task_no = ?1";
-        execute(self.conn, sql, params![number, &*incarnation.node, incarnation.number, deadline_at])?;
-        let sql = "UPDATE durable SET ready_at = NULL, claimed_at = ?2, stuck_since = NULL,
-                   fruitless = iif(fruitless BETWEEN 0 AND 1000000, fruitless, 0) + 1 WHERE task_no = ?1";
-        execute(self.conn, sql, params![number, self.now.as_microsecond()])?;
-        let record = self.task_record(number)?;
-        let claimed = one(self.conn, CLAIMED_TASK, [number], |row| Ok(decode::claimed(row, record, self.unreadable)))?;
-        if let Some(claimed) = &claimed {
-            let seq = self.take_numbers(owner_id, 1, 0)?;
-            self.add_task_event(owner_id, seq, &claimed.record.task, None)?;
-        }
-        Ok(claimed)
     }
 
     /// A release may be lost by a power failure: then the task is orphaned with its incarnation.
@@ -210,6 +106,7 @@ impl Tx<'_> {
         incarnation: &Incarnation,
         attempt: Attempt,
         release: &Release,
+        report: &AttemptReport,
     ) -> Result<Task, Fault> {
         self.fence(incarnation)?;
         let task = self.task(attempt.task_id)?;
@@ -217,7 +114,8 @@ impl Tx<'_> {
             return Ok(self.task_record(task.number)?.task);
         }
         task.facts().check_write(incarnation, attempt.number)?;
-        if !task.durable || !self.end_attempt(task.number, attempt.number.into(), AttemptEnd::Released(release))? {
+        let end = AttemptEnd::Released(release, report);
+        if !task.durable || !self.end_attempt(task.number, attempt.number.into(), end)? {
             return Err(LedgerError::NotHolder.into());
         }
         let released = self.task_record(task.number)?.task;
@@ -225,7 +123,7 @@ impl Tx<'_> {
         self.add_task_event(task.owner_id, seq, &released, None)?;
         // A task that waits is not ready, but it has given up its slot.
         let is_ready = released.state != TaskState::Waiting;
-        if is_ready || one(self.conn, HAS_UNHELD_TASK, [task.owner_id], |_| Ok(()))?.is_some() {
+        if is_ready || task.in_queue || one(self.conn, HAS_UNHELD_TASK, [task.owner_id], |_| Ok(()))?.is_some() {
             self.notifications.push(Notification::ReadyTask);
         }
         Ok(released)
@@ -242,20 +140,26 @@ impl Tx<'_> {
         let Some((claimed_at, ran, crashes, refused_since)) = one(self.conn, sql, [number], read)? else {
             return Ok(false);
         };
-        let last = one(self.conn, LAST_STEP, [number], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
-        let last_step_at = last.filter(|(of, _)| *of == attempt).map(|(_, at)| at);
         let progress = one(self.conn, LAST_PROGRESS, [number], |row| Ok(row.get::<_, i64>(0)?))?;
         let (now, has_progress) = (self.now.as_microsecond(), progress == Some(attempt));
-        let (until, is_crash, interrupted_at) = match end {
-            AttemptEnd::Released(_) => (now, false, None),
-            AttemptEnd::Orphaned(Lost { is_crash, alive_at }) => {
+        let (until, waited, ending, interrupted_at, notes) = match end {
+            AttemptEnd::Released(release, report) => {
+                (now, micros(report.unused), release.ending(), None, report.notes.as_deref())
+            }
+            AttemptEnd::Orphaned(Lost { ending, alive_at }) => {
+                let last_step_at =
+                    one(self.conn, LAST_STEP, [number, attempt], |row| Ok(row.get::<_, Option<i64>>(0)?))?;
+                let last_step_at = last_step_at.flatten();
                 let interrupted_at = alive_at.map(|at| rules::interrupted_at(at, [claimed_at, last_step_at], now));
-                (last_step_at.or(claimed_at).unwrap_or(now), is_crash, interrupted_at)
+                (last_step_at.or(claimed_at).unwrap_or(now), 0, ending, interrupted_at, None)
             }
         };
-        let ran = ran.max(0).saturating_add(claimed_at.map_or(0, |from| until.saturating_sub(from).max(0)));
+        let is_crash = ending == AttemptEnding::Crashed;
+        self.add_attempt(number, attempt, interrupted_at.unwrap_or(now), ending, notes)?;
+        let held = claimed_at.map_or(0, |from| until.saturating_sub(from));
+        let ran = ran.max(0).saturating_add(held.saturating_sub(waited).max(0));
         let park = match end {
-            AttemptEnd::Released(Release::Park(park)) => Some(park),
+            AttemptEnd::Released(Release::Park(park), _) => Some(park),
             _ => None,
         };
         let clears_counts = has_progress || park.is_some();
@@ -263,7 +167,7 @@ impl Tx<'_> {
         let crashes = crashes.saturating_add(u32::from(is_crash && !has_progress));
         let retry = rules::retry_after(if is_crash { crashes } else { 0 });
         let refused_since = refused_since.filter(|_| !has_progress);
-        let is_refused = matches!(end, AttemptEnd::Released(Release::Refused { .. }));
+        let is_refused = matches!(end, AttemptEnd::Released(Release::Refused { .. }, _));
         let wait = if is_refused && refused_since.is_some() { rules::REFUSED_AGAIN } else { retry };
         let ready_at = Some(after(self.now, wait));
         // The park of a task whose answer or cancel came first makes it ready.
@@ -281,7 +185,7 @@ impl Tx<'_> {
                 let waits_for = if park.questions.is_empty() { WaitsFor::Time } else { WaitsFor::Answer };
                 (TaskState::Waiting, waits_for, None, refused_since)
             }
-            (AttemptEnd::Released(Release::Refused { program }), None) => {
+            (AttemptEnd::Released(Release::Refused { program }, _), None) => {
                 (TaskState::Stuck, WaitsFor::Version, Some(program), refused_since.or(Some(now)))
             }
             _ if retry.is_zero() => (TaskState::Queued, WaitsFor::Process, None, refused_since),
@@ -314,9 +218,4 @@ impl Tx<'_> {
         }
         Ok(())
     }
-}
-
-/// A stored time span; a damaged one counts as none.
-fn duration(micros: i64) -> Duration {
-    Duration::from_micros(u64::try_from(micros).unwrap_or_default())
 }

@@ -13,7 +13,7 @@ use super::durable::{HELD_DURABLE_TASKS, Lost};
 use crate::ledger::clock::after;
 use crate::ledger::sqlite::fault::Fault;
 use crate::ledger::sqlite::rows::{all, execute, incarnation, one, select_task};
-use crate::ledger::{Incarnation, LedgerError, RenewalNews, decode};
+use crate::ledger::{AttemptEnding, Incarnation, LedgerError, RenewalNews, decode};
 
 pub(in crate::ledger::sqlite) const TASKS_TO_CANCEL: &str = "SELECT task_no, task_id FROM task
     WHERE node = ?1 AND incarnation = ?2 AND state = 'running' AND cancel_requested_at IS NOT NULL";
@@ -51,9 +51,9 @@ macro_rules! of_lapsed {
     };
 }
 
-/// Running durable tasks of lapsed incarnations, whether their end is a crash, and when the node was last alive.
+/// Running durable tasks of lapsed incarnations, whether the node was draining, and when it was last alive.
 pub(in crate::ledger::sqlite) const LAPSED_DURABLE_TASKS: &str = concat!(
-    "SELECT t.task_no, t.attempt, n.draining = 0, ",
+    "SELECT t.task_no, t.attempt, n.draining <> 0, ",
     alive_at!(),
     " FROM node n CROSS JOIN task t ON t.node = n.node AND t.incarnation = n.incarnation
     WHERE n.lease_until IS NOT NULL AND n.lease_until <= ?1 AND n.node <> ?2 AND t.state = 'running' AND t.durable <> 0"
@@ -94,7 +94,7 @@ impl Tx<'_> {
             " AS alive_at FROM node n WHERE node = ?2 AND lease_until IS NOT NULL"
         );
         let read = |row: &Row<'_>| {
-            let lost = Lost { is_crash: !row.get::<_, bool>("draining")?, alive_at: row.get("alive_at")? };
+            let lost = Lost { ending: ending(row.get("draining")?), alive_at: row.get("alive_at")? };
             Ok((incarnation(row)?, lost))
         };
         if let Some((earlier, lost)) = one(self.conn, sql, params![self.now.as_microsecond(), node], read)? {
@@ -142,7 +142,7 @@ impl Tx<'_> {
     pub(in crate::ledger::sqlite) fn leave(&mut self, incarnation: &Incarnation) -> Result<(), Fault> {
         match self.fence(incarnation) {
             Ok(()) => {
-                let lost = Lost { is_crash: false, alive_at: Some(self.now.as_microsecond()) };
+                let lost = Lost { ending: AttemptEnding::Left, alive_at: Some(self.now.as_microsecond()) };
                 self.end_incarnation(incarnation, lost)
             }
             Err(Fault::Refused(LedgerError::Fenced)) => Ok(()),
@@ -193,7 +193,7 @@ impl Tx<'_> {
         }
         self.cache.current.borrow_mut().clear();
         let read =
-            |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, Lost { is_crash: row.get(2)?, alive_at: row.get(3)? }));
+            |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, Lost { ending: ending(row.get(2)?), alive_at: row.get(3)? }));
         let durable = all(self.conn, LAPSED_DURABLE_TASKS, lapsed, read)?;
         self.orphan_durable(&durable)?;
         for sql in [LEAVE_CALLS_OF_LAPSED, LEAVE_TASKS_OF_LAPSED, FORGET_PROGRAMS_OF_LAPSED] {
@@ -206,6 +206,11 @@ impl Tx<'_> {
         let until: Timestamp = after(self.now, lease);
         until.as_microsecond()
     }
+}
+
+/// How attempts end with an incarnation that did not leave.
+fn ending(is_draining: bool) -> AttemptEnding {
+    if is_draining { AttemptEnding::Drained } else { AttemptEnding::Crashed }
 }
 
 /// Capped at the last moment that programs can represent.

@@ -4,21 +4,37 @@
 //! written something; the writer undoes it. It may also run twice, with the first run undone, so it takes its arguments
 //! by reference.
 
+mod attempts;
 mod calls;
+mod claims;
+mod documents;
 mod durable;
+mod follow;
 mod incarnations;
+mod operators;
 mod prune;
 mod questions;
+mod queues;
 mod repair;
+mod secrets;
 mod steps;
 mod tasks;
 mod unheld;
 
 #[cfg(test)]
-pub(super) use durable::{CANDIDATE_TASK, HELD_DURABLE_TASKS, LAST_PROGRESS, LAST_STEP, READY_TASKS};
+pub(super) use claims::{CANDIDATE_TASK, READY_TASKS};
+#[cfg(test)]
+pub(super) use documents::EXPIRED_DOCUMENTS;
+#[cfg(test)]
+pub(super) use durable::{HELD_DURABLE_TASKS, LAST_PROGRESS, LAST_STEP};
+#[cfg(test)]
+pub(super) use follow::{HAS_LOST_VALUE, INHERIT};
 #[cfg(test)]
 pub(super) use incarnations::{CALLS_TO_CANCEL, LAPSED_DURABLE_TASKS, LAPSED_LEASES, TASKS_TO_CANCEL};
 pub(super) use incarnations::{LEFT_CALLS, LEFT_TASKS};
+#[cfg(test)]
+pub(super) use operators::IS_PAUSED;
+pub(super) use operators::{crashes, unpaused};
 pub(super) use prune::DueOwners;
 #[cfg(test)]
 pub(super) use prune::{
@@ -28,13 +44,16 @@ pub(super) use questions::QUESTION;
 #[cfg(test)]
 pub(super) use questions::{CLOSE, COUNT_OPEN, IS_OPEN, STEP_OF_LOST, WITHDRAW};
 #[cfg(test)]
+pub(super) use queues::{OWNERS_IN_TURN, QUEUED_TASKS, TAKEN_SLOTS};
+pub(super) use queues::{WAITING_OWNERS, waiting_owner, waits_for_slot};
+#[cfg(test)]
 pub(super) use repair::{DISPLACED_TASKS, PARTIAL_TASKS};
 #[cfg(test)]
-pub(super) use steps::TASKS_WITH_DUE_VALUES;
+pub(super) use steps::{OPEN_EFFECTS, TASKS_WITH_DUE_VALUES};
 #[cfg(test)]
 pub(super) use tasks::{HAS_UNHELD_TASK, OPEN_TASK_COUNT, RUNNING_TASK_COUNT};
 pub(super) use tasks::{TASK, TASK_BY_NUMBER};
-pub(super) use unheld::LONG_STUCK_TASKS;
+pub(super) use unheld::{BACKLOG, CANCELLED_TASKS, LONG_STUCK_TASKS};
 #[cfg(test)]
 pub(super) use unheld::{UNCLAIMED_TASKS, UNTOLD_TASKS};
 
@@ -73,6 +92,8 @@ pub(in crate::ledger::sqlite) struct EndJson {
     pub(in crate::ledger::sqlite) state: TaskState,
     pub(in crate::ledger::sqlite) turn: TurnJson,
     pub(in crate::ledger::sqlite) audit: NewAudit,
+    pub(in crate::ledger::sqlite) open_effects: u32,
+    pub(in crate::ledger::sqlite) notes: Option<String>,
 }
 
 /// Number and time of a written turn.

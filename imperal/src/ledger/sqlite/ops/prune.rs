@@ -1,13 +1,14 @@
 //! Retention: removes old rows, oldest first, a few at a time.
 //!
 //! A reading connection finds the owners with old rows, so the writer works only if there is something to remove. Each
-//! scan ends at the first row that is young enough, so it costs no more than what it removes.
+//! scan ends at the first row that is young enough, so its cost grows only with the rows that it removes.
 
 use std::collections::HashMap;
 
 use rusqlite::{Connection, params};
 
 use super::Tx;
+use super::documents::EXPIRED_DOCUMENTS;
 use super::steps::TASKS_WITH_DUE_VALUES;
 use crate::ledger::Pruned;
 use crate::ledger::retention::Cutoffs;
@@ -55,6 +56,8 @@ pub(in crate::ledger::sqlite) struct DueOwners {
     owners: Vec<i64>,
     /// Whether there are values of steps to remove, of any owner.
     has_values: bool,
+    /// Whether there are documents whose time is over, of any owner.
+    has_documents: bool,
     next: Option<i64>,
 }
 
@@ -64,16 +67,18 @@ impl DueOwners {
         let looked: Vec<(i64, bool)> = all(conn, OWNERS_WITH_OLD_ROWS, params, |row| Ok((row.get(0)?, row.get(1)?)))?;
         let next = looked.last().filter(|_| looked.len() >= OWNERS as usize).map(|(owner_id, _)| *owner_id);
         let has_values = one(conn, TASKS_WITH_DUE_VALUES, params![cuts.now, 1], |_| Ok(()))?.is_some();
+        let has_documents = one(conn, EXPIRED_DOCUMENTS, params![cuts.now, 1], |_| Ok(()))?.is_some();
         Ok(Self {
             from,
             has_values,
+            has_documents,
             owners: looked.into_iter().filter_map(|(owner_id, due)| due.then_some(owner_id)).collect(),
             next,
         })
     }
 
     pub(in crate::ledger::sqlite) fn is_empty(&self) -> bool {
-        self.owners.is_empty() && !self.has_values
+        self.owners.is_empty() && !self.has_values && !self.has_documents
     }
 
     pub(in crate::ledger::sqlite) fn next(&self) -> Option<u64> {
@@ -96,6 +101,7 @@ impl Tx<'_> {
             needed.entry(owner_id).and_modify(|first| *first = seq.min(*first)).or_insert(seq);
         }
         let mut pruned = Pruned { step_values: self.prune_values(cuts.now, limit)?, ..Pruned::default() };
+        pruned.documents = self.prune_documents(cuts.now, limit.saturating_sub(pruned.rows()))?;
         if pruned.rows() >= limit {
             return Ok(Pruned { next: u64::try_from(due.from).ok(), ..pruned });
         }
@@ -141,7 +147,7 @@ impl Tx<'_> {
         let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
         let Some((mut floor, head)) = one(self.conn, sql, [owner_id], read)? else { return Ok(pruned) };
         // A row beyond the owner's latest number has lost its place and is never reached.
-        let first_needed = Some(first_needed.unwrap_or(i64::MAX).min(head.saturating_add(1)));
+        let first_needed = first_needed.unwrap_or(i64::MAX).min(head.saturating_add(1));
         if let Some(cut) = cuts.events
             && let Some(last) = self.last_old_turn(owner_id, floor, first_needed, cut, left)?
         {
@@ -151,7 +157,8 @@ impl Tx<'_> {
             pruned.events = count(execute(self.conn, sql, params![owner_id, floor])?);
         }
         if let Some(cut) = cuts.turns
-            && let Some(last) = self.last_old_turn(owner_id, 0, Some(floor.saturating_add(1)), cut, left)?
+            // A task that began after its call was replied may need a call behind the floor.
+            && let Some(last) = self.last_old_turn(owner_id, 0, first_needed.min(floor.saturating_add(1)), cut, left)?
         {
             let behind = params![owner_id, last];
             let sql = "DELETE FROM turn WHERE owner_id = ?1 AND seq <= ?2";
@@ -169,15 +176,8 @@ impl Tx<'_> {
     }
 
     /// Number of the owner's last turn between two numbers that precedes the first young one.
-    fn last_old_turn(
-        &self,
-        owner_id: i64,
-        after: i64,
-        before: Option<i64>,
-        cut: i64,
-        left: i64,
-    ) -> Result<Option<i64>, Fault> {
-        let params = params![owner_id, after, before.unwrap_or(i64::MAX), left];
+    fn last_old_turn(&self, owner_id: i64, after: i64, before: i64, cut: i64, left: i64) -> Result<Option<i64>, Fault> {
+        let params = params![owner_id, after, before, left];
         let turns: Vec<(i64, i64)> = all(self.conn, TURNS_BETWEEN, params, |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(turns.iter().take_while(|(_, at)| *at < cut).last().map(|(seq, _)| *seq))
     }
@@ -198,6 +198,7 @@ impl Tx<'_> {
                 let sql = "DELETE FROM step WHERE step_id > (?1 << 16) AND step_id <= (?1 << 16) + 65535";
                 *steps += count(execute(self.conn, sql, [task_no])?);
                 execute(self.conn, "DELETE FROM question WHERE task_no = ?1", [task_no])?;
+                execute(self.conn, "DELETE FROM attempt WHERE task_no = ?1", [task_no])?;
                 execute(self.conn, "DELETE FROM durable WHERE task_no = ?1", [task_no])?;
                 pruned += count(execute(self.conn, "DELETE FROM task WHERE task_no = ?1", [task_no])?);
             }

@@ -1,7 +1,7 @@
-//! Questions of durable tasks: asked, answered, closed, and what a park has to know of them.
+//! Questions of durable tasks: asked, answered, closed, and read by a park.
 //!
-//! A question's answer is the value of its step, which the next attempt reads. So a lost row of a question costs what
-//! people read; its task goes on with the step.
+//! A question's answer is the value of its step, which the next attempt reads. If the row of a question
+//! is lost, its text is lost; its task goes on with the step.
 
 use rusqlite::{Row, params};
 
@@ -14,7 +14,7 @@ use crate::ledger::sqlite::fault::Fault;
 use crate::ledger::sqlite::rows::{all, execute, one, select_question};
 use crate::ledger::{
     AnswerOutcome, Attempt, CloseQuestion, Incarnation, LedgerError, NewAnswer, NewQuestion, Park, Question,
-    QuestionState, StoredAnswer, TaskRecord, decode,
+    QuestionState, StoredAnswer, decode,
 };
 
 pub(in crate::ledger::sqlite) const QUESTION: &str = select_question!("WHERE q.question_id = ?1");
@@ -81,7 +81,7 @@ impl Tx<'_> {
         execute(self.conn, sql, params)?;
         // Checked after the inserts, because an id that exists is refused first.
         rules::check_open_questions(self.count_open(task.number)?.saturating_sub(1), new.max_open)?;
-        self.tell_task(task.number, task.owner_id)?;
+        self.add_state_event(task.number, task.owner_id)?;
         Ok(question)
     }
 
@@ -120,7 +120,7 @@ impl Tx<'_> {
             self.notifications.push(Notification::ReadyTask);
         }
         self.audit_of(task.owner_id, &answer.audit)?;
-        let record = self.tell_task(task_no, task.owner_id)?;
+        let record = self.add_state_event(task_no, task.owner_id)?;
         Ok(AnswerOutcome::Accepted(question, Box::new(record)))
     }
 
@@ -152,11 +152,11 @@ impl Tx<'_> {
         execute(self.conn, CLOSE, params)?;
         self.settle(task.number, &question, &stored.to_json())?;
         self.count_open(task.number)?;
-        self.tell_task(task.number, task.owner_id)?;
+        self.add_state_event(task.number, task.owner_id)?;
         Ok(question)
     }
 
-    /// What the step of an open question still says of it, if its row is lost or has another id.
+    /// An open question from its step, if its row is lost or has another id.
     fn lost_question(&self, task: &TaskRow, task_id: TaskId, question_id: QuestionId) -> Result<Question, Fault> {
         let value = StoredAnswer::Open(question_id).to_json();
         let read = |row: &Row<'_>| Ok((row.get::<_, u16>(0)?, row.get::<_, String>(1).unwrap_or_default()));
@@ -212,13 +212,5 @@ impl Tx<'_> {
     /// Notes how many of the task's questions are open.
     fn count_open(&self, number: i64) -> Result<u32, Fault> {
         Ok(one(self.conn, COUNT_OPEN, [number], |row| Ok(row.get(0)?))?.unwrap_or_default())
-    }
-
-    /// Writes an event with the task as it is now.
-    fn tell_task(&mut self, number: i64, owner_id: i64) -> Result<TaskRecord, Fault> {
-        let record = self.task_record(number)?;
-        let seq = self.take_numbers(owner_id, 1, 0)?;
-        self.add_task_event(owner_id, seq, &record.task, None)?;
-        Ok(record)
     }
 }

@@ -8,10 +8,10 @@ use rusqlite::{Row, params};
 
 use super::Tx;
 use super::durable::Lost;
-use crate::ledger::Owner;
 use crate::ledger::sqlite::fault::Fault;
 use crate::ledger::sqlite::rows::{all, execute, one};
 use crate::ledger::unreadable::UnreadableRow;
+use crate::ledger::{AttemptEnding, Owner};
 
 /// How many numbers may be missing at the end of an owner's rows before the head counts as damaged.
 const MISSING: i64 = 10_000;
@@ -83,6 +83,11 @@ pub(in crate::ledger::sqlite) const DAMAGED_TASKS: &str = held_by_no_incarnation
     "task_no"
 );
 
+/// Queues of ready tasks whose row is missing: a claim would not find them.
+pub(in crate::ledger::sqlite) const LOST_QUEUES: &str = "INSERT INTO queue (app_id, queue)
+    SELECT DISTINCT app_id, queue FROM durable INDEXED BY durable_queued
+    WHERE ready_at IS NOT NULL AND queue IS NOT NULL ON CONFLICT DO NOTHING";
+
 const OWNERLESS_CALLS: &str = "UPDATE call SET state = 'replied' WHERE state = 'left'
     AND NOT EXISTS (SELECT 1 FROM owner w WHERE w.owner_id = call.owner_id) RETURNING call_no";
 
@@ -131,7 +136,7 @@ impl Tx<'_> {
 
     /// Marks unsettled work that no current incarnation holds. Recovery then settles it.
     pub(super) fn find_lost_work(&mut self) -> Result<(), Fault> {
-        let how = Lost { is_crash: false, alive_at: None };
+        let how = Lost { ending: AttemptEnding::Left, alive_at: None };
         let lost = all(self.conn, LOST_DURABLE_TASKS, (), |row| Ok((row.get(0)?, row.get(1)?, how)))?;
         self.orphan_durable(&lost)?;
         self.report_rows("task", lost.iter().map(|(number, ..)| *number), "no life of a node holds it");
@@ -144,6 +149,7 @@ impl Tx<'_> {
         ] {
             self.report_all(table, sql, why)?;
         }
+        execute(self.conn, LOST_QUEUES, ())?;
         let displaced = all(self.conn, DISPLACED_TASKS, [self.now.as_microsecond()], |row| Ok(row.get(0)?))?;
         self.report_rows("durable", displaced, "ready_at was lost: the task is ready now");
         Ok(())

@@ -1,7 +1,7 @@
 //! Steps of durable tasks: stored one by one, their values removed after the task's end.
 //!
 //! A step is two statements: one reads the task, one inserts the step. Nothing else changes, so the steps of many tasks
-//! share a few pages and one sync.
+//! share a few pages and one sync. A row of an effect also changes the task's count of open effects.
 
 use rusqlite::params;
 
@@ -9,12 +9,17 @@ use super::Tx;
 use super::tasks::TaskRow;
 use crate::ledger::retention::Cutoffs;
 use crate::ledger::sqlite::fault::Fault;
-use crate::ledger::sqlite::rows::{all, execute};
-use crate::ledger::{Attempt, Fence, Incarnation, LedgerError, NewStep, TaskState, Work};
+use crate::ledger::sqlite::rows::{all, execute, one};
+use crate::ledger::{Attempt, Fence, Incarnation, LedgerError, NewStep, StepKind, TaskState, Work};
 
 /// Ended tasks whose step values are due.
 pub(in crate::ledger::sqlite) const TASKS_WITH_DUE_VALUES: &str =
     "SELECT task_no FROM durable WHERE values_until IS NOT NULL AND values_until <= ?1 ORDER BY values_until LIMIT ?2";
+
+/// How many effects of a task may have happened without a row that says so.
+pub(in crate::ledger::sqlite) const OPEN_EFFECTS: &str =
+    "SELECT coalesce(sum(iif(kind = 'intent', 1, -1)), 0) FROM step INDEXED BY step_effect
+    WHERE step_id > (?1 << 16) AND step_id <= (?1 << 16) + 65535 AND kind IN ('intent', 'effect', 'not_done')";
 
 impl Tx<'_> {
     pub(in crate::ledger::sqlite) fn store_step(
@@ -51,13 +56,25 @@ impl Tx<'_> {
             sql,
             params![task.number, ordinal, name, kind.as_str(), attempt, began_at, done_at, log, value],
         )?;
+        if kind.is_of_effect() {
+            // The end recounts a damaged count.
+            let sql =
+                "UPDATE task SET open_effects = max(iif(open_effects BETWEEN 0 AND 65535, open_effects, 0) + ?2, 0)
+                       WHERE task_no = ?1";
+            execute(self.conn, sql, params![task.number, if *kind == StepKind::Intent { 1 } else { -1 }])?;
+        }
         Ok(())
+    }
+
+    /// See [`OPEN_EFFECTS`].
+    pub(super) fn open_effects(&self, number: i64) -> Result<u32, Fault> {
+        let open = one(self.conn, OPEN_EFFECTS, [number], |row| Ok(row.get::<_, i64>(0)?))?;
+        Ok(open.and_then(|open| u32::try_from(open).ok()).unwrap_or_default())
     }
 
     /// Notes from when on the values of an ended task's steps are not needed, if it has steps.
     pub(super) fn end_durable(&self, number: i64, state: TaskState) -> Result<(), Fault> {
-        let sql =
-            "UPDATE durable SET ready_at = NULL, claimed_at = NULL, stuck_since = NULL, values_until = iif(EXISTS (
+        let sql = "UPDATE durable SET ready_at = NULL, stuck_since = NULL, values_until = iif(EXISTS (
                        SELECT 1 FROM step WHERE step_id > (?1 << 16) AND step_id <= (?1 << 16) + 65535), ?2, NULL)
                    WHERE task_no = ?1";
         let until = Cutoffs::step_values_until(self.now, state);

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rusqlite::types::ValueRef;
 use rusqlite::{Row, params};
 
+use super::operators::IS_PAUSED;
 use super::{EndJson, Notification, Stamp, Tx};
 use crate::error::RunningTask;
 use crate::ids::TaskId;
@@ -12,8 +13,8 @@ use crate::ledger::rules::{self, Hold, TaskFacts};
 use crate::ledger::sqlite::fault::Fault;
 use crate::ledger::sqlite::rows::{execute, incarnation, number, one, open_states, select_task};
 use crate::ledger::{
-    Attempt, CancelOutcome, Incarnation, LedgerError, NewAudit, NewTask, Progress, Task, TaskRecord, TaskState,
-    WaitsFor, Work, decode,
+    Attempt, CancelOutcome, Incarnation, LedgerError, NewAudit, NewTask, Progress, Task, TaskRecord, TaskState, Work,
+    decode,
 };
 
 pub(in crate::ledger::sqlite) const TASK: &str = select_task!("WHERE t.task_id = ?1");
@@ -45,7 +46,8 @@ const TASK_UNDER_KEY: &str = concat!(
 macro_rules! task_row {
     ($rest:literal) => {
         concat!(
-            "SELECT task_no, owner_id, node, incarnation, attempt, durable, abandoned, state, outcome_seq FROM task ",
+            "SELECT task_no, owner_id, node, incarnation, attempt, durable, abandoned, state, outcome_seq,
+                queue IS NOT NULL AS in_queue FROM task ",
             $rest
         )
     };
@@ -58,6 +60,8 @@ pub(super) struct TaskRow {
     pub(super) number: i64,
     pub(super) owner_id: i64,
     pub(super) durable: bool,
+    /// Whether it has a queue: its end or release may free a slot.
+    pub(super) in_queue: bool,
     incarnation: Incarnation,
     /// A damaged number is 0, which no holder has.
     attempt: u32,
@@ -91,6 +95,7 @@ impl Tx<'_> {
                 number: row.get("task_no")?,
                 owner_id: row.get("owner_id")?,
                 durable: row.get("durable")?,
+                in_queue: row.get("in_queue")?,
                 incarnation: incarnation(row)?,
                 attempt: u32::try_from(row.get::<_, i64>("attempt")?).unwrap_or_default(),
                 hold: hold(row)?,
@@ -141,6 +146,7 @@ impl Tx<'_> {
                 task.owner_id
             }
         };
+        let followed = new.follows().map(|follows| self.followed(owner_id, follows)).transpose()?;
         if let Some(running) = self.running_under_key(owner_id, new)? {
             // An id that exists is refused first: the start is a repeated one.
             let sql = "SELECT 1 FROM task WHERE task_id = ?1";
@@ -152,11 +158,16 @@ impl Tx<'_> {
         let count = |sql| one(self.conn, sql, [owner_id], |row| Ok(row.get::<_, u32>(0)?));
         let open = rules::check_open_tasks(count(OPEN_TASK_COUNT)?.unwrap_or_default(), new.max_open);
         let has_slot = rules::check_running_tasks(count(RUNNING_TASK_COUNT)?.unwrap_or_default(), new.max_running);
-        let task = new.clone().into_task(self.now, after(self.now, new.cap), has_slot.is_ok());
+        let is_paused = match &new.durable {
+            Some(durable) => one(self.conn, IS_PAUSED, [&new.app_id, &durable.task_name], |_| Ok(()))?.is_some(),
+            None => false,
+        };
+        let waits = rules::waits_at_start(has_slot.is_ok(), new, is_paused);
+        let mut task = new.clone().into_task(self.now, after(self.now, new.cap), waits.map(|(shown, _)| shown));
         let sql =
             "INSERT INTO task (task_id, call_id, owner_id, node, incarnation, app_id, function, name, long_running,
-                               created_at, deadline_at, key, state, durable, attempt, waits_for)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+                               created_at, deadline_at, key, state, durable, attempt, waits_for, queue, follows)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
         let params = params![
             task.task_id.to_string(),
             task.call_id.to_string(),
@@ -173,14 +184,25 @@ impl Tx<'_> {
             task.state.as_str(),
             task.durable,
             task.attempt,
-            task.waits_for.map(WaitsFor::as_str)
+            waits.map(|(_, stored)| stored.as_str()),
+            task.queue,
+            task.follows.map(|follows| serde_json::to_string(&follows)).transpose()?
         ];
         // Checked after the insert, because an id that exists is refused first.
         execute(self.conn, sql, params)?;
         open?;
         match &new.durable {
             None => has_slot?,
-            Some(durable) => self.add_durable(self.conn.last_insert_rowid(), &task, durable, new.cap)?,
+            Some(durable) => {
+                let number = self.conn.last_insert_rowid();
+                self.add_durable(number, owner_id, &task, durable, new.cap)?;
+                if let Some(followed) = &followed {
+                    task.open_effects = self.inherit(number, followed)?;
+                }
+            }
+        }
+        if let Some(audit) = &new.audit {
+            self.audit_of(owner_id, audit)?;
         }
         let seq = self.take_numbers(owner_id, 1, 0)?;
         self.add_task_event(owner_id, seq, &task, None)?;
@@ -221,7 +243,10 @@ impl Tx<'_> {
     /// Writes a task's end. The caller has checked the rules of the task, but not those of its call.
     fn end_task(&mut self, task: &TaskRow, end: &EndJson) -> Result<Stamp, Fault> {
         rules::check_call_replied(self.is_call_replied(task.number)?)?;
-        let (owner_id, EndJson { state, turn, audit }) = (task.owner_id, end);
+        let (owner_id, EndJson { state, turn, audit, open_effects, notes }) = (task.owner_id, end);
+        if task.durable {
+            rules::check_open_effects(self.open_effects(task.number)?, *open_effects)?;
+        }
         let seq = self.take_numbers(owner_id, 2, turn.json.len())?;
         let outcome_seq = seq + 1;
         if task.durable {
@@ -229,17 +254,20 @@ impl Tx<'_> {
         }
         let sql =
             "UPDATE task SET state = ?2, finished_at = ?3, outcome_seq = ?4, waits_for = NULL, open_questions = 0,
-                   untold_since = NULL WHERE task_no = ?1";
+                   open_effects = ?5, untold_since = NULL WHERE task_no = ?1";
         let finished_at = self.now.as_microsecond();
-        execute(self.conn, sql, params![task.number, state.as_str(), finished_at, number(outcome_seq)])?;
+        let params = params![task.number, state.as_str(), finished_at, number(outcome_seq), open_effects];
+        execute(self.conn, sql, params)?;
         if task.durable {
             self.end_durable(task.number, *state)?;
+            self.note_attempt(task.number, notes.as_deref())?;
         }
         // The outcome turn is not written yet, so the record has no result.
         let ended = self.task_record(task.number)?.task;
         self.add_task_event(owner_id, seq, &ended, Some(outcome_seq))?;
         self.audit_of(owner_id, audit)?;
-        if task.hold != Hold::Free && one(self.conn, HAS_UNHELD_TASK, [owner_id], |_| Ok(()))?.is_some() {
+        let frees_slot = task.hold != Hold::Free;
+        if frees_slot && (task.in_queue || one(self.conn, HAS_UNHELD_TASK, [owner_id], |_| Ok(()))?.is_some()) {
             self.notifications.push(Notification::ReadyTask);
         }
         self.insert_turn(owner_id, outcome_seq, turn)

@@ -4,8 +4,8 @@ use futures_util::future::{join_all, poll_immediate};
 
 use super::*;
 use crate::ledger::{
-    AuditOutcome, ManualClock, NewAudit, NewDurable, NewQuestion, NewStep, NewTask, RetentionPolicy, StepKind, TaskEnd,
-    TaskState,
+    AttemptReport, AuditOutcome, ClaimRequest, DurableName, ManualClock, NewAudit, NewDurable, NewQuestion, NewStep,
+    NewTask, Release, RetentionPolicy, StepKind, TaskEnd, TaskState,
 };
 
 fn plan(conn: &Connection, sql: &str) -> Vec<String> {
@@ -29,6 +29,20 @@ fn claim_reads_the_ready_tasks_of_its_names_only() {
         "{stuck:?}"
     );
     assert!(!stuck.iter().any(|step| step.starts_with("SCAN")), "{stuck:?}");
+    let cancelled = plan(&conn, ops::CANCELLED_TASKS);
+    assert!(cancelled.iter().any(|step| step.contains("INDEX task_cancelled")), "{cancelled:?}");
+    assert!(!cancelled.iter().any(|step| step.starts_with("SCAN t")), "{cancelled:?}");
+    let backlog = plan(&conn, ops::BACKLOG);
+    for index in [
+        "durable_stuck",
+        "INDEX task_unknown",
+        "durable_untaken (app_id=? AND task_name=? AND refused_by=? AND ready_at>?)",
+    ] {
+        assert!(backlog.iter().any(|step| step.contains(index)), "{index} in {backlog:#?}");
+    }
+    let is_free = |step: &&String| step.contains("INDEX") || ["SCAN f", "SCAN CONSTANT ROW"].contains(&step.as_str());
+    let scans: Vec<_> = backlog.iter().filter(|step| step.starts_with("SCAN") && !is_free(step)).collect();
+    assert!(scans.iter().all(|step| step.starts_with("SCAN (subquery")), "{scans:?}");
     let untaken = plan(&conn, ops::UNCLAIMED_TASKS);
     // It seeks the next group by each part of its name, and does not scan through a group.
     for parts in ["app_id=? AND task_name=? AND refused_by>?", "app_id=? AND task_name>?", "app_id>?"] {
@@ -37,6 +51,58 @@ fn claim_reads_the_ready_tasks_of_its_names_only() {
     }
     let of_group = "SEARCH d USING INDEX durable_untaken (app_id=? AND task_name=? AND refused_by=? AND ready_at>? AND ready_at<?)";
     assert!(untaken.iter().any(|step| *step == of_group), "{untaken:#?}");
+}
+
+/// The steps of SQLite's virtual machine that a statement takes: it stands for the rows that are read.
+fn work_of(conn: &Connection, sql: &str, params: impl rusqlite::Params) -> i32 {
+    let mut statement = conn.prepare(sql).unwrap();
+    let rows = statement.query(params).unwrap().mapped(|_| Ok(())).count();
+    assert_eq!(rows, 1);
+    statement.get_status(rusqlite::StatementStatus::VmStep)
+}
+
+/// The end of an incarnation looks at a few rows of each task that it held, and a metric at as many as it counts.
+#[test]
+fn long_tasks_and_queues_cost_no_more_than_short_ones() {
+    let folder = Folder::new();
+    drop(folder.open().unwrap());
+    let conn = Connection::open(folder.file()).unwrap();
+    let numbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) ";
+    let steps = "INSERT INTO step (step_id, name, kind, attempt, began_at, done_at)
+        SELECT (1 << 16) + i, i, 'step', 1, i, i FROM n";
+    conn.execute(&format!("{numbers}{steps}"), ()).unwrap();
+    assert!(work_of(&conn, ops::LAST_STEP, [1, 1]) < 2_000, "64 of 20,000 rows");
+    let last: i64 = conn.query_row(ops::LAST_STEP, [1, 1], |row| row.get(0)).unwrap();
+    assert_eq!(last, 20_000);
+    let queued =
+        "INSERT INTO durable (task_no, app_id, task_name, root_task, cap, ready_at, queue, owner_id, input, user)
+        SELECT i, 'app', 'work', '', 0, i, 'render', 1, '', '' FROM n";
+    conn.execute(&format!("{numbers}{queued}"), ()).unwrap();
+    conn.execute("INSERT INTO queue (app_id, queue) VALUES ('app', 'render')", ()).unwrap();
+    let load = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(3)?, row.get::<_, i64>(4)?));
+    let load = conn.query_row(queues::QUEUE_LOADS, [1_000_000, 10_000], load).unwrap();
+    assert_eq!(load, (10_000, 1));
+}
+
+/// It finds the owners one by one, so that a user with thousands of tasks costs as much as any other.
+#[test]
+fn queue_reads_one_row_of_each_owner() {
+    let folder = Folder::new();
+    drop(folder.open().unwrap());
+    let conn = Connection::open(folder.file()).unwrap();
+    for sql in [ops::OWNERS_IN_TURN, ops::WAITING_OWNERS] {
+        let plan = plan(&conn, sql);
+        for wanted in [
+            "SEARCH d USING COVERING INDEX durable_queued (app_id=? AND queue=? AND owner_id>?)",
+            "SEARCH d USING COVERING INDEX durable_queued (app_id=? AND queue=? AND owner_id=? AND ready_at<?)",
+        ] {
+            // The other statement looks at the states of the tasks, too.
+            let not_covering = wanted.replace("COVERING ", "");
+            assert!(plan.iter().any(|step| *step == wanted || *step == not_covering), "{wanted} in {plan:#?}");
+        }
+        let scans: Vec<_> = plan.iter().filter(|step| step.starts_with("SCAN")).collect();
+        assert!(scans.iter().all(|step| step.starts_with("SCAN o") || step.contains("CONSTANT ROW")), "{scans:#?}");
+    }
 }
 
 /// A durable task with one step that has failed; with an open question if it `asks`.
@@ -49,6 +115,9 @@ async fn ended_task(ledger: &SqliteLedger, incarnation: &Incarnation, asks: bool
     let attempt = ledger.start_task(incarnation, new.durable(durable)).await.unwrap().attempt();
     ledger.store_step(incarnation, attempt, NewStep::new(1, "one", StepKind::Step, "{}")).await.unwrap();
     ledger.reply(incarnation, call_id, turn("reply")).await.unwrap();
+    ledger.release_task(incarnation, attempt, Release::HandOver, AttemptReport::default()).await.unwrap();
+    let request = ClaimRequest::new(vec![DurableName::new("app", "work")], "v1", 1);
+    let attempt = ledger.claim_tasks(incarnation, request).await.unwrap()[0].record.task.attempt();
     if asks {
         ledger.ask_question(incarnation, attempt, NewQuestion::new(2, "two", "?", "{}")).await.unwrap();
     }
@@ -67,15 +136,16 @@ async fn pruned_task_leaves_no_rows() {
     let rows = || {
         let conn = Connection::open(folder.file()).unwrap();
         let sql = "SELECT (SELECT count(*) FROM task), (SELECT count(*) FROM durable), (SELECT count(*) FROM step),
-            (SELECT count(*) FROM question)";
-        conn.query_row(sql, (), |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, i64>(3)?])).unwrap()
+            (SELECT count(*) FROM question), (SELECT count(*) FROM attempt)";
+        let read = |row: &rusqlite::Row<'_>| (0..5).map(|column| row.get(column)).collect::<Result<Vec<i64>, _>>();
+        conn.query_row(sql, (), read).unwrap()
     };
-    assert_eq!(rows(), [1, 1, 2, 1]);
+    assert_eq!(rows(), [1, 1, 2, 1, 1]);
     clock.advance(Duration::from_secs(60));
     let age = Some(Duration::from_secs(1));
     let policy = RetentionPolicy { turns: age, tasks: age, events: age, audit: age };
     ledger.prune(&policy, 0, 100).await.unwrap();
-    assert_eq!(rows(), [0, 0, 0, 0]);
+    assert_eq!(rows(), [0; 5]);
 }
 
 /// A task may have thousands of steps, and a writer that comes meanwhile waits for the whole transaction.

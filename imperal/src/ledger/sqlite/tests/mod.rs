@@ -2,6 +2,7 @@
 //!
 //! The conformance suite tests the rules of the contract.
 
+mod document_plans;
 mod durable;
 mod file;
 mod questions;
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::job::Weight;
-use super::{SqliteLedger, ops, reads, schema};
+use super::{SqliteLedger, operators, ops, queues, reads, schema};
 use crate::ids::CallId;
 use crate::ledger::{
     Incarnation, Ledger, LedgerError, MessageSource, NewCall, Owner, PageLimit, Role, SystemClock, TurnBody,

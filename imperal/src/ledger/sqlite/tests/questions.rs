@@ -1,10 +1,10 @@
-//! Questions and parked tasks in the file: lost rows, long lists, and tasks that nobody wakes.
+//! Questions and parked tasks in the file: lost rows, long lists, and tasks without a wake-up.
 
 use super::*;
 use crate::ids::{QuestionId, TaskId};
 use crate::ledger::{
-    AnswerOutcome, Attempt, AuditOutcome, Clock, CloseQuestion, ManualClock, NewAnswer, NewAudit, NewDurable,
-    NewQuestion, NewTask, Park, Question, QuestionState, Release, StoredAnswer, TaskState,
+    AnswerOutcome, Attempt, AttemptReport, AuditOutcome, Clock, CloseQuestion, ManualClock, NewAnswer, NewAudit,
+    NewDurable, NewQuestion, NewTask, Park, Question, QuestionState, Release, StoredAnswer, TaskState,
 };
 
 struct Scene {
@@ -49,7 +49,11 @@ impl Scene {
     }
 
     async fn park(&self, attempt: Attempt, park: Park) -> TaskState {
-        let task = self.ledger.release_task(&self.incarnation, attempt, Release::Park(park)).await.unwrap();
+        let task = self
+            .ledger
+            .release_task(&self.incarnation, attempt, Release::Park(park), AttemptReport::default())
+            .await
+            .unwrap();
         task.state
     }
 

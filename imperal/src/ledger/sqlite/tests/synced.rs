@@ -7,8 +7,8 @@ use std::future::Future;
 
 use crate::ids::TaskId;
 use crate::ledger::{
-    Attempt, AuditOutcome, ClaimRequest, CloseQuestion, DurableName, NewAnswer, NewAudit, NewQuestion, NewStep,
-    NewTask, Progress, Release, StepKind, TaskEnd, TaskState, Work,
+    Attempt, AttemptReport, AuditOutcome, ClaimRequest, CloseQuestion, DurableName, NewAnswer, NewAudit, NewQuestion,
+    NewStep, NewTask, Progress, Release, StepKind, TaskEnd, TaskState, Work,
 };
 
 use super::*;
@@ -39,7 +39,7 @@ fn audit() -> NewAudit {
 }
 
 fn end() -> TaskEnd {
-    TaskEnd { state: TaskState::Succeeded, turn: turn("done"), audit: audit() }
+    TaskEnd::new(TaskState::Succeeded, turn("done"), audit())
 }
 
 fn task(call_id: CallId) -> NewTask {
@@ -57,6 +57,7 @@ fn task(call_id: CallId) -> NewTask {
         max_open: 1000,
         parent: Work::Call(call_id),
         durable: None,
+        audit: None,
     }
 }
 
@@ -90,7 +91,7 @@ async fn durable_writes_are_synced_and_light_writes_are_not() {
     l.ask_question(&incarnation, attempt(1), second).await.unwrap();
     assert!(is_synced(&l, l.answer_question(answered, NewAnswer::new("1", "user:anna", audit()))).await);
     assert!(is_synced(&l, l.close_question(&incarnation, attempt(1), closed, CloseQuestion::Expire)).await);
-    assert!(is_synced(&l, l.release_task(&incarnation, attempt(1), Release::HandOver)).await);
+    assert!(is_synced(&l, l.release_task(&incarnation, attempt(1), Release::HandOver, AttemptReport::default())).await);
     let request = ClaimRequest::new(vec![DurableName::new("app", "work")], "v1", 1);
     assert!(is_synced(&l, l.claim_tasks(&incarnation, request)).await);
     assert!(is_synced(&l, l.finish_task(&incarnation, attempt(2), end())).await);
