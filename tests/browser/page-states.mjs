@@ -51,6 +51,7 @@ export async function busyStates(options, visit) {
   await page.getByRole("dialog", { name: "Secrets" }).getByText("Missing").waitFor();
   await visit("the secrets");
   await page.keyboard.press("Escape");
+  await page.locator("#account > summary:focus").waitFor(); // it comes back in an event after the dialog is gone
   if (narrow) await page.locator("#open-side").click();
   await visit("the list of functions");
   await open.choose("Build report");

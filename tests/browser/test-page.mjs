@@ -5,6 +5,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
+import { until, within } from "./deadline.mjs";
+
 const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 export class Opened {
@@ -64,18 +66,16 @@ export class Opened {
   /** No violation of WCAG 2.2 A and AA, nor of axe's best practices. */
   async accessible(what) {
     // wait for animations: a fading text has no contrast to measure
-    await this.page.evaluate(() =>
-      Promise.all(
+    const still = () =>
+      this.page.evaluate(() =>
         document
           .getAnimations()
-          .filter((a) => a.effect.getTiming().iterations !== Infinity)
-          .map((a) => a.finished.catch(() => {})),
-      ),
-    );
+          .every((a) => a.playState !== "running" || a.effect.getTiming().iterations === Infinity),
+      );
+    await until(`no animation runs in ${what}`, still);
     await this.page.evaluate(axeSource); // the content security policy does not apply to the debugger
-    const { violations } = await this.page.evaluate(() =>
-      window.axe.run(document, { rules: { "target-size": { enabled: true } } }),
-    );
+    const check = () => window.axe.run(document, { rules: { "target-size": { enabled: true } } });
+    const { violations } = await within(`axe in ${what}`, this.page.evaluate(check), 60_000);
     const found = violations.map((v) => `${v.id}: ${v.help}\n  ${v.nodes.map((node) => node.html).join("\n  ")}`);
     assert.deepEqual(found, [], `accessibility of ${what}`);
   }
