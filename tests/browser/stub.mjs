@@ -39,6 +39,7 @@ export class Stub {
     this.tasks = new Map();
     this.steps = new Map(); // task_id -> its stored steps
     this.questions = new Map(); // task_id -> its questions
+    this.traceUrl = undefined; // where a task's traces are looked up
     this.timelines = new Map(); // task_id -> the entries of its timeline
     this.refuseAnswer = null; // {message, field} for the next answer
     this.beforeQuestions = null; // (task_id) -> the status of a refusal or nothing, perhaps later
@@ -363,7 +364,13 @@ export class Stub {
       const [after, limit] = [Number(query.get("after") ?? 0), Number(query.get("limit") ?? 200)];
       const page = entries.slice(after, after + limit);
       const more = entries.length > after + page.length;
-      return send(200, { task: this.tasks.get(timeline[1]), entries: page, ...(more ? { next: after + limit } : {}) });
+      const traces = this.traceUrl && { trace_url: this.traceUrl };
+      return send(200, {
+        task: this.tasks.get(timeline[1]),
+        entries: page,
+        ...traces,
+        ...(more ? { next: after + limit } : {}),
+      });
     }
     const one = path.match(/^\/v1\/tasks\/([^/]+)$/);
     if (one && this.tasks.has(one[1])) return send(200, this.tasks.get(one[1]));

@@ -327,6 +327,22 @@ describe("the timeline of a task", () => {
     assert.ok(stub.requests.includes(`GET /v1/tasks/${id}`));
   });
 
+  test("a link leads to the task's traces where an operator has set their place, and there is none without", async () => {
+    const id = order(story, ENDED);
+    const page = await opened();
+    const traces = panel(page).getByRole("link", { name: /^Traces/ });
+    await details(page).click();
+    await rows(page).first().waitFor();
+    assert.equal(await traces.count(), 0);
+    stub.traceUrl = `https://traces.example/search?task=${id}`;
+    await page.reload();
+    await details(page).click();
+    await traces.waitFor();
+    assert.equal(await traces.getAttribute("href"), stub.traceUrl);
+    assert.equal(await traces.getAttribute("rel"), "noopener noreferrer");
+    await open.accessible("a timeline with a link to its traces");
+  });
+
   test("a background task has no timeline", async () => {
     order([], { ...ENDED, durable: undefined });
     const page = await opened();

@@ -15,6 +15,9 @@ use super::{PROBE, command, json_lines, run, text};
 
 const KEEPS_WATCHING: Duration = Duration::from_secs(40);
 
+/// Where the traces of a task are looked up.
+const TRACES: &str = "https://traces.example/search?task={task}";
+
 /// A server with a durable task, and the file that its steps write.
 struct Relay {
     folder: TempDir,
@@ -27,6 +30,7 @@ impl Relay {
         let mut options = NodeOptions::new(PROBE, folder.path().join("data"));
         let grace = options.args.iter().position(|arg| arg == "--shutdown-grace").unwrap();
         "10".clone_into(&mut options.args[grace + 1]);
+        options.args.extend(["--trace-url", TRACES].map(str::to_owned));
         let node = options.start().await;
         let relay = Self { folder, node: Some(node) };
         let log = relay.log();
@@ -170,7 +174,13 @@ async fn stopped_server_hands_its_task_over() {
     let kept = [3, 4].map(|steps| format!("went on in another process, {steps} steps kept"));
     assert!(said.iter().any(|line| kept.contains(line)), "{said:?}");
     assert!(relay.begun().values().all(|times| *times == 1), "no step was cut off: {:?}", relay.begun());
-    assert_eq!(relay.task().await["attempt"], 2);
+    let task = relay.task().await;
+    assert_eq!(task["attempt"], 2);
+    let task_id = task["task_id"].as_str().unwrap();
+    let traces = TRACES.replace("{task}", task_id);
+    let shown = text(&run(&relay.data(), &["show", task_id]).await.stdout);
+    assert!(shown.lines().any(|line| line.starts_with("traces") && line.ends_with(&traces)), "{shown}");
+    assert_eq!(json_lines(&run(&relay.data(), &["show", task_id, "--json"]).await)[0]["trace_url"], *traces);
 }
 
 /// As by a supervisor with less patience than the grace period. After two crashes in a row the task would wait 10 s.

@@ -114,6 +114,9 @@ pub(super) struct SettingsArgs {
     /// Bytes of a user's documents in one extension: ids and JSON [default: 268435456]
     #[arg(long = "document-bytes", env = "IMPERAL_DOCUMENT_BYTES", value_name = "BYTES")]
     document_bytes_per_user: Option<u64>,
+    /// Where a task's traces are looked up, with `{task}` in place of its id; timelines link to it
+    #[arg(long, env = "IMPERAL_TRACE_URL", value_name = "URL")]
+    trace_url: Option<String>,
 }
 
 /// Limits per signed-in user on this node.
@@ -264,5 +267,6 @@ impl SettingsArgs {
         }
         settings.documents_per_user = self.documents_per_user.unwrap_or(settings.documents_per_user);
         settings.document_bytes_per_user = self.document_bytes_per_user.unwrap_or(settings.document_bytes_per_user);
+        settings.trace_url = self.trace_url.clone().or(settings.trace_url.take());
     }
 }

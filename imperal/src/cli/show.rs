@@ -60,6 +60,7 @@ struct History {
     steps: Vec<StoredStep>,
     asked: Vec<Question>,
     timeline: Vec<TimelineEntry>,
+    trace_url: Option<String>,
 }
 
 async fn read(client: &Client, named: &str) -> Result<Shown, CliError> {
@@ -77,11 +78,12 @@ async fn read(client: &Client, named: &str) -> Result<Shown, CliError> {
         _ => None,
     };
     let history = match durable {
-        Some(task_id) => Some(History {
-            steps: stored_steps::read_all(client, task_id).await?,
-            asked: questions::read(client, task_id).await?,
-            timeline: timeline::read(client, task_id).await?,
-        }),
+        Some(task_id) => {
+            let steps = stored_steps::read_all(client, task_id).await?;
+            let asked = questions::read(client, task_id).await?;
+            let (timeline, trace_url) = timeline::read(client, task_id).await?;
+            Some(History { steps, asked, timeline, trace_url })
+        }
         None => None,
     };
     Ok(Shown { found, params, history })
@@ -145,12 +147,15 @@ async fn turn_by_id(client: &Client, turn_id: TurnId) -> Result<Option<Turn>, Cl
 /// The object of the API with the parameters of its call and the history of a durable task.
 fn print_json(object: &impl Serialize, params: Option<Value>, history: Option<&History>) -> Result<(), CliError> {
     let mut object = serde_json::to_value(object)?;
-    if let Some(History { steps, asked, timeline }) = history {
+    if let Some(History { steps, asked, timeline, trace_url }) = history {
         if !asked.is_empty() {
             object["questions"] = serde_json::to_value(asked)?;
         }
         object["stored_steps"] = serde_json::to_value(steps)?;
         object["timeline"] = serde_json::to_value(timeline)?;
+        if let Some(url) = trace_url {
+            object["trace_url"] = serde_json::to_value(url)?;
+        }
     }
     if let Some(params) = params {
         object["params"] = params;
@@ -203,6 +208,9 @@ fn print_task(task: &Task, params: Option<&Value>, history: Option<&History>, st
         (Some(took), Some(idle)) => rows.push(("ran", format!("{took}, then no process for {idle}"))),
         (Some(took), None) => rows.push(("took", took)),
         (None, _) => {}
+    }
+    if let Some(url) = history.and_then(|history| history.trace_url.as_deref()) {
+        rows.push(("traces", style.sanitize_line(url)));
     }
     print_rows(&rows, style);
     print_params(params, style);

@@ -28,14 +28,17 @@ const INDENT: &str = "      ";
 /// Time without a process that is not worth a word.
 const MOMENT: Duration = Duration::from_secs(1);
 
-/// Everything that happened to a task, in order.
-pub(super) async fn read(client: &Client, task_id: TaskId) -> Result<Vec<TimelineEntry>, CliError> {
+/// Everything that happened to a task, in order, and where its traces are looked up.
+pub(super) async fn read(
+    client: &Client,
+    task_id: TaskId,
+) -> Result<(Vec<TimelineEntry>, Option<String>), CliError> {
     let (mut entries, mut after) = (Vec::new(), 0);
     loop {
         let path = format!("/v1/tasks/{task_id}/timeline?after={after}&limit={PAGE}");
         let page: Timeline = client.get(&path).await?;
         entries.extend(page.entries);
-        let Some(next) = page.next else { return Ok(entries) };
+        let Some(next) = page.next else { return Ok((entries, page.trace_url)) };
         after = next;
     }
 }

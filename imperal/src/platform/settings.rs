@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{PlatformError, Queue};
 use crate::context::{MAX_TIMEOUT, PARKED_FROM};
+use crate::ids::TaskId;
 use crate::ledger::{NewTask, RetentionPolicy};
 use crate::vault::SecretKeys;
 
@@ -61,6 +62,9 @@ pub struct Settings {
     /// How often what is older is looked for, at least. 1 h; more often when something is kept for
     /// less than 4 h.
     pub prune_every: Duration,
+    /// Where the traces of a task are looked up: an address with `{task}` in place of the task's id, such as
+    /// `https://traces.example.com/search?task={task}`. Timelines link to it.
+    pub trace_url: Option<String>,
     /// The keys that secrets are sealed with. A program whose extensions declare secrets needs one.
     pub secret_keys: Option<SecretKeys>,
     /// How often tasks that became ready are looked for without a hint. 1 s.
@@ -105,6 +109,7 @@ impl Default for Settings {
             shutdown_grace: Duration::from_secs(10),
             keep: RetentionPolicy::FOREVER,
             prune_every: Duration::from_secs(3600),
+            trace_url: None,
             secret_keys: None,
             look_every: Duration::from_secs(1),
             parked_from: PARKED_FROM,
@@ -126,6 +131,10 @@ const CENTURY: Duration = Duration::from_secs(36_500 * 24 * 3600);
 const RENEWALS: u32 = 3;
 /// Longest name of a node or a version, in bytes.
 const NAME_LIMIT: usize = 255;
+/// What the task's id replaces in `trace_url`.
+const TASK_PLACE: &str = "{task}";
+/// Longest `trace_url`, in bytes.
+const URL_LIMIT: usize = 2048;
 
 impl Settings {
     /// Refuses invalid values.
@@ -176,8 +185,14 @@ impl Settings {
                 ));
             }
         }
+        faults.extend(self.trace_url.as_deref().and_then(trace_url_fault));
         faults.extend(Queue::faults(&self.queues));
         faults
+    }
+
+    /// Where the traces of this task are looked up.
+    pub(super) fn trace_url_of(&self, task_id: TaskId) -> Option<String> {
+        self.trace_url.as_ref().map(|url| url.replace(TASK_PLACE, &task_id.to_string()))
     }
 
     /// Valid values that may surprise, for the log.
@@ -192,6 +207,19 @@ impl Settings {
         }
         warnings
     }
+}
+
+fn trace_url_fault(url: &str) -> Option<String> {
+    let filled = url.replace(TASK_PLACE, "0");
+    let is_address = reqwest::Url::parse(&filled).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    let is_sound = url.contains(TASK_PLACE) && is_address && url.len() <= URL_LIMIT;
+    (!is_sound).then(|| {
+        let shown = &url[..url.floor_char_boundary(80)];
+        format!(
+            "trace_url (--trace-url) is {shown:?}; use an http or https address of at most {URL_LIMIT} bytes with \
+             {TASK_PLACE} in place of the task's id"
+        )
+    })
 }
 
 /// A sentence for a time outside its range; `None` for a valid time.
@@ -237,6 +265,7 @@ mod tests {
             s.node = " ".to_owned();
             s.program = String::new();
             s.keep.turns = Some(Duration::MAX);
+            s.trace_url = Some("https://traces.example.com/search".to_owned());
             s.queues = vec![Queue::new("render").at_most(0)];
         });
         for wanted in [
@@ -246,11 +275,25 @@ mod tests {
             "node (--node)",
             "program (--program-version)",
             "keep.turns (--keep-turns)",
+            "trace_url (--trace-url)",
             "the queue `render` runs no task",
         ] {
             assert!(faults.iter().any(|fault| fault.contains(wanted)), "{wanted}: {faults:#?}");
         }
-        assert_eq!(faults.len(), 7, "{faults:#?}");
+        assert_eq!(faults.len(), 8, "{faults:#?}");
+    }
+
+    #[test]
+    fn trace_url_names_the_task() {
+        let at = |url: &str| Settings { trace_url: Some(url.to_owned()), ..Settings::default() };
+        let sound = at("https://traces.example.com/search?tags={\"task\":\"{task}\"}");
+        assert_eq!(sound.faults(), Vec::<String>::new());
+        let task = TaskId::generate();
+        let wanted = format!("https://traces.example.com/search?tags={{\"task\":\"{task}\"}}");
+        assert_eq!(sound.trace_url_of(task), Some(wanted));
+        for wrong in ["", "{task}", "traces/{task}", "javascript:alert('{task}')", "ftp://a.test/{task}", "http://a.test"] {
+            assert_eq!(at(wrong).faults().len(), 1, "{wrong}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ import { copyButton } from "./copy-button.js";
 import { h, refill, setText } from "./dom.js";
 import { endStepWords } from "./end-words.js";
 import { count, endLabel, humanise, moment } from "./format.js";
+import { link } from "./links.js";
 import { paramList } from "./param-list.js";
 import { currentStep, isOpen, shortId, stepNumber } from "./task-words.js";
 import { taskAddress } from "./task-link.js";
@@ -25,6 +26,7 @@ export class TimelineHead {
       "See outcome",
     );
     this.copy = copyButton(() => taskAddress(this.task.task_id), "to this timeline", "Copy link");
+    this.traces = h("span", { hidden: true });
     this.cancel = new CancelButton(store);
     this.paramsBody = h("div", { class: "timeline-params-body" });
     this.next = h("p", { class: "help follower", hidden: true });
@@ -35,7 +37,7 @@ export class TimelineHead {
       null,
       this.state,
       this.sum,
-      h("div", { class: "timeline-acts" }, this.copy, this.see, this.cancel.el),
+      h("div", { class: "timeline-acts" }, this.copy, this.see, this.traces, this.cancel.el),
       this.cancel.error.el,
       this.next,
       this.params,
@@ -78,6 +80,14 @@ export class TimelineHead {
     this.nextId = next;
     const link = next && h("a", { href: taskAddress(next), title: `Task ${next}` }, `task ${shortId(next)}`);
     refill(this.next, h("span", null, "Continued as another task: ", link));
+  }
+
+  /** The way to the task's traces, if an operator has set where they are. */
+  showTraces(url) {
+    this.traces.hidden = !url;
+    if (url === this.traceUrl) return;
+    this.traceUrl = url;
+    refill(this.traces, url && link(url, "Traces"));
   }
 
   tick(entries, now) {

@@ -165,6 +165,7 @@ export class TimelinePanel extends SidePanel {
     this.live.clear();
     refill(this.title, humanise(task.name));
     this.head.update(task, entries, now);
+    this.head.showTraces(reader.traceUrl);
     for (const [key, word, one] of FILTERS) {
       const button = this.filters.get(key);
       button.setAttribute("aria-pressed", String(key === this.only));

@@ -12,6 +12,7 @@ export class TimelineReader {
     this.taskId = taskId;
     this.known = new Map(); // after -> {entries, next, complete}
     this.entries = [];
+    this.traceUrl = undefined; // where the task's traces are looked up
     this.latest = 0; // the highest ordinal that was read
     this.reading = null;
     this.again = false;
@@ -46,7 +47,8 @@ export class TimelineReader {
 
   async readPage(after) {
     const path = `v1/tasks/${encodeURIComponent(this.taskId)}/timeline?after=${after}&limit=${PAGE}`;
-    const { entries, next } = await get(path);
+    const { entries, next, trace_url: traceUrl } = await get(path);
+    this.traceUrl = traceUrl;
     const asks = entries.some((entry) => entry.kind === "question" && entry.state === "open");
     // how far the task is at least, while this page was read
     return { entries, next, complete: !asks && next !== undefined && next + WINDOW <= this.latest };

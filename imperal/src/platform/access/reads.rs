@@ -125,7 +125,8 @@ impl Access {
             Ok(asked) => self.read(self.ledger().questions_after(task_id, from, PageLimit::rows(asked))).await?,
         };
         let attempts = self.read(self.ledger().attempts(task_id)).await?;
-        Ok(timeline::build(Parts { task, attempts, questions, steps, after, now: Timestamp::now() }))
+        let trace_url = self.platform.node.settings.trace_url_of(task_id);
+        Ok(timeline::build(Parts { task, attempts, questions, steps, after, trace_url, now: Timestamp::now() }))
     }
 
     /// Adds the places of tasks that wait in a queue. Lists without such tasks cost nothing.

@@ -20,6 +20,9 @@ pub struct Timeline {
     pub task: Task,
     /// The events, in order.
     pub entries: Vec<TimelineEntry>,
+    /// Where the task's traces are looked up, if an operator has set that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_url: Option<String>,
     /// Continue after this ordinal. Absent on the last page, whose end is the present.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<u16>,

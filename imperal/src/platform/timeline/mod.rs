@@ -32,12 +32,13 @@ pub(super) struct Parts {
     pub(super) steps: Page<StoredStep>,
     /// The rows up to this ordinal were on the page before.
     pub(super) after: u16,
+    pub(super) trace_url: Option<String>,
     pub(super) now: Timestamp,
 }
 
 /// Puts a page together.
 pub(super) fn build(parts: Parts) -> Timeline {
-    let Parts { mut task, attempts, questions, mut steps, after, now } = parts;
+    let Parts { mut task, attempts, questions, mut steps, after, trace_url, now } = parts;
     let code = task.result.take().and_then(|result| result.error_code);
     let asked = steps.rows.iter().filter(|step| step.kind == StepKind::Question).count();
     if questions.more && questions.rows.len() < asked {
@@ -72,7 +73,7 @@ pub(super) fn build(parts: Parts) -> Timeline {
         page.end(code);
     }
     let entries = page.entries;
-    Timeline { task, entries, next }
+    Timeline { task, entries, trace_url, next }
 }
 
 /// Leaves out the rows after this ordinal, but for one that the reader does not have.

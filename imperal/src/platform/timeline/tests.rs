@@ -80,7 +80,7 @@ fn asked_pages(
         let (attempts, steps) = (attempts.to_vec(), Page { rows: found, more });
         let asked = questions.iter().filter(|one| usize::from(one.ordinal) > from).cloned().collect();
         let (task, questions) = (task.clone(), Page { rows: asked, more: false });
-        let page = build(Parts { task, attempts, questions, steps, after, now: at(NOW) });
+        let page = build(Parts { task, attempts, questions, steps, after, trace_url: None, now: at(NOW) });
         all.extend(words(&page));
         match page.next {
             Some(next) => after = next,
@@ -250,7 +250,7 @@ fn a_page_ends_before_questions_that_it_has_no_room_for() {
     let page = |asked: Vec<Question>, after| {
         let steps = Page { rows: vec![row(1), step(2, 1, 6), row(3), row(4)], more: false };
         let (attempts, questions) = (vec![attempt(1, 0, None)], Page { rows: asked, more: true });
-        let page = build(Parts { task: task.clone(), attempts, questions, steps, after, now: at(NOW) });
+        let page = build(Parts { task: task.clone(), attempts, questions, steps, after, trace_url: None, now: at(NOW) });
         let shown = page.entries.iter().filter(|entry| matches!(entry, TimelineEntry::Question(_))).count();
         (shown, page.next)
     };
@@ -309,7 +309,7 @@ fn a_row_of_an_effect_says_how_its_outcome_is_known() {
     let attempts = vec![attempt(1, 0, Some((30, AttemptEnding::Outcome)))];
     let questions = Page { rows: Vec::new(), more: false };
     let steps = Page { rows: steps, more: false };
-    let page = build(Parts { task, attempts, questions, steps, after: 0, now: at(NOW) });
+    let page = build(Parts { task, attempts, questions, steps, after: 0, trace_url: None, now: at(NOW) });
     let known = page.entries.iter().filter_map(|entry| match entry {
         TimelineEntry::Step(step) => Some(step.known_by),
         _ => None,
