@@ -29,10 +29,7 @@ const INDENT: &str = "      ";
 const MOMENT: Duration = Duration::from_secs(1);
 
 /// Everything that happened to a task, in order, and where its traces are looked up.
-pub(super) async fn read(
-    client: &Client,
-    task_id: TaskId,
-) -> Result<(Vec<TimelineEntry>, Option<String>), CliError> {
+pub(super) async fn read(client: &Client, task_id: TaskId) -> Result<(Vec<TimelineEntry>, Option<String>), CliError> {
     let (mut entries, mut after) = (Vec::new(), 0);
     loop {
         let path = format!("/v1/tasks/{task_id}/timeline?after={after}&limit={PAGE}");

@@ -291,7 +291,9 @@ mod tests {
         let task = TaskId::generate();
         let wanted = format!("https://traces.example.com/search?tags={{\"task\":\"{task}\"}}");
         assert_eq!(sound.trace_url_of(task), Some(wanted));
-        for wrong in ["", "{task}", "traces/{task}", "javascript:alert('{task}')", "ftp://a.test/{task}", "http://a.test"] {
+        for wrong in
+            ["", "{task}", "traces/{task}", "javascript:alert('{task}')", "ftp://a.test/{task}", "http://a.test"]
+        {
             assert_eq!(at(wrong).faults().len(), 1, "{wrong}");
         }
     }

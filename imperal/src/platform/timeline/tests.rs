@@ -250,7 +250,8 @@ fn a_page_ends_before_questions_that_it_has_no_room_for() {
     let page = |asked: Vec<Question>, after| {
         let steps = Page { rows: vec![row(1), step(2, 1, 6), row(3), row(4)], more: false };
         let (attempts, questions) = (vec![attempt(1, 0, None)], Page { rows: asked, more: true });
-        let page = build(Parts { task: task.clone(), attempts, questions, steps, after, trace_url: None, now: at(NOW) });
+        let page =
+            build(Parts { task: task.clone(), attempts, questions, steps, after, trace_url: None, now: at(NOW) });
         let shown = page.entries.iter().filter(|entry| matches!(entry, TimelineEntry::Question(_))).count();
         (shown, page.next)
     };
