@@ -43,6 +43,8 @@ mod model;
 #[cfg(feature = "check")]
 mod pretty;
 #[cfg(feature = "check")]
+mod repeated_keys;
+#[cfg(feature = "check")]
 mod report;
 #[cfg(feature = "check")]
 mod sections;
@@ -60,6 +62,7 @@ pub use {
     finding::{Finding, Level},
     model::{FILE, Manifest, ReadError, Reading, SCHEMA_VERSION, SDK_VERSION, Tool},
     pretty::pretty,
+    repeated_keys::repeated_keys,
     report::{ReportStyle, find_source, findings_to_json, render_findings},
     sections::{
         EventEmit, EventSubscription, Events, Exposed, FileSink, HealthCheck, Lifecycle, MenuItem, OAuth, Panel,

@@ -146,6 +146,37 @@ fn build_keeps_sections_and_plain_tools_unchanged() {
     });
 }
 
+/// JSON allows a key twice, and a reader keeps the last value: here an empty list of panels.
+#[test]
+fn entries_that_the_file_has_twice_are_named() {
+    with_ledger(|extension, folder| {
+        let text = r#"{"panels": [{"panel_id": "rows", "slot": "left"}], "tags": ["a"],
+            "config_defaults": {"a": 1, "a": 2}, "panels": []}"#;
+        fs::write(folder.join(FILE), text).unwrap();
+        let report = build(extension, folder).unwrap();
+        assert_eq!(report.dropped, ["config_defaults.a (an earlier one)", "panels (an earlier one)"]);
+        assert!(report.to_string().contains("panels (an earlier one)"), "{report}");
+        assert!(build(extension, folder).unwrap().dropped.is_empty());
+    });
+}
+
+#[test]
+fn every_replaced_part_is_named_however_many_there_are() {
+    with_ledger(|extension, folder| {
+        build(extension, folder).unwrap();
+        change(folder, |manifest| {
+            let one = json!({"name": "list_rows", "description": "x"});
+            manifest["tools"] = json!([one, {"name": "drop_row", "description": "y"}, {"name": "rebuild_row"}]);
+        });
+        let mut report = build(extension, folder).unwrap();
+        let tools = std::mem::take(&mut report.replaced);
+        assert_eq!(tools.len(), 3);
+        report.replaced = (0..20).map(|at| format!("field{at}: 1, now 2")).chain(tools).collect();
+        let text = report.to_string();
+        assert!(text.contains("and 3 more: tools.list_rows, tools.drop_row, tools.rebuild_row"), "{text}");
+    });
+}
+
 #[test]
 fn kept_sections_are_validated_with_the_extension() {
     with_ledger(|extension, folder| {

@@ -45,14 +45,17 @@ fn build_over(on_disk: &Value) -> (imperal::manifest::BuildReport, Value) {
 fn secrets_of_the_code_replace_those_of_the_file_and_each_change_is_named() {
     let on_disk = json!({
         "app_id": "with-secrets", "version": "0.1.0",
-        "secrets": [{"name": "api_key", "description": "Old."}, {"name": "gone", "description": "Gone."}, "x"],
-        "panels": [{"panel_id": "rows", "slot": "left", "tree": {}}, {"panel_id": "secrets", "slot": "left"}],
+        "secrets": [{"name": "api_key", "description": "Old."}, {"name": "gone", "description": "Gone."}, "x",
+            {"name": "api_key", "description": "Older."}],
+        "panels": [{"panel_id": "rows", "slot": "left", "tree": {}}, {"panel_id": "secrets", "slot": "left"},
+            {"panel_id": "secrets", "slot": "center"}],
     });
     let (report, built) = build_over(&on_disk);
     let names: Vec<_> = built["secrets"].as_array().unwrap().iter().map(|secret| &secret["name"]).collect();
     assert_eq!(names, ["api_key", "token"]);
     assert!(report.replaced.iter().any(|line| line.starts_with("secrets.api_key: description, ")), "{report}");
-    assert_eq!(report.dropped, ["secrets.gone", "secrets.2"]);
+    let dropped = ["panels.secrets (a second one)", "secrets.gone", "secrets.2", "secrets.api_key (a second one)"];
+    assert_eq!(report.dropped, dropped);
     let panels: Vec<_> = built["panels"].as_array().unwrap().iter().map(|panel| &panel["panel_id"]).collect();
     assert_eq!(panels, ["rows", "secrets"]);
     assert_eq!(built["panels"][1]["slot"], "right");

@@ -6,7 +6,7 @@ use std::fmt;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use imperal_manifest::{FILE, files, pretty};
+use imperal_manifest::{FILE, files, pretty, repeated_keys};
 use serde_json::Value;
 
 use super::difference::Difference;
@@ -14,7 +14,7 @@ use super::export::export;
 use super::merge::{self, Changes};
 use crate::function::Extension;
 
-/// Replaced parts in a report.
+/// Replaced parts with their values in a report. The others are named only.
 const MAX_REPLACED: usize = 20;
 
 /// The result of [`build`].
@@ -39,8 +39,8 @@ pub struct BuildReport {
     pub kept: Vec<String>,
     /// Parts of the file that the code replaced, one line each: `system: true, now false`.
     pub replaced: Vec<String>,
-    /// Parts of the file that were dropped: keys that no manifest has, and chat functions that the code
-    /// does not define.
+    /// Parts of the file that were dropped: keys that no manifest has, chat functions that the code does not
+    /// define, and entries that the file has a second time.
     pub dropped: Vec<String>,
     /// Size of the icon's file, if it exists.
     pub icon_size_bytes: Option<u64>,
@@ -64,16 +64,22 @@ impl fmt::Display for BuildReport {
             for line in self.replaced.iter().take(MAX_REPLACED) {
                 write!(f, "\n    {line}")?;
             }
-            if self.replaced.len() > MAX_REPLACED {
-                write!(f, "\n    and {} more", self.replaced.len() - MAX_REPLACED)?;
+            let rest: Vec<&str> = self.replaced.iter().skip(MAX_REPLACED).map(|line| part(line)).collect();
+            if !rest.is_empty() {
+                write!(f, "\n    and {} more: {}", rest.len(), rest.join(", "))?;
             }
         }
         if !self.dropped.is_empty() {
-            write!(f, "\n  dropped, because no manifest has it or the code does not define it: ")?;
+            write!(f, "\n  dropped, because no manifest has it, the code does not define it, or it is there twice: ")?;
             write!(f, "{}", self.dropped.join(", "))?;
         }
         Ok(())
     }
+}
+
+/// The name of a replaced part: `tools.refine` of `tools.refine: description`.
+fn part(line: &str) -> &str {
+    line.split_once(": ").map_or(line, |(name, _)| name)
 }
 
 /// Whether the file on disk equals the result of a build.
@@ -163,6 +169,8 @@ fn merge(extension: &Extension, folder: &Path) -> Result<Merged, BuildError> {
     if let (Some(fields), Some(on_disk)) = (manifest.as_object_mut(), on_disk) {
         changes = merge::merge(fields, on_disk);
     }
+    let text = disk.as_ref().map_or("", |(text, _)| text.as_str());
+    changes.dropped.extend(repeated_keys(text.as_bytes()).into_iter().map(|key| format!("{key} (an earlier one)")));
     Ok(Merged { manifest, disk, changes, icon_size_bytes })
 }
 

@@ -123,9 +123,13 @@ fn merge_secrets(fields: &Map<String, Value>, on_disk: &Map<String, Value>, chan
         Some(other) => return changes.replaced.push(changed_line("secrets", other, fields.get("secrets"))),
     };
     let new = fields.get("secrets").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let mut seen = HashSet::new();
     for (at, secret) in old.iter().enumerate() {
         let made = new.iter().find(|made| name(made).is_some() && name(made) == name(secret));
         match (name(secret), made) {
+            (Some(name), Some(_)) if !seen.insert(name) => {
+                changes.dropped.push(format!("secrets.{name} (a second one)"));
+            }
             (Some(name), Some(made)) => {
                 if let Some(keys) = different_keys(secret, made) {
                     changes.replaced.push(format!("secrets.{name}: {keys}"));
@@ -149,8 +153,9 @@ fn merge_panels(fields: &mut Map<String, Value>, on_disk: &Map<String, Value>, c
     };
     let is_secrets = |panel: &Value| panel.get("panel_id").and_then(Value::as_str) == Some(SECRETS_PANEL);
     let mut kept: Vec<Value> = panels.iter().filter(|panel| !is_secrets(panel)).cloned().collect();
-    for panel in panels.iter().filter(|panel| is_secrets(panel)) {
+    for (at, panel) in panels.iter().filter(|panel| is_secrets(panel)).enumerate() {
         match made.first().map(|made| different_keys(panel, made)) {
+            Some(_) if at > 0 => changes.dropped.push(format!("panels.{SECRETS_PANEL} (a second one)")),
             Some(None) => {}
             Some(Some(keys)) => changes.replaced.push(format!("panels.{SECRETS_PANEL}: {keys}")),
             None => changes.dropped.push(format!("panels.{SECRETS_PANEL}")),
