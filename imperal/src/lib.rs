@@ -67,6 +67,7 @@
 //! | `testing` | yes | [`testing`] and [`macro@test`]: a platform in memory for an extension's own tests |
 //! | `postgres` | no | the ledger on PostgreSQL 15 or later, for platforms of several nodes |
 //! | `otel` | no | traces of calls, tasks, commits, leases and streams by OTLP over HTTP |
+//! | `mcp` | no | the functions as tools for MCP clients, at `/mcp`: see [`mcp`] |
 //! | `conformance` | no | the checks of the ledger contract, for authors of a backend |
 //!
 //! Without any feature the crate has the types that functions are written with, and the platform on a ledger
@@ -102,6 +103,8 @@ pub mod ledger;
 mod loops;
 #[cfg(feature = "platform")]
 pub mod manifest;
+#[cfg(feature = "mcp")]
+pub mod mcp;
 mod meters;
 mod panic_text;
 pub mod platform;

@@ -39,6 +39,7 @@ const ORDER: &[(&str, &str)] = &[
     ("platform", "runs calls and tasks on a ledger"),
     // Faces of the platform.
     ("manifest", "describes the registry of functions"),
+    ("mcp", "shows the functions to MCP clients as tools"),
     ("gateway", "serves a platform over HTTP"),
     ("app", "the extensions of a binary with their settings, before it starts"),
     ("server", "a platform with its gateway, started from an app"),
@@ -68,7 +69,7 @@ const INSIDE: &[(&str, &str)] = &[
     (
         "gateway",
         "api_error headers body limits panics connection listener auth hosts idempotency
-         health metrics page extensions audit chat tasks operators documents questions secrets session stream calls inject follow_up openapi",
+         health metrics page extensions audit chat tasks operators documents questions secrets session stream calls inject follow_up mcp openapi",
     ),
 ];
 

@@ -4,8 +4,15 @@
 
 use std::process::Command;
 
-const COMBINATIONS: [&str; 6] =
-    ["", "--no-default-features", "--features=postgres", "--features=otel", "--features=testing", "--all-features"];
+const COMBINATIONS: [&str; 7] = [
+    "",
+    "--no-default-features",
+    "--features=postgres",
+    "--features=otel",
+    "--features=mcp",
+    "--features=testing",
+    "--all-features",
+];
 
 fn root() -> &'static str {
     concat!(env!("CARGO_MANIFEST_DIR"), "/..")

@@ -20,6 +20,8 @@ mod idempotency;
 mod inject;
 mod limits;
 mod listener;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod metrics;
 mod openapi;
 mod operators;
@@ -70,6 +72,8 @@ pub(crate) struct Gateway {
     service_tenant: Arc<str>,
     wrong_tokens: Arc<inject::WrongTokenLog>,
     readiness: Arc<health::Readiness>,
+    #[cfg(feature = "mcp")]
+    mcp: Arc<crate::mcp::Mcp>,
     /// Ends the live streams, so that the server can stop.
     closing: CancellationToken,
 }
@@ -81,6 +85,8 @@ impl Gateway {
             users.prefetch();
         }
         Self {
+            #[cfg(feature = "mcp")]
+            mcp: Arc::new(crate::mcp::Mcp::new(&platform, crate::mcp::McpSettings::default())),
             platform,
             auth: Arc::new(auth),
             links: Arc::default(),
@@ -105,6 +111,14 @@ impl Gateway {
     #[must_use]
     pub(crate) fn hosts(mut self, hosts: AllowedHosts) -> Self {
         self.hosts = Arc::new(hosts);
+        self
+    }
+
+    /// Serves MCP clients in this way.
+    #[cfg(feature = "mcp")]
+    #[must_use]
+    pub(crate) fn mcp(mut self, settings: crate::mcp::McpSettings) -> Self {
+        self.mcp = Arc::new(crate::mcp::Mcp::new(&self.platform, settings));
         self
     }
 
@@ -193,6 +207,8 @@ fn router(gateway: Gateway) -> Router {
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(openapi::document));
+    #[cfg(feature = "mcp")]
+    let api = api.route("/mcp", axum::routing::any(mcp::serve));
     #[cfg(feature = "otel")]
     let api = crate::trace::requests(api);
     api.merge(page::routes())

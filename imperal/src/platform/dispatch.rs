@@ -6,7 +6,7 @@
 //! not run; [`super::idempotency`] waits for the first call's reply.
 
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -37,6 +37,24 @@ use crate::task::{Label, Returned, supervise};
 use crate::trace;
 use crate::user::User;
 
+/// A call that is on its way to its reply. It goes on without this value.
+pub(crate) struct StartedCall {
+    /// Its id.
+    #[cfg_attr(not(feature = "mcp"), expect(dead_code, reason = "only MCP clients get an id before the reply"))]
+    pub(crate) call_id: CallId,
+    /// Resolves once the ledger has the call; to an error if the ledger refused it, or has it from an earlier request.
+    #[cfg_attr(not(feature = "mcp"), expect(dead_code, reason = "only MCP clients get an id before the reply"))]
+    pub(crate) accepted: oneshot::Receiver<()>,
+    /// The reply, or why there is none.
+    pub(crate) reply: Pin<Box<dyn Future<Output = Result<CallReply>> + Send>>,
+}
+
+/// How a running call reports to the request that started it.
+struct Caller {
+    accepted: oneshot::Sender<()>,
+    answer: oneshot::Sender<Result<Dispatched>>,
+}
+
 /// The outcome of an accepted request.
 enum Dispatched {
     Replied(Box<CallReply>),
@@ -55,12 +73,25 @@ impl Platform {
         key: Option<&RequestKey>,
         permit: CallPermit,
     ) -> Result<CallReply> {
+        self.start_call(user, app_id, function, params, key, permit).await?.reply.await
+    }
+
+    /// Begins a call. It then runs by itself: the returned value only waits for it.
+    pub(super) async fn start_call(
+        &self,
+        user: &User,
+        app_id: &str,
+        function: &str,
+        params: Value,
+        key: Option<&RequestKey>,
+        permit: CallPermit,
+    ) -> Result<StartedCall> {
         let node = &self.node;
         node.check_accepting()?;
         node.wait_for_lease().await?;
         let (origin, CheckedParams { handler, redacted }) = node.check_call(user, app_id, function, params, key)?;
         let turn = user_turn(&origin, redacted);
-        self.run_call(origin, handler, turn, permit).await
+        Ok(self.run_call(origin, handler, turn, permit))
     }
 
     /// Runs a handler of the platform itself as a call of its user, with everything that calls have.
@@ -73,29 +104,30 @@ impl Platform {
     ) -> Result<CallReply> {
         self.node.check_accepting()?;
         self.node.wait_for_lease().await?;
-        self.run_call(origin, handler, turn, permit).await
+        self.run_call(origin, handler, turn, permit).reply.await
     }
 
-    async fn run_call(
-        &self,
-        origin: Origin,
-        handler: BoundHandler,
-        turn: TurnBody,
-        permit: CallPermit,
-    ) -> Result<CallReply> {
+    fn run_call(&self, origin: Origin, handler: BoundHandler, turn: TurnBody, permit: CallPermit) -> StartedCall {
         let node = &self.node;
+        let call_id = origin.call_id;
         let owner = Owner::from(&origin.user);
         let call = NewCall { call_id: origin.call_id, owner, turn, max_stored: node.max_stored() };
         let span = tracing::info_span!("call", app = origin.app_id, function = origin.function, call = %origin.call_id, user = %origin.user.id);
+        let (accept, accepted) = oneshot::channel();
         let (answer, answered) = oneshot::channel();
+        let caller = Caller { accepted: accept, answer };
         trace::named(&span, "call", origin.function);
         let ctx = Context::new(origin, self.services.clone(), WorkSpan::of(&span));
-        node.tracker.spawn(guarded_call(node.clone(), ctx, handler, call, permit, answer).instrument(span));
-        let cut_off = |_| Err(Error::platform(codes::UNAVAILABLE, "The call was cut off."));
-        match answered.await.unwrap_or_else(cut_off)? {
-            Dispatched::Replied(reply) => Ok(*reply),
-            Dispatched::Duplicate(request, _permit) => node.first_reply(&request).await,
-        }
+        node.tracker.spawn(guarded_call(node.clone(), ctx, handler, call, permit, caller).instrument(span));
+        let node = node.clone();
+        let reply = Box::pin(async move {
+            let cut_off = |_| Err(Error::platform(codes::UNAVAILABLE, "The call was cut off."));
+            match answered.await.unwrap_or_else(cut_off)? {
+                Dispatched::Replied(reply) => Ok(*reply),
+                Dispatched::Duplicate(request, _permit) => node.first_reply(&request).await,
+            }
+        });
+        StartedCall { call_id, accepted, reply }
     }
 
     /// A call without its bookkeeping: checks the parameters, runs the handler and renders the answer. Nothing
@@ -157,10 +189,10 @@ async fn guarded_call(
     handler: BoundHandler,
     call: NewCall,
     permit: CallPermit,
-    answer: oneshot::Sender<Result<Dispatched>>,
+    caller: Caller,
 ) {
     let lease = node.lease();
-    let running = run_call(&node, lease.clone(), ctx.clone(), handler, call, permit, answer);
+    let running = run_call(&node, lease.clone(), ctx.clone(), handler, call, permit, caller);
     let Err(payload) = AssertUnwindSafe(running).catch_unwind().await else { return };
     tracing::error!(panic = log_excerpt(&panic_text(payload)), "the platform panicked while it ran a call");
     let origin = ctx.origin();
@@ -186,8 +218,9 @@ async fn run_call(
     handler: BoundHandler,
     call: NewCall,
     permit: CallPermit,
-    answer: oneshot::Sender<Result<Dispatched>>,
+    caller: Caller,
 ) {
+    let Caller { accepted, answer } = caller;
     let origin = ctx.origin();
     let incarnation = &lease.incarnation;
     failpoint::hit("before-accept");
@@ -214,6 +247,7 @@ async fn run_call(
         }
     }
     failpoint::hit("after-accept");
+    let _ = accepted.send(());
     let begun = Instant::now();
     let work = ActiveWork { lease: lease.clone(), ctx: ctx.clone(), replied: CancellationToken::new() };
     node.active.insert(work.clone());

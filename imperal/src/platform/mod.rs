@@ -63,12 +63,16 @@ use crate::function::Registry;
 use crate::function::{FunctionDef, ParamsCheck};
 use crate::keyed_semaphore::KeyedSemaphore;
 use crate::ledger::Ledger;
+#[cfg(feature = "mcp")]
+use crate::ledger::RetentionPolicy;
 #[cfg(feature = "platform")]
 use crate::ledger::Work;
 use crate::loops::{Loops, Need};
 use crate::result::Result;
 use crate::task::Watchdog;
 
+#[cfg(feature = "mcp")]
+pub(crate) use access::CallWork;
 #[cfg(feature = "platform")]
 pub(crate) use access::EventsSince;
 pub use access::{
@@ -78,6 +82,8 @@ pub use access::{
 };
 pub(crate) use admission::CallPermit;
 pub use call_reply::CallReply;
+#[cfg(feature = "mcp")]
+pub(crate) use dispatch::StartedCall;
 #[cfg(feature = "testing")]
 pub(crate) use durable::durable_body;
 pub use error::PlatformError;
@@ -212,6 +218,12 @@ impl Platform {
     pub(crate) fn params_schema(&self, app_id: &str, function: &'static FunctionDef) -> Option<&serde_json::Value> {
         let extension = self.node.registry.extension(app_id)?;
         self.node.checks.find(extension.app_id(), function.name).map(ParamsCheck::schema)
+    }
+
+    /// How long turns and tasks are kept.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn retention_policy(&self) -> &RetentionPolicy {
+        &self.node.settings.keep
     }
 
     /// Whether calls are accepted right now.

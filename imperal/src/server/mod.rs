@@ -97,6 +97,8 @@ impl App {
             hosts: AllowedHosts::any(),
             limits: UserLimits::default(),
             service_tenant: LOCAL_TENANT.to_owned(),
+            #[cfg(feature = "mcp")]
+            mcp: crate::mcp::McpSettings::default(),
             makes_keys: false,
         }
     }
@@ -114,6 +116,8 @@ pub struct ServerBuilder {
     hosts: AllowedHosts,
     limits: UserLimits,
     service_tenant: String,
+    #[cfg(feature = "mcp")]
+    mcp: crate::mcp::McpSettings,
     makes_keys: bool,
 }
 
@@ -162,6 +166,13 @@ impl ServerBuilder {
     /// The tenant of a service's message that names none. `default`.
     pub fn service_tenant(mut self, tenant: impl Into<String>) -> Self {
         self.service_tenant = tenant.into();
+        self
+    }
+
+    /// Serves MCP clients in this way.
+    #[cfg(feature = "mcp")]
+    pub fn mcp(mut self, settings: crate::mcp::McpSettings) -> Self {
+        self.mcp = settings;
         self
     }
 
@@ -224,6 +235,8 @@ impl ServerBuilder {
         self.app.settings.data_folder = Some(folder.path().to_owned());
         let platform = Platform::start(registry, ledger, states, self.app.settings).await?;
         let gateway = Gateway::new(platform, auth).limits(self.limits).hosts(self.hosts);
+        #[cfg(feature = "mcp")]
+        let gateway = gateway.mcp(self.mcp);
         Ok(Server { gateway: gateway.service_tenant(self.service_tenant), folder: Arc::new(folder) })
     }
 }

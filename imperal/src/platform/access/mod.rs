@@ -6,6 +6,8 @@
 
 mod answer;
 mod audit;
+#[cfg(feature = "mcp")]
+mod call_work;
 mod documents;
 #[cfg(feature = "platform")]
 mod export;
@@ -20,6 +22,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+#[cfg(feature = "mcp")]
+use super::StartedCall;
 use super::durable_digest::BoundEnd;
 use super::ledger_errors::{unavailable, unreadable};
 use super::messages::{self, WorkRef};
@@ -33,6 +37,8 @@ use crate::result::Result;
 use crate::user::User;
 
 pub use self::answer::Answered;
+#[cfg(feature = "mcp")]
+pub(crate) use self::call_work::CallWork;
 pub use self::documents::{DocumentOperator, OperatorCollection, OperatorDocument, OperatorDocuments};
 pub use self::follow::FollowedUp;
 pub use self::operate::{Operated, OperatedTask, Operator, OperatorPage, OperatorTask, QueueState, TaskFilter};
@@ -122,6 +128,28 @@ impl Access {
         params: Value,
     ) -> Result<CallReply> {
         self.platform.call_function(&self.user, app_id, function, params, key, permit).await
+    }
+
+    /// Begins a call whose id the caller needs before the reply.
+    ///
+    /// # Errors
+    /// As [`Access::call`], before anything is written.
+    #[cfg(feature = "mcp")]
+    pub(crate) async fn start_call(
+        &self,
+        permit: CallPermit,
+        key: Option<&RequestKey>,
+        app_id: &str,
+        function: &str,
+        params: Value,
+    ) -> Result<StartedCall> {
+        self.platform.start_call(&self.user, app_id, function, params, key, permit).await
+    }
+
+    /// The platform behind this access.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn platform(&self) -> &Platform {
+        &self.platform
     }
 
     /// One of the user's tasks, with its result when it has ended.

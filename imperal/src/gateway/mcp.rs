@@ -1,0 +1,61 @@
+//! `POST /mcp`: the functions as tools for MCP clients.
+//!
+//! Owns what a request has to pass before it is read as MCP: sign-in, origin, size, and the address of the page for
+//! links in answers.
+
+use axum::extract::{OriginalUri, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+
+use super::api_error::ApiError;
+use super::{Gateway, auth, body, headers};
+use crate::mcp::McpRequest;
+use crate::platform::Access;
+
+pub(super) async fn serve(
+    State(gateway): State<Gateway>,
+    access: Access,
+    OriginalUri(uri): OriginalUri,
+    request: Request,
+) -> Result<Response, ApiError> {
+    // Pages of other sites have no business here, whatever token they have.
+    auth::same_origin(request.headers())?;
+    if request.method() != Method::POST {
+        // A client of the handshake era opens a stream or ends its session. There are none.
+        return Ok((StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "POST")]).into_response());
+    }
+    let page = page_address(request.headers(), &uri)?;
+    let (mut parts, content) = request.into_parts();
+    let bytes = body::json_bytes(Request::from_parts(parts.clone(), content)).await?;
+    let memory = body::estimate_memory(&bytes);
+    // What follows needs no token.
+    parts.headers.remove(header::AUTHORIZATION);
+    parts.headers.remove(header::COOKIE);
+    let http = axum::http::Request::from_parts(parts, Bytes::from(bytes));
+    let response = gateway.mcp.respond(McpRequest { access, http, page, memory }).await;
+    Ok(response.map(axum::body::Body::new))
+}
+
+/// The address of the chat page as the client can reach it: next to the address of this route.
+fn page_address(headers: &HeaderMap, uri: &Uri) -> Result<String, ApiError> {
+    let host = headers::host(headers, uri)?.unwrap_or("localhost");
+    let is_https = headers.get("x-forwarded-proto").is_some_and(|scheme| scheme.as_bytes() == b"https");
+    let folder = uri.path().trim_end_matches('/').strip_suffix("mcp").unwrap_or("/");
+    Ok(format!("{}://{host}{folder}", if is_https { "https" } else { "http" }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn page_is_next_to_the_route() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, "chat.example:8443".parse().unwrap());
+        let address = |headers: &HeaderMap, path: &'static str| page_address(headers, &Uri::from_static(path)).unwrap();
+        assert_eq!(address(&headers, "/mcp"), "http://chat.example:8443/");
+        headers.insert("x-forwarded-proto", "https".parse().unwrap());
+        assert_eq!(address(&headers, "/chat/mcp"), "https://chat.example:8443/chat/");
+    }
+}

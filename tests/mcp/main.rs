@@ -1,0 +1,239 @@
+//! The functions as tools for MCP clients: the official Rust and Python clients and raw requests, against a server in
+//! this process; a process that is killed in between.
+
+mod crash;
+mod python;
+mod requests;
+mod slow;
+mod tasks;
+mod tools;
+
+use std::time::Duration;
+
+use imperal::gateway::{SecretString, Verifier};
+use imperal::mcp::McpSettings;
+use imperal::prelude::*;
+use imperal::server::ListeningServer;
+use imperal::{App, User as Identity};
+use rmcp::model::{
+    CallToolRequestParams, CallToolResult, ClientCapabilities, ClientConfig, Implementation, ProtocolVersion,
+};
+use rmcp::service::{ClientLifecycleMode, ClientServiceExt, RunningService};
+use rmcp::transport::StreamableHttpClientTransport;
+use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
+use rmcp::{RoleClient, ServiceExt};
+use serde_json::{Value, json};
+
+const SECRET: &str = "a secret of this suite, long enough to be one";
+
+imperal::extension! {
+    app_id: "desk",
+    name: "Desk",
+    description: "Adds numbers, keeps notes and builds things, for the suite of the MCP face.",
+    icon: "icon.svg",
+    capabilities: ["desk:write"],
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Add {
+    /// The first number.
+    a: i64,
+    /// The second number.
+    b: i64,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Sum {
+    sum: i64,
+}
+
+/// Add two numbers.
+#[chat_function(action_type = "read", data_model = Sum)]
+async fn add(_ctx: Context, params: Add) -> Result<ActionResult<Sum>> {
+    let sum = params.a.saturating_add(params.b);
+    Ok(ActionResult::success(Sum { sum }, format!("The sum is {sum}.")))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Amount {
+    /// How many characters.
+    characters: usize,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Text {
+    text: String,
+}
+
+/// Write a long text.
+#[chat_function(action_type = "read", data_model = Text)]
+async fn write_long(_ctx: Context, params: Amount) -> Result<ActionResult<Text>> {
+    Ok(ActionResult::success(Text { text: "x".repeat(params.characters) }, "Written."))
+}
+
+/// Remove all notes.
+#[chat_function(action_type = "destructive", event = "wiped", effects = ["delete:note"])]
+async fn wipe(_ctx: Context) -> Result<ActionResult> {
+    Ok(ActionResult::done("All notes are gone."))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Unlock {
+    /// The secret number.
+    #[schemars(extend("writeOnly" = true))]
+    pin: u32,
+}
+
+/// Unlock the desk.
+#[chat_function(action_type = "write", event = "unlocked", effects = ["update:desk"])]
+async fn unlock(_ctx: Context, params: Unlock) -> Result<ActionResult> {
+    Ok(ActionResult::done(if params.pin == 0 { "Wrong." } else { "Unlocked." }))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Wait {
+    /// How long it takes.
+    millis: u64,
+}
+
+/// Think in the foreground until it is done or cancelled.
+#[chat_function(action_type = "read")]
+async fn think(ctx: Context, params: Wait) -> Result<ActionResult> {
+    tokio::select! {
+        () = tokio::time::sleep(Duration::from_millis(params.millis)) => Ok(ActionResult::done("Thought.")),
+        () = ctx.cancelled() => Err(Error::cancelled()),
+    }
+}
+
+/// Build something in the background.
+#[chat_function(action_type = "write", event = "built", effects = ["create:thing"], background)]
+async fn build(ctx: Context, params: Wait) -> Result<ActionResult> {
+    ctx.background_task(async move |ctx: Context| {
+        ctx.progress(50, "Half done").await?;
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(params.millis)) => Ok(ActionResult::done("Built.")),
+            () = ctx.cancelled() => Err(Error::cancelled()),
+        }
+    })
+    .name("build")
+    .await?;
+    Ok(ActionResult::done("Building."))
+}
+
+/// Fail with a code.
+#[chat_function(action_type = "read")]
+async fn break_down(_ctx: Context) -> Result<ActionResult> {
+    Err(Error::user(codes::NOT_FOUND, "There is no such drawer."))
+}
+
+/// A server with the extension of this suite.
+struct Desk {
+    _folder: tempfile::TempDir,
+    listening: ListeningServer,
+}
+
+impl Desk {
+    async fn start() -> Self {
+        Self::start_with(|_| ()).await
+    }
+
+    async fn start_with(change: impl FnOnce(&mut McpSettings)) -> Self {
+        let mut settings = McpSettings::default();
+        change(&mut settings);
+        let folder = tempfile::tempdir().unwrap();
+        let users = Verifier::by_secret(&SecretString::from(SECRET)).unwrap();
+        let app = App::new().settings(|settings| settings.calls_per_user = 0);
+        let server = app.server(folder.path()).users(users).mcp(settings).start().await.unwrap();
+        let listening = server.listen("127.0.0.1:0".parse().unwrap(), Default::default()).await.unwrap();
+        Self { _folder: folder, listening }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}/mcp", self.listening.address())
+    }
+
+    fn access(&self, user: &str) -> imperal::platform::Access {
+        self.listening.server().access(Identity::new(user, "acme"))
+    }
+
+    async fn client(&self, user: &str, kind: Kind) -> Client {
+        client(&self.url(), &token_of(user), kind).await
+    }
+
+    /// A request as a client of the era without sessions sends it.
+    fn request(&self, user: &str, method: &str, name: Option<&str>, params: Value) -> reqwest::RequestBuilder {
+        let mut params = params;
+        params["_meta"] = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let request = self.plain_request(&json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}));
+        let request = request.bearer_auth(token_of(user)).header("mcp-protocol-version", "2026-07-28");
+        let request = request.header("mcp-method", method);
+        name.into_iter().fold(request, |request, name| request.header("mcp-name", name))
+    }
+
+    fn plain_request(&self, body: &Value) -> reqwest::RequestBuilder {
+        http().post(self.url()).header("accept", "application/json, text/event-stream").json(body)
+    }
+}
+
+/// The provider of the HTTP clients' cryptography, once per process.
+fn install_tls() {
+    // An error means that the process already has one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+fn http() -> reqwest::Client {
+    install_tls();
+    reqwest::Client::new()
+}
+
+fn token_of(user: &str) -> String {
+    let user = Identity::new(user, "acme");
+    Verifier::sign(&SecretString::from(SECRET), &user, Duration::from_secs(600)).unwrap()
+}
+
+/// What a client can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The handshake of 2025.
+    Handshake,
+    /// 2026-07-28.
+    Modern,
+    /// 2026-07-28 with the tasks extension.
+    Tasks,
+}
+
+type Client = RunningService<RoleClient, ClientConfig>;
+
+async fn client(url: &str, token: &str, kind: Kind) -> Client {
+    install_tls();
+    let config = StreamableHttpClientTransportConfig::with_uri(url).auth_header(token);
+    let transport = StreamableHttpClientTransport::from_config(config);
+    let capabilities = match kind {
+        Kind::Tasks => ClientCapabilities::builder().enable_tasks().build(),
+        Kind::Handshake | Kind::Modern => ClientCapabilities::default(),
+    };
+    let config = ClientConfig::new(capabilities, Implementation::new("suite", "1"));
+    if kind == Kind::Handshake {
+        return config.serve(transport).await.unwrap();
+    }
+    let preferred_versions = vec![ProtocolVersion::V_2026_07_28];
+    config.serve_with_lifecycle(transport, ClientLifecycleMode::Discover { preferred_versions }).await.unwrap()
+}
+
+fn tool_call(name: &'static str, arguments: Value) -> CallToolRequestParams {
+    let Value::Object(arguments) = arguments else { panic!("arguments are an object") };
+    CallToolRequestParams::new(name).with_arguments(arguments)
+}
+
+/// Calls a tool and returns its result.
+async fn call(client: &Client, name: &'static str, arguments: Value) -> CallToolResult {
+    client.call_tool(tool_call(name, arguments)).await.unwrap()
+}
+
+/// The text of a result.
+fn text(result: &CallToolResult) -> String {
+    result.content.iter().filter_map(|block| Some(block.as_text()?.text.clone())).collect()
+}

@@ -1,0 +1,130 @@
+//! Lists of tools and plain calls, by clients of both eras.
+
+use futures_util::future::join_all;
+use imperal::mcp::Destructive;
+use serde_json::json;
+
+use crate::{Desk, Kind, call, text, tool_call};
+
+#[tokio::test]
+async fn tools_are_listed_in_the_order_of_the_functions_for_both_eras() {
+    let desk = Desk::start().await;
+    for kind in [Kind::Handshake, Kind::Modern, Kind::Tasks] {
+        let client = desk.client("anna", kind).await;
+        let tools = client.list_all_tools().await.unwrap();
+        let names: Vec<_> = tools.iter().map(|tool| &*tool.name).collect();
+        let wanted = ["add", "write_long", "wipe", "think", "build", "break_down", "task_status", "task_cancel"];
+        assert_eq!(names, wanted, "{kind:?}: `unlock` needs a secret and is not offered");
+        let add = &tools[0];
+        assert_eq!((add.title.as_deref(), add.description.as_deref()), (Some("Add"), Some("Add two numbers.")));
+        assert_eq!(add.input_schema["properties"]["a"]["description"], "The first number.");
+        assert_eq!(add.input_schema["required"], json!(["a", "b"]));
+        assert!(tools.iter().all(|tool| tool.input_schema["type"] == "object" && tool.output_schema.is_none()));
+        let hints = |at: usize| {
+            let hints = tools[at].annotations.as_ref().unwrap();
+            (hints.read_only_hint, hints.destructive_hint)
+        };
+        assert_eq!(hints(0), (Some(true), None));
+        assert_eq!(hints(2), (Some(false), Some(true)));
+        assert_eq!(hints(4), (Some(false), Some(false)));
+        let info = client.peer_info().unwrap().server_info.clone();
+        assert_eq!((&*info.name, info.title.as_deref()), ("desk", Some("Desk")));
+    }
+}
+
+#[tokio::test]
+async fn tool_call_is_a_call_in_the_users_chat() {
+    let desk = Desk::start().await;
+    for (user, kind) in [("anna", Kind::Handshake), ("cora", Kind::Modern), ("dora", Kind::Tasks)] {
+        let client = desk.client(user, kind).await;
+        let result = call(&client, "add", json!({"a": 2, "b": 40})).await;
+        assert_eq!(text(&result), "The sum is 42.\n\n{\"sum\":42}", "{kind:?}");
+        assert_eq!((result.structured_content, result.is_error), (Some(json!({"sum": 42})), Some(false)));
+        let turns = desk.access(user).turns(0, 10).await.unwrap().rows;
+        let said: Vec<_> = turns.iter().map(|turn| turn.body.text.as_str()).collect();
+        assert_eq!(said, ["add", "The sum is 42."]);
+    }
+    assert!(desk.access("ben").turns(0, 10).await.unwrap().rows.is_empty());
+}
+
+#[tokio::test]
+async fn failures_are_tool_errors_with_our_codes() {
+    let desk = Desk::start().await;
+    for kind in [Kind::Handshake, Kind::Modern] {
+        let client = desk.client("anna", kind).await;
+        let own = call(&client, "break_down", json!({})).await;
+        assert_eq!((text(&own).as_str(), own.is_error), ("NOT_FOUND: There is no such drawer.", Some(true)));
+        let refused = call(&client, "add", json!({"a": "two", "b": 1})).await;
+        assert!(text(&refused).starts_with("VALIDATION_TYPE_ERROR: "), "{}", text(&refused));
+        assert_eq!(refused.structured_content.unwrap()["error"]["code"], "VALIDATION_TYPE_ERROR");
+        let unknown = client.call_tool(tool_call("subtract", json!({}))).await.unwrap_err().to_string();
+        assert!(unknown.contains("-32602") && unknown.contains("subtract"), "{unknown}");
+    }
+}
+
+#[tokio::test]
+async fn long_results_are_cut_and_name_the_page() {
+    let desk = Desk::start().await;
+    let client = desk.client("anna", Kind::Modern).await;
+    let result = call(&client, "write_long", json!({"characters": 100_000})).await;
+    let said = text(&result);
+    assert!(said.len() < 21_000, "{}", said.len());
+    assert!(said.contains(&format!("The whole text is in the chat: http://{}/", desk.listening.address())), "{said}");
+    assert!(result.structured_content.is_none());
+}
+
+#[tokio::test]
+async fn functions_that_destroy_or_need_a_secret_point_to_the_form() {
+    let desk = Desk::start().await;
+    let client = desk.client("anna", Kind::Modern).await;
+    for name in ["wipe", "unlock"] {
+        let refused = call(&client, name, json!({"pin": 4711})).await;
+        let form = format!("http://{}/#desk/{name}", desk.listening.address());
+        assert!(text(&refused).ends_with(&form), "{}", text(&refused));
+        assert_eq!((refused.is_error, refused.structured_content), (Some(true), Some(json!({"form": form}))));
+    }
+    assert!(desk.access("anna").turns(0, 10).await.unwrap().rows.is_empty(), "nothing has run");
+
+    let trusting = Desk::start_with(|settings| settings.destructive = Destructive::Allow).await;
+    let client = trusting.client("anna", Kind::Modern).await;
+    assert_eq!(text(&call(&client, "wipe", json!({})).await), "All notes are gone.");
+    assert_eq!(call(&client, "unlock", json!({"pin": 1})).await.is_error, Some(true));
+}
+
+#[tokio::test]
+async fn two_hundred_parallel_calls_all_answer() {
+    let desk = Desk::start().await;
+    let client = desk.client("anna", Kind::Modern).await;
+    let results = join_all((0..200).map(|n| call(&client, "add", json!({"a": n, "b": 1})))).await;
+    for (n, result) in results.iter().enumerate() {
+        assert_eq!(result.structured_content, Some(json!({"sum": n + 1})));
+    }
+    let turns = desk.access("anna").turns(0, 500).await.unwrap().rows;
+    assert_eq!(turns.len(), 400);
+}
+
+#[tokio::test]
+async fn repeated_request_runs_once_only_under_a_key() {
+    let desk = Desk::start().await;
+    let calls = async |key: Option<&str>| {
+        for _ in 0..2 {
+            let mut request =
+                desk.request("anna", "tools/call", Some("add"), json!({"name": "add", "arguments": {"a": 1, "b": 1}}));
+            if let Some(key) = key {
+                let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
+                    "name": "add", "arguments": {"a": 1, "b": 1}, "_meta": {
+                        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                        "io.modelcontextprotocol/clientCapabilities": {},
+                        "imperal/idempotencyKey": key,
+                    },
+                }});
+                request = request.json(&body);
+            }
+            let answer: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
+            assert_eq!(answer["result"]["structuredContent"]["sum"], 2, "{answer}");
+        }
+        desk.access("anna").turns(0, 50).await.unwrap().rows.len()
+    };
+    assert_eq!(calls(Some("first")).await, 2, "one call");
+    assert_eq!(calls(None).await, 6, "two more calls");
+}
