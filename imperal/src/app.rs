@@ -7,6 +7,8 @@ use std::fmt;
 use std::path::Path;
 
 use crate::context::States;
+#[cfg(feature = "mcp")]
+use crate::mcp::McpSettings;
 use crate::platform::{Queue, Settings};
 
 /// State and settings of an extension's binary, set up before the commands run.
@@ -25,6 +27,8 @@ pub struct App {
     states: States,
     deferred: Vec<DeferredState>,
     pub(crate) settings: Settings,
+    #[cfg(feature = "mcp")]
+    pub(crate) mcp: McpSettings,
 }
 
 /// Makes a state once the data folder is open.
@@ -115,6 +119,23 @@ impl App {
     #[must_use]
     pub fn queue(mut self, queue: Queue) -> Self {
         self.settings.queues.push(queue);
+        self
+    }
+
+    /// Changes how MCP clients are served at `/mcp`.
+    ///
+    /// ```no_run
+    /// # use std::process::ExitCode;
+    /// use imperal::{App, mcp::Destructive};
+    ///
+    /// fn main() -> ExitCode {
+    ///     App::new().mcp(|mcp| mcp.destructive = Destructive::Allow).run()
+    /// }
+    /// ```
+    #[cfg(feature = "mcp")]
+    #[must_use]
+    pub fn mcp(mut self, change: impl FnOnce(&mut McpSettings)) -> Self {
+        change(&mut self.mcp);
         self
     }
 

@@ -67,7 +67,7 @@
 //! | `testing` | yes | [`testing`] and [`macro@test`]: a platform in memory for an extension's own tests |
 //! | `postgres` | no | the ledger on PostgreSQL 15 or later, for platforms of several nodes |
 //! | `otel` | no | traces of calls, tasks, commits, leases and streams by OTLP over HTTP |
-//! | `mcp` | no | the functions as tools for MCP clients, at `/mcp`: see [`mcp`] |
+//! | `mcp` | no | the functions as tools for MCP clients, at `/mcp` |
 //! | `conformance` | no | the checks of the ledger contract, for authors of a backend |
 //!
 //! Without any feature the crate has the types that functions are written with, and the platform on a ledger

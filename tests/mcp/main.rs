@@ -1,6 +1,8 @@
 //! The functions as tools for MCP clients: the official Rust and Python clients and raw requests, against a server in
 //! this process; a process that is killed in between.
 
+#![allow(deprecated, reason = "the results of test functions need no data_model")]
+
 mod crash;
 mod python;
 mod requests;
@@ -47,7 +49,7 @@ struct Sum {
     sum: i64,
 }
 
-/// Add two numbers.
+/// Add two whole numbers.
 #[chat_function(action_type = "read", data_model = Sum)]
 async fn add(_ctx: Context, params: Add) -> Result<ActionResult<Sum>> {
     let sum = params.a.saturating_add(params.b);
@@ -65,17 +67,20 @@ struct Text {
     text: String,
 }
 
-/// Write a long text.
+/// Write a text of any length.
 #[chat_function(action_type = "read", data_model = Text)]
 async fn write_long(_ctx: Context, params: Amount) -> Result<ActionResult<Text>> {
     Ok(ActionResult::success(Text { text: "x".repeat(params.characters) }, "Written."))
 }
 
-/// Remove all notes.
+/// Remove all notes for good.
 #[chat_function(action_type = "destructive", event = "wiped", effects = ["delete:note"])]
-async fn wipe(_ctx: Context) -> Result<ActionResult> {
+async fn wipe(_ctx: Context, _params: Nothing) -> Result<ActionResult> {
     Ok(ActionResult::done("All notes are gone."))
 }
+
+#[derive(Deserialize, JsonSchema)]
+struct Nothing {}
 
 #[derive(Deserialize, JsonSchema)]
 struct Unlock {
@@ -84,7 +89,7 @@ struct Unlock {
     pin: u32,
 }
 
-/// Unlock the desk.
+/// Unlock the desk with its number.
 #[chat_function(action_type = "write", event = "unlocked", effects = ["update:desk"])]
 async fn unlock(_ctx: Context, params: Unlock) -> Result<ActionResult> {
     Ok(ActionResult::done(if params.pin == 0 { "Wrong." } else { "Unlocked." }))
@@ -97,7 +102,7 @@ struct Wait {
 }
 
 /// Think in the foreground until it is done or cancelled.
-#[chat_function(action_type = "read")]
+#[chat_function(action_type = "write", event = "thought", effects = ["update:desk"])]
 async fn think(ctx: Context, params: Wait) -> Result<ActionResult> {
     tokio::select! {
         () = tokio::time::sleep(Duration::from_millis(params.millis)) => Ok(ActionResult::done("Thought.")),
@@ -120,9 +125,9 @@ async fn build(ctx: Context, params: Wait) -> Result<ActionResult> {
     Ok(ActionResult::done("Building."))
 }
 
-/// Fail with a code.
-#[chat_function(action_type = "read")]
-async fn break_down(_ctx: Context) -> Result<ActionResult> {
+/// Fail with an error that has a code.
+#[chat_function(action_type = "write", event = "broken", effects = ["update:desk"])]
+async fn break_down(_ctx: Context, _params: Nothing) -> Result<ActionResult> {
     Err(Error::user(codes::NOT_FOUND, "There is no such drawer."))
 }
 
@@ -138,12 +143,10 @@ impl Desk {
     }
 
     async fn start_with(change: impl FnOnce(&mut McpSettings)) -> Self {
-        let mut settings = McpSettings::default();
-        change(&mut settings);
         let folder = tempfile::tempdir().unwrap();
         let users = Verifier::by_secret(&SecretString::from(SECRET)).unwrap();
-        let app = App::new().settings(|settings| settings.calls_per_user = 0);
-        let server = app.server(folder.path()).users(users).mcp(settings).start().await.unwrap();
+        let app = App::new().settings(|settings| settings.calls_per_user = 0).mcp(change);
+        let server = app.server(folder.path()).users(users).start().await.unwrap();
         let listening = server.listen("127.0.0.1:0".parse().unwrap(), Default::default()).await.unwrap();
         Self { _folder: folder, listening }
     }

@@ -80,7 +80,7 @@ async fn another_users_id_is_answered_like_an_unknown_one_and_audited() {
         "{answers:#?}"
     );
     let rows = desk.access("ben").audit(0, 50).await.unwrap().rows;
-    assert_eq!(rows.iter().filter(|row| row.action == "call.read").count(), 6, "{rows:?}");
+    assert_eq!(rows.iter().filter(|row| row.body.action == "call.read").count(), 6, "{rows:?}");
     assert_eq!(desk.access("anna").running_tasks().await.unwrap().len(), 1, "it was not cancelled");
 }
 

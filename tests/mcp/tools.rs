@@ -16,7 +16,7 @@ async fn tools_are_listed_in_the_order_of_the_functions_for_both_eras() {
         let wanted = ["add", "write_long", "wipe", "think", "build", "break_down", "task_status", "task_cancel"];
         assert_eq!(names, wanted, "{kind:?}: `unlock` needs a secret and is not offered");
         let add = &tools[0];
-        assert_eq!((add.title.as_deref(), add.description.as_deref()), (Some("Add"), Some("Add two numbers.")));
+        assert_eq!((add.title.as_deref(), add.description.as_deref()), (Some("Add"), Some("Add two whole numbers.")));
         assert_eq!(add.input_schema["properties"]["a"]["description"], "The first number.");
         assert_eq!(add.input_schema["required"], json!(["a", "b"]));
         assert!(tools.iter().all(|tool| tool.input_schema["type"] == "object" && tool.output_schema.is_none()));
@@ -27,7 +27,7 @@ async fn tools_are_listed_in_the_order_of_the_functions_for_both_eras() {
         assert_eq!(hints(0), (Some(true), None));
         assert_eq!(hints(2), (Some(false), Some(true)));
         assert_eq!(hints(4), (Some(false), Some(false)));
-        let info = client.peer_info().unwrap().server_info.clone();
+        let info = client.peer_info().unwrap().server_info.clone().unwrap();
         assert_eq!((&*info.name, info.title.as_deref()), ("desk", Some("Desk")));
     }
 }

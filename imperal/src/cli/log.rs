@@ -43,16 +43,22 @@ fn lines<S>(server: bool) -> impl Layer<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
-    // The pool logs every broken connection. The ledger logs what follows from it.
-    let default = if server { "info,deadpool=error" } else { "warn" };
+    // The pool logs every broken connection. The ledger logs what follows from it. The MCP crate logs every refusal.
+    let default = if server { "info,deadpool=error,rmcp=error" } else { "warn,rmcp=error" };
     let asked = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     // Without the hint the filter would enable events that the log leaves out.
     let news = filter_fn(Traces::is_news).with_max_level_hint(LevelFilter::TRACE);
+    let no_messages = filter_fn(has_no_messages).with_max_level_hint(LevelFilter::TRACE);
     tracing_subscriber::fmt::layer()
         .with_writer(|| Screened(io::stderr()))
         .with_ansi(OutputStyle::of_stderr().colour)
         .fmt_fields(format::debug_fn(write_field).delimited(" "))
-        .with_filter(asked.and(news))
+        .with_filter(asked.and(news).and(no_messages))
+}
+
+/// Whether an event has no whole message of an MCP client. The crate `rmcp` logs them, with all parameters.
+fn has_no_messages(event: &tracing::Metadata<'_>) -> bool {
+    !event.target().starts_with("rmcp") || *event.level() <= tracing::Level::WARN
 }
 
 /// Writes lines without the values of secrets that are in use.

@@ -26,11 +26,15 @@ use tools::Tools;
 /// Largest icon that is sent with the description of the server, in bytes.
 const ICON_LIMIT: usize = 16 << 10;
 
+/// Longest time that a client waits for work.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
 /// How MCP clients are served at `/mcp`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct McpSettings {
-    /// How long a client waits for work before it gets a ticket. 45 s: many clients give up after 60 s.
+    /// How long a client waits for work before it gets a ticket: up to an hour. 45 s, because many clients give up after
+    /// 60 s.
     pub wait: Duration,
     /// Whether clients may run functions with the action type `destructive`.
     pub destructive: Destructive,
@@ -73,7 +77,8 @@ pub(crate) struct Mcp {
 
 impl Mcp {
     /// The face of this platform.
-    pub(crate) fn new(platform: &Platform, settings: McpSettings) -> Self {
+    pub(crate) fn new(platform: &Platform, mut settings: McpSettings) -> Self {
+        settings.wait = settings.wait.min(LONGEST_WAIT);
         Self { tools: Tools::of(platform, &settings), settings, config: server_config(platform) }
     }
 

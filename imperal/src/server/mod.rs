@@ -97,8 +97,6 @@ impl App {
             hosts: AllowedHosts::any(),
             limits: UserLimits::default(),
             service_tenant: LOCAL_TENANT.to_owned(),
-            #[cfg(feature = "mcp")]
-            mcp: crate::mcp::McpSettings::default(),
             makes_keys: false,
         }
     }
@@ -116,8 +114,6 @@ pub struct ServerBuilder {
     hosts: AllowedHosts,
     limits: UserLimits,
     service_tenant: String,
-    #[cfg(feature = "mcp")]
-    mcp: crate::mcp::McpSettings,
     makes_keys: bool,
 }
 
@@ -166,13 +162,6 @@ impl ServerBuilder {
     /// The tenant of a service's message that names none. `default`.
     pub fn service_tenant(mut self, tenant: impl Into<String>) -> Self {
         self.service_tenant = tenant.into();
-        self
-    }
-
-    /// Serves MCP clients in this way.
-    #[cfg(feature = "mcp")]
-    pub fn mcp(mut self, settings: crate::mcp::McpSettings) -> Self {
-        self.mcp = settings;
         self
     }
 
@@ -236,7 +225,7 @@ impl ServerBuilder {
         let platform = Platform::start(registry, ledger, states, self.app.settings).await?;
         let gateway = Gateway::new(platform, auth).limits(self.limits).hosts(self.hosts);
         #[cfg(feature = "mcp")]
-        let gateway = gateway.mcp(self.mcp);
+        let gateway = gateway.mcp(self.app.mcp);
         Ok(Server { gateway: gateway.service_tenant(self.service_tenant), folder: Arc::new(folder) })
     }
 }
