@@ -153,6 +153,6 @@ impl fmt::Debug for App {
             .field("states", &self.states)
             .field("deferred", &self.deferred.len())
             .field("settings", &self.settings)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

@@ -62,34 +62,28 @@ fn failure(code: Option<&str>, text: &str, retryable: bool) -> CallToolResult {
 
 /// The outcomes of all tasks of a call. One task speaks for itself; several follow the call's reply.
 pub(super) fn of_outcomes(reply: &WireResult, tasks: &[Task], page: &str) -> CallToolResult {
-    let outcome = |task: &Task| match &task.result {
-        Some(result) => of_result(result, page),
-        None => {
-            let end = format!(
-                "{}: {}. Its result is no longer kept, or in the chat: {page}",
-                task.name,
-                task.state.in_words()
-            );
-            let text = vec![ContentBlock::text(end)];
-            if task.state == TaskState::Succeeded { CallToolResult::success(text) } else { CallToolResult::error(text) }
+    let outcome = |task: &Task| {
+        if let Some(result) = &task.result {
+            return of_result(result, page);
         }
+        let end =
+            format!("{}: {}. Its result is no longer kept, or in the chat: {page}", task.name, task.state.in_words());
+        let text = vec![ContentBlock::text(end)];
+        if task.state == TaskState::Succeeded { CallToolResult::success(text) } else { CallToolResult::error(text) }
     };
     if let [task] = tasks {
         return outcome(task);
     }
-    let mut text = reply.text().to_owned();
+    let mut texts = vec![reply.text().to_owned()];
     let mut failed = false;
     for task in tasks {
         let answer = outcome(task);
         failed |= answer.is_error == Some(true);
         let said = answer.content.iter().filter_map(|block| block.as_text()).map(|block| block.text.as_str());
-        text.push_str(&format!(
-            "\n\n{} ({}): {}",
-            task.name,
-            task.state.in_words(),
-            said.collect::<Vec<_>>().join("\n")
-        ));
+        let said = said.collect::<Vec<_>>().join("\n");
+        texts.push(format!("{} ({}): {said}", task.name, task.state.in_words()));
     }
+    let text = texts.join("\n\n");
     let text = vec![ContentBlock::text(cut(&text, TEXT_LIMIT, page))];
     if failed { CallToolResult::error(text) } else { CallToolResult::success(text) }
 }
@@ -139,10 +133,7 @@ mod tests {
     }
 
     fn success(summary: &str, data: Value) -> WireResult {
-        let mut result = WireResult::failure(codes::INTERNAL, "", false);
-        (result.status, result.error, result.error_code) = (crate::result::Status::Success, None, None);
-        (result.summary, result.data) = (summary.to_owned(), data);
-        result
+        serde_json::from_value(json!({"status": "success", "summary": summary, "data": data})).unwrap()
     }
 
     #[test]

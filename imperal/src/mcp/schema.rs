@@ -181,11 +181,11 @@ fn widen(present: &mut Value, other: Value) {
         _ => None,
     };
     if let (Some(mut all), Some(more)) = (values(present), values(&other)) {
-        more.into_iter().for_each(|value| {
+        for value in more {
             if !all.contains(&value) {
-                all.push(value)
+                all.push(value);
             }
-        });
+        }
         let mut schema = json!({"enum": all});
         if let (Some(kind), Value::Object(schema)) = (present.get("type"), &mut schema) {
             schema.insert("type".to_owned(), kind.clone());

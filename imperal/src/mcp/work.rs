@@ -172,7 +172,7 @@ async fn report(client: &RequestContext<RoleServer>, progress: &Progress) {
     let mut said = ProgressNotificationParam::new(token, percent).with_total(100.0);
     said.message.clone_from(&progress.message);
     // A client that has hung up gets nothing.
-    let _ = client.peer.notify_progress(said).await;
+    let _ = Box::pin(client.peer.notify_progress(said)).await;
 }
 
 /// Stops a call and every task that it started. Work that has ended stays as it is.
