@@ -143,7 +143,7 @@ impl Face {
             Some(_) if wants_task => Instant::now(),
             _ => until,
         };
-        let waited = wait_for_work(&self.access, call_id, until, context);
+        let waited = Box::pin(wait_for_work(&self.access, call_id, until, context));
         let Some(work) = until_hung_up(context, waited).await? else {
             return match replied {
                 Some(reply) => Ok(answer::of_result(&reply.result, &self.page).into()),
@@ -168,7 +168,7 @@ impl Face {
             None => self.mcp.settings.wait,
         };
         let until = Instant::now() + wait;
-        let waited = wait_for_work(&self.access, call_id, until, context);
+        let waited = Box::pin(wait_for_work(&self.access, call_id, until, context));
         let Some(work) = until_hung_up(context, waited).await? else {
             return Err(self.unknown_work(&call_id.to_string()).await);
         };
