@@ -104,6 +104,16 @@ codes! {
     SECRET_MISSING
     /// A result, step, message, question or document has the value of a secret in it.
     SECRET_EXPOSED
+    /// A part of a schedule cannot be used: its expression, zone, interval, name or dates, or its function.
+    SCHEDULE_INVALID
+    /// A user has as many schedules as one may.
+    TOO_MANY_SCHEDULES
+    /// A schedule was changed since it was read.
+    SCHEDULE_CHANGED
+    /// A schedule is not active, and cannot be made so as things are.
+    SCHEDULE_NOT_ACTIVE
+    /// A destructive function would run by itself, and its user has not approved it with these parameters.
+    APPROVAL_NEEDED
     /// A result is larger than 1 MiB.
     RESULT_TOO_LARGE
     /// A result is nested deeper than 120 levels.

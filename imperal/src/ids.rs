@@ -34,6 +34,12 @@ macro_rules! id {
                 Self(Uuid::now_v7())
             }
 
+            /// Eight random bits of a generated id.
+            #[allow(dead_code, reason = "one kind of id is enough")]
+            pub(crate) fn low_byte(self) -> u8 {
+                self.0.as_bytes()[15]
+            }
+
             /// An id that is the same for the same hash.
             #[allow(dead_code, reason = "not every kind of id is derived")]
             pub(crate) fn derived(hash: &[u8; 32]) -> Self {
@@ -88,6 +94,10 @@ id! {
 id! {
     /// A question that a durable task asks its user.
     QuestionId
+}
+id! {
+    /// A function that runs for its user at times.
+    ScheduleId
 }
 
 /// An idempotency key: requests with the same key run once. 1 to 255 characters from `!` to `~`.

@@ -113,6 +113,7 @@ mod private_file;
 mod rate;
 mod result;
 mod rows;
+mod schedule;
 mod secrets;
 #[cfg(feature = "platform")]
 pub mod server;
@@ -158,6 +159,12 @@ pub use user::User;
 /// State that an extension keeps for its users: collections, documents, queries. See [`Context::documents`].
 pub mod documents {
     pub use crate::context::{Collection, Cursor, Document, DocumentValue, Documents, Find, Found, UnreadableDocument};
+}
+
+/// Functions that run for their users at times. See [`Context::schedules`] and [`platform::ScheduleAccess`].
+pub mod schedules {
+    pub use crate::context::{OwnSchedule, OwnSchedules};
+    pub use crate::schedule::{InvalidSchedule, When};
 }
 
 /// The names that almost every extension file needs, in one line.

@@ -19,6 +19,7 @@ mod postgres;
 mod questions;
 mod refusals;
 mod retention;
+mod schedules;
 mod scoping;
 mod shares;
 mod traces;

@@ -59,6 +59,14 @@ fn pause() -> Value {
     json!({"app_id": "probe", "task_name": "inquire", "paused": true})
 }
 
+fn schedule() -> Value {
+    json!({"name": "Yearly", "app_id": "probe", "function": "echo", "params": {"text": "hello"}, "when": {"cron": "@yearly"}})
+}
+
+fn times() -> Value {
+    json!({"when": {"cron": "0 8 * * *"}, "zone": "Europe/Berlin"})
+}
+
 fn value() -> Value {
     json!({"value": "a value"})
 }
@@ -106,6 +114,18 @@ const TABLE: &[Row] = &[
     ("POST", "/v1/operator/documents/import", nothing,           [403, 403, 403, 401, 401, 401, 401, 401, 401, 401, 401]),
     ("POST", "/v1/operator/documents/delete", nothing,           [403, 403, 403, 401, 401, 401, 401, 401, 401, 401, 401]),
     ("POST", "/v1/operator/secrets/rotate", nothing,             [403, 403, 403, 401, 401, 401, 401, 401, 401, 401, 401]),
+    ("GET",  "/v1/schedules", nothing,                           USERS),
+    ("POST", "/v1/schedules", schedule,                          [201, 201, 201, 401, 401, 401, 401, 401, 401, 401, 401]),
+    ("POST", "/v1/schedules/preview", times,                     USERS),
+    ("GET",  "/v1/schedules/{schedule}", nothing,                OWNER),
+    ("PATCH", "/v1/schedules/{schedule}", empty,                 OWNER),
+    ("GET",  "/v1/schedules/{schedule}/runs", nothing,           OWNER),
+    ("POST", "/v1/schedules/{schedule}/pause", nothing,          OWNER),
+    // A paused schedule is not run.
+    ("POST", "/v1/schedules/{schedule}/run", nothing,            [409, 403, 403, 401, 401, 401, 401, 401, 401, 401, 401]),
+    ("POST", "/v1/schedules/{schedule}/resume", empty,           OWNER),
+    // The owner comes first, and leaves nothing for the others.
+    ("DELETE", "/v1/schedules/{schedule}", nothing,              [200, 404, 404, 401, 401, 401, 401, 401, 401, 401, 401]),
     ("GET",  "/v1/secrets", nothing,                             USERS),
     ("GET",  "/v1/secrets?user=anna", nothing,                   [200, 403, 200, 401, 401, 401, 401, 401, 401, 401, 401]),
     // The extension declares none.
@@ -192,6 +212,8 @@ async fn each_caller_gets_the_tables_status_and_refusals_are_audited() {
     let reply = anna.call("steps", json!({"steps": 6000, "step_ms": 100})).await;
     let task_id = reply["result"]["data"]["task_id"].as_str().unwrap().to_owned();
     let (waiting, call_id) = linger(&anna).await;
+    let (_, schedule) = anna.post("/v1/schedules", &schedule()).await;
+    let schedule_id = schedule["id"].as_str().unwrap().to_owned();
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
 
     let mut wrong = Vec::new();
@@ -199,7 +221,11 @@ async fn each_caller_gets_the_tables_status_and_refusals_are_audited() {
     let mut refused = std::collections::BTreeMap::<&str, Vec<&str>>::new();
     for (method, path, body, statuses) in TABLE {
         for (who, status) in ASKING.iter().zip(statuses) {
-            let url = format!("{}{}", node.url, path.replace("{task}", &task_id).replace("{call}", &call_id));
+            let url = format!(
+                "{}{}",
+                node.url,
+                path.replace("{task}", &task_id).replace("{call}", &call_id).replace("{schedule}", &schedule_id)
+            );
             let mut request = as_asked(http.request(method.parse::<Method>().unwrap(), url), who);
             if body() != Value::Null {
                 request = request.json(&body());
@@ -225,6 +251,11 @@ async fn each_caller_gets_the_tables_status_and_refusals_are_audited() {
                     "/v1/tasks/{task}/continue" => "task.continue",
                     "/v1/tasks/{task}/run-again" => "task.run_again",
                     "/v1/calls/{call}/cancel" => "call.cancel",
+                    "/v1/schedules/{schedule}" if *method == "PATCH" => "schedule.edit",
+                    "/v1/schedules/{schedule}" | "/v1/schedules/{schedule}/runs" => "schedule.read",
+                    "/v1/schedules/{schedule}/pause" => "schedule.pause",
+                    "/v1/schedules/{schedule}/resume" => "schedule.resume",
+                    "/v1/schedules/{schedule}/run" => "schedule.run",
                     "/v1/internal/link" => "page.link",
                     path if path.starts_with("/v1/operator/documents") => "documents.operate",
                     "/v1/secrets?user=anna" => "secret.operate",
@@ -283,9 +314,15 @@ fn every_route_is_in_the_permission_table() {
         source.lines().filter_map(|line| line.trim().strip_prefix(".route(\"")?.split('"').next()).collect();
     assert!(routes.len() >= 18, "{routes:?}");
     for route in routes {
-        let concrete = [("{app_id}", "probe"), ("{name}", "key"), ("{task_id}", "{task}"), ("{call_id}", "{call}")]
-            .into_iter()
-            .fold(route.to_owned(), |path, (part, value)| path.replace(part, value));
+        let concrete = [
+            ("{app_id}", "probe"),
+            ("{name}", "key"),
+            ("{task_id}", "{task}"),
+            ("{call_id}", "{call}"),
+            ("{schedule_id}", "{schedule}"),
+        ]
+        .into_iter()
+        .fold(route.to_owned(), |path, (part, value)| path.replace(part, value));
         assert!(TABLE.iter().any(|(_, path, ..)| *path == concrete), "{route} is not in the table");
     }
 }

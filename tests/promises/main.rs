@@ -7,6 +7,7 @@
 mod lost_answers;
 mod lost_documents;
 mod lost_lease;
+mod lost_schedules;
 mod lost_secrets;
 mod repeat;
 mod settings;

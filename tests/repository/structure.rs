@@ -21,6 +21,7 @@ const ORDER: &[(&str, &str)] = &[
     ("truncate", "shortens texts to a limit"),
     ("panic_text", "the text of a panic, for the log"),
     ("user", "the user of a call"),
+    ("schedule", "times at which something is due"),
     // Results of a function.
     ("error", "the error of handlers, and the failure of an outgoing call"),
     ("result", "a success with data, or an error"),
@@ -52,7 +53,7 @@ const INSIDE: &[(&str, &str)] = &[
     (
         "context",
         "hazard background log progress signal span state documents fan_out durable on_cancel
-         blocking chat http poll host guarded_host secrets",
+         blocking chat http poll schedules host guarded_host secrets",
     ),
     (
         "ledger",
@@ -62,14 +63,14 @@ const INSIDE: &[(&str, &str)] = &[
     (
         "platform",
         "error ledger_errors readable_name refusals messages queue settings call_reply lease_age
-         active progress meters http_meter admission step_quota answer_types hazards node
+         active progress meters http_meter admission step_quota answer_types hazards seen node
          lease retention durable_write durable_digest recovery questions documents secrets host task_run hazard_checks
-         chat injection tasks durable idempotency dispatch resume follow_up timeline export access",
+         chat injection tasks durable idempotency dispatch schedules resume follow_up timeline export access",
     ),
     (
         "gateway",
         "api_error headers body limits panics connection listener auth hosts idempotency
-         health metrics page extensions audit chat tasks operators documents questions secrets session stream calls inject follow_up mcp openapi",
+         health metrics page extensions audit chat tasks operators documents questions schedules secrets session stream calls inject follow_up mcp openapi",
     ),
 ];
 

@@ -16,6 +16,7 @@ use super::chat::ChatDelivery;
 use super::durable::DurableRequest;
 use super::hazard::{Hazard, PathText};
 use super::progress::{ProgressMark, ReportPause};
+use super::schedules::ScheduleChange;
 use super::{AnswerCheck, Context, Host, HostFuture, Origin};
 use super::{DocumentChange, DocumentsWritten};
 use crate::codes;
@@ -239,6 +240,13 @@ impl Host for GuardedHost {
         value: Option<Zeroizing<String>>,
     ) -> HostFuture<'a, bool> {
         self.0.write_secret(origin, secret, value)
+    }
+
+    fn change_schedule<'a>(&'a self, origin: &'a Origin, change: ScheduleChange) -> HostFuture<'a, bool> {
+        match origin.secrets.refuse("A schedule", Some(change.text().as_str())) {
+            Ok(()) => self.0.change_schedule(origin, change),
+            Err(error) => refused(error),
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use super::documents::{Change as DocumentChange, DocumentsWritten};
 use super::durable::DurableRequest;
 use super::hazard::{Hazard, PathText};
 use super::progress::{ProgressMark, ReportPause};
+use super::schedules::ScheduleChange;
 use super::{Context, Origin};
 use crate::error::RunningTask;
 use crate::ids::{QuestionId, TaskId, TurnId};
@@ -160,4 +161,7 @@ pub(crate) trait Host: Send + Sync {
         secret: Secret,
         value: Option<Zeroizing<String>>,
     ) -> HostFuture<'a, bool>;
+
+    /// Changes a schedule of the work's extension and user. Returns whether there is one.
+    fn change_schedule<'a>(&'a self, origin: &'a Origin, change: ScheduleChange) -> HostFuture<'a, bool>;
 }

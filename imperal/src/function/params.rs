@@ -89,7 +89,6 @@ impl ParamsCheck {
     }
 
     /// The schema, for forms and documents.
-    #[cfg(feature = "platform")]
     pub(crate) fn schema(&self) -> &Value {
         &self.schema
     }

@@ -74,7 +74,7 @@ impl ApiError {
 /// The one table of statuses. Codes that are not in it, such as those of extensions, are 500.
 ///
 /// The gateway never sees an error of the ledger: the platform turns it into `UNAVAILABLE` or `QUOTA_EXCEEDED`.
-static STATUS_OF_CODE: [(ErrorCode, StatusCode); 20] = [
+static STATUS_OF_CODE: [(ErrorCode, StatusCode); 25] = [
     (codes::VALIDATION_MISSING_FIELD, StatusCode::UNPROCESSABLE_ENTITY),
     (codes::VALIDATION_TYPE_ERROR, StatusCode::UNPROCESSABLE_ENTITY),
     (codes::KEY_REUSED, StatusCode::UNPROCESSABLE_ENTITY),
@@ -90,6 +90,11 @@ static STATUS_OF_CODE: [(ErrorCode, StatusCode); 20] = [
     (codes::CANCELLED, StatusCode::CONFLICT),
     (codes::DOCUMENT_EXISTS, StatusCode::CONFLICT),
     (codes::DOCUMENTS_EXCEEDED, StatusCode::CONFLICT),
+    (codes::SCHEDULE_INVALID, StatusCode::UNPROCESSABLE_ENTITY),
+    (codes::TOO_MANY_SCHEDULES, StatusCode::CONFLICT),
+    (codes::SCHEDULE_CHANGED, StatusCode::CONFLICT),
+    (codes::SCHEDULE_NOT_ACTIVE, StatusCode::CONFLICT),
+    (codes::APPROVAL_NEEDED, StatusCode::CONFLICT),
     (codes::DOCUMENT_TOO_LARGE, StatusCode::PAYLOAD_TOO_LARGE),
     (codes::RATE_LIMITED, StatusCode::TOO_MANY_REQUESTS),
     (codes::QUOTA_EXCEEDED, StatusCode::TOO_MANY_REQUESTS),

@@ -28,6 +28,7 @@ mod operators;
 mod page;
 mod panics;
 mod questions;
+mod schedules;
 mod secrets;
 mod session;
 mod stream;
@@ -193,6 +194,13 @@ fn router(gateway: Gateway) -> Router {
         .route("/v1/operator/documents/import", post(documents::import))
         .route("/v1/operator/documents/delete", post(documents::delete))
         .route("/v1/operator/secrets/rotate", post(secrets::rotate))
+        .route("/v1/schedules", get(schedules::list).post(schedules::create))
+        .route("/v1/schedules/preview", post(schedules::preview))
+        .route("/v1/schedules/{schedule_id}", get(schedules::one).patch(schedules::edit).delete(schedules::remove))
+        .route("/v1/schedules/{schedule_id}/pause", post(schedules::pause))
+        .route("/v1/schedules/{schedule_id}/resume", post(schedules::resume))
+        .route("/v1/schedules/{schedule_id}/run", post(schedules::run))
+        .route("/v1/schedules/{schedule_id}/runs", get(schedules::runs))
         .route("/v1/secrets", get(secrets::list))
         .route("/v1/secrets/{app_id}/{name}", get(secrets::one).put(secrets::set).delete(secrets::remove))
         .route("/v1/internal/chat/inject", post(inject::inject))

@@ -1,6 +1,7 @@
 //! The OpenAPI document, generated from the types that the routes use. `operators` has the operations of operators.
 
 mod operators;
+mod schedules;
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -60,6 +61,8 @@ struct Operation {
     errors: &'static [u16],
     /// The body of a 409, if it is not only an error.
     conflict: Option<Value>,
+    /// Whether it answers 201.
+    is_created: bool,
 }
 
 pub(super) async fn document() -> Response {
@@ -76,6 +79,7 @@ fn build() -> Value {
     operations.extend(operators::operations(&mut generator));
     operations.extend(operators::documents(&mut generator));
     operations.extend(secret_operations(&mut generator));
+    operations.extend(schedules::operations(&mut generator));
     let error = schema::<ErrorBody>(&mut generator);
     let mut paths: Map<String, Value> = Map::new();
     for operation in operations {
@@ -118,6 +122,7 @@ fn get(path: &'static str, summary: &'static str, answer: Value) -> Operation {
         answer: Some(answer),
         errors: &[400, 401, 503],
         conflict: None,
+        is_created: false,
     }
 }
 
@@ -383,7 +388,7 @@ fn describe(operation: &Operation, error: &Value) -> Value {
     if operation.answer == Some(Value::Null) {
         responses.insert("204".to_owned(), json!({"description": "Done"}));
     } else {
-        responses.insert("200".to_owned(), answer);
+        responses.insert(if operation.is_created { "201" } else { "200" }.to_owned(), answer);
     }
     for status in operation.errors {
         let body = operation.conflict.as_ref().filter(|_| *status == 409).unwrap_or(error);

@@ -9,6 +9,7 @@
 //! | [`DurableTasks`] | attempts and steps of durable tasks | the loop that takes them up, their steps |
 //! | [`Questions`] | questions of durable tasks and their answers | bodies, everything that answers |
 //! | [`Documents`] | documents of extensions | handlers, steps, operators |
+//! | [`Schedules`] | schedules, and users as last seen | the loop that runs them, surfaces |
 //! | [`Secrets`] | sealed secrets of users and extensions | surfaces, the user's settings, rotation |
 //! | [`Chat`] | turns and numbered events | deliveries, history, streams |
 //! | [`AuditTrail`] | the audit trail | access checks, operators |
@@ -40,7 +41,7 @@
 //! 5. `NotOrphaned`
 //! 6. `CallNotReplied`, then `OpenEffects`
 //! 7. `IdExists`
-//! 8. `AlreadyRunning`, then `TooManyTasks`, `TooManyQuestions`
+//! 8. `AlreadyRunning`, then `TooManyTasks`, `TooManyQuestions`, `TooManySchedules`
 //! 9. `QuotaExceeded`, `CannotFollow`
 //! 10. `DocumentConflict`, then `TooManyDocuments`, `TooManyDocumentBytes`
 //!
@@ -75,6 +76,7 @@ mod questions;
 mod queues;
 mod recovery;
 mod retention;
+mod schedules;
 mod secrets;
 mod tasks;
 
@@ -91,6 +93,7 @@ pub use questions::Questions;
 pub use queues::Queues;
 pub use recovery::Recovery;
 pub use retention::Retention;
+pub use schedules::Schedules;
 pub use secrets::Secrets;
 pub use tasks::Tasks;
 

@@ -7,11 +7,13 @@
 mod columns;
 mod documents;
 mod gaps;
+mod schedules;
 mod tables;
 
 pub(super) use columns::{Cell, Columns};
 pub(super) use documents::{collection, document};
 pub(super) use gaps::without_gaps;
+pub(super) use schedules::{due_schedule, schedule, seen_user};
 #[cfg(feature = "postgres")]
 pub(super) use tables::progress;
 pub(super) use tables::{

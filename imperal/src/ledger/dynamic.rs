@@ -11,18 +11,19 @@ use std::time::Duration;
 
 use super::contract::{
     AuditTrail, Calls, Chat, Documents, DurableTasks, Health, Leases, LedgerResult, Operators, Questions, Queues,
-    Recovery, Retention, Secrets, Tasks,
+    Recovery, Retention, Schedules, Secrets, Tasks,
 };
 use super::{
     AnswerOutcome, Attempt, AttemptReport, AuditFilter, AuditRow, Backlog, CallCancel, CallRecord, CancelOutcome,
     ChainEnds, ClaimRequest, ClaimedTask, CloseQuestion, CollectionUse, DocumentKeys, DocumentQuery, DocumentSource,
-    DocumentSpace, DocumentWrites, DurableName, DurableProgram, Event, Feed, Fence, FoundDocuments, Incarnation,
-    LedgerMeters, MessageSource, NewAnswer, NewAudit, NewCall, NewQuestion, NewSecret, NewStep, NewTask, OpenTask,
-    Orphan, Owner, Page, PageLimit, PausedTask, Progress, Pruned, Question, QueueLoad, QueuePlace, Release,
-    RenewalNews, RetentionPolicy, SecretPlace, SecretWrite, StoredDocument, StoredDurable, StoredSecret, StoredStep,
-    Task, TaskAttempt, TaskEnd, TaskPlace, TaskRecord, Turn, TurnBody, Work, WrittenDocument, spans,
+    DocumentSpace, DocumentWrites, DueSchedule, DurableName, DurableProgram, Event, Feed, Fence, FoundDocuments,
+    Incarnation, LedgerMeters, MessageSource, NewAnswer, NewAudit, NewCall, NewQuestion, NewSecret, NewSeen, NewStep,
+    NewTask, OpenTask, Orphan, Owner, Page, PageLimit, PausedTask, Progress, Pruned, Question, QueueLoad, QueuePlace,
+    Release, RenewalNews, RetentionPolicy, ScheduleSource, ScheduleWrite, SecretPlace, SecretWrite, SeenUser,
+    StoredDocument, StoredDurable, StoredSchedule, StoredSecret, StoredStep, Task, TaskAttempt, TaskEnd, TaskPlace,
+    TaskRecord, Turn, TurnBody, Work, WrittenDocument, spans,
 };
-use crate::ids::{CallId, QuestionId, TaskId, TurnId};
+use crate::ids::{CallId, QuestionId, ScheduleId, TaskId, TurnId};
 
 /// The future of a method of [`Ledger`].
 pub type Fut<'a, T> = Pin<Box<dyn Future<Output = LedgerResult<T>> + Send + 'a>>;
@@ -151,6 +152,17 @@ ledger! {
         read find_documents(space: &'a DocumentSpace, query: DocumentQuery, limit: PageLimit, others: PageLimit) -> FoundDocuments;
         read count_documents(space: &'a DocumentSpace, query: DocumentQuery) -> u64;
         read collections(owner: &'a Owner, app_id: Option<&'a str>) -> Vec<CollectionUse>;
+    }
+    Schedules {
+        write write_schedule(source: ScheduleSource, write: ScheduleWrite) -> bool;
+        write remove_schedule(owner: &'a Owner, source: ScheduleSource, schedule_id: ScheduleId, audit: NewAudit) -> bool;
+        read find_schedule(schedule_id: ScheduleId) -> Option<StoredSchedule>;
+        read schedules_of(owner: &'a Owner) -> Vec<StoredSchedule>;
+        read due_schedules(limit: u32) -> Vec<DueSchedule>;
+        read next_wake_in() -> Option<Duration>;
+        read time() -> jiff::Timestamp;
+        periodic note_seen(seen: Vec<NewSeen>) -> ();
+        read seen_user(owner: &'a Owner, app_id: &'a str) -> Option<SeenUser>;
     }
     Secrets {
         write put_secret(write: SecretWrite, secret: NewSecret) -> bool;

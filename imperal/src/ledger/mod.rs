@@ -32,13 +32,14 @@ pub use crate::rows::{
     AnswerOutcome, Attempt, AttemptEnding, AttemptReport, AuditHash, AuditOutcome, AuditRow, AuditScope, Backlog,
     CallCancel, CallRecord, CancelOutcome, ClaimRequest, ClaimedTask, CloseQuestion, CollectionUse, CurrentStep,
     DocumentConflict, DocumentKeys, DocumentLimits, DocumentQuery, DocumentSource, DocumentSpace, DocumentWrite,
-    DocumentWrites, DurableName, DurableProgram, EffectAnswer, Event, EventBody, Expected, Expiry, FailedStep, Fence,
-    Follows, FoundDocuments, Incarnation, InvalidPlace, KnownBy, MessageSource, NewAnswer, NewAudit, NewCall,
-    NewDocument, NewDurable, NewQuestion, NewSecret, NewStep, NewTask, OpenTask, Orphan, Owner, Park, PausedTask,
-    Progress, Question, QuestionState, QueueLimit, QueueLoad, QueuePlace, Release, RenewalNews, Role, SealedSecret,
-    SecretPlace, SecretWrite, StepEnding, StepKind, StepsSoFar, StoredAnswer, StoredDocument, StoredDurable,
-    StoredEffect, StoredSecret, StoredStep, Task, TaskAttempt, TaskEnd, TaskPlace, TaskRecord, TaskState, TooDeep,
-    Turn, TurnBody, UnfinishedStep, UnknownName, WaitsFor, Work, WrittenDocument,
+    DocumentWrites, DueSchedule, DurableName, DurableProgram, EffectAnswer, Event, EventBody, Expected, Expiry,
+    FailedStep, Fence, Follows, FoundDocuments, Incarnation, InvalidPlace, KnownBy, MessageSource, NewAnswer, NewAudit,
+    NewCall, NewDocument, NewDurable, NewQuestion, NewSecret, NewSeen, NewStep, NewTask, OpenTask, Orphan, Owner, Park,
+    PausedTask, Progress, Question, QuestionState, QueueLimit, QueueLoad, QueuePlace, Release, RenewalNews, Role,
+    ScheduleMark, ScheduleSource, ScheduleWrite, SealedSecret, SecretPlace, SecretWrite, SeenUser, StepEnding,
+    StepKind, StepsSoFar, StoredAnswer, StoredDocument, StoredDurable, StoredEffect, StoredSchedule, StoredSecret,
+    StoredStep, Task, TaskAttempt, TaskEnd, TaskPlace, TaskRecord, TaskState, TooDeep, Turn, TurnBody, UnfinishedStep,
+    UnknownName, WaitsFor, Work, WrittenDocument,
 };
 pub use audit_check::{AuditCheck, BrokenAudit};
 pub use clock::{Clock, ManualClock, SystemClock};

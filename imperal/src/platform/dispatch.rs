@@ -27,7 +27,7 @@ use crate::codes;
 use crate::context::{Context, Origin, StopReason, WorkSpan};
 use crate::error::Error;
 use crate::failpoint;
-use crate::function::{BoundHandler, CheckedParams, Extension};
+use crate::function::{BoundHandler, CheckedParams, Extension, FunctionDef};
 use crate::ids::{CallId, RequestKey};
 use crate::ledger::{Incarnation, LedgerError, NewCall, Owner, Role, TurnBody};
 use crate::panic_text::{log_excerpt, panic_text};
@@ -56,7 +56,7 @@ struct Caller {
 }
 
 /// The outcome of an accepted request.
-enum Dispatched {
+pub(super) enum Dispatched {
     Replied(Box<CallReply>),
     /// An earlier request under the same key has the call. The permit keeps this request counted while it
     /// waits for the first reply.
@@ -152,20 +152,7 @@ impl Node {
         params: Value,
         key: Option<&RequestKey>,
     ) -> Result<(Origin, CheckedParams)> {
-        let extension = self.registry.extension(app_id).ok_or_else(|| {
-            let known: Vec<_> = self.registry.extensions().map(Extension::app_id).collect();
-            Error::user(
-                codes::UNKNOWN_TOOL,
-                format!("There is no extension `{app_id}` here; there is {}.", known.join(", ")),
-            )
-        })?;
-        let function = extension.function(function).ok_or_else(|| {
-            let known: Vec<_> = extension.functions().iter().map(|f| f.name).collect();
-            Error::user(
-                codes::UNKNOWN_SUB_FUNCTION,
-                format!("`{app_id}` has no function `{function}`; it has {}.", known.join(", ")),
-            )
-        })?;
+        let (extension, function) = self.find_function(app_id, function)?;
         let check = self.checks.find(extension.app_id(), function.name);
         let check = check.ok_or_else(|| Error::internal(format!("{function:?} has no compiled schema")))?;
         let checked = check.check_params(params)?;
@@ -180,6 +167,26 @@ impl Node {
         };
         Ok((origin, checked))
     }
+
+    /// # Errors
+    /// `UNKNOWN_TOOL`, `UNKNOWN_SUB_FUNCTION`: they say what there is.
+    pub(super) fn find_function(&self, app_id: &str, function: &str) -> Result<(&Extension, &'static FunctionDef)> {
+        let extension = self.registry.extension(app_id).ok_or_else(|| {
+            let known: Vec<_> = self.registry.extensions().map(Extension::app_id).collect();
+            Error::user(
+                codes::UNKNOWN_TOOL,
+                format!("There is no extension `{app_id}` here; there is {}.", known.join(", ")),
+            )
+        })?;
+        let function = extension.function(function).ok_or_else(|| {
+            let known: Vec<_> = extension.functions().iter().map(|f| f.name).collect();
+            Error::user(
+                codes::UNKNOWN_SUB_FUNCTION,
+                format!("`{app_id}` has no function `{function}`; it has {}.", known.join(", ")),
+            )
+        })?;
+        Ok((extension, function))
+    }
 }
 
 /// Runs a call. A panic in the platform's own code still ends the call with a reply.
@@ -192,13 +199,30 @@ async fn guarded_call(
     caller: Caller,
 ) {
     let lease = node.lease();
-    let running = run_call(&node, lease.clone(), ctx.clone(), handler, call, permit, caller);
+    let running = pin!(run_call(&node, lease.clone(), ctx.clone(), handler, call, permit, caller));
+    guarded(&node, &lease, &ctx, running).await;
+}
+
+/// Runs a call that is written already, as [`guarded_call`] does.
+pub(super) async fn guarded_run(
+    node: &Node,
+    lease: Lease,
+    ctx: Context,
+    handler: BoundHandler,
+    permit: CallPermit,
+    answer: oneshot::Sender<Result<Dispatched>>,
+) {
+    let running = pin!(run_accepted(node, lease.clone(), ctx.clone(), handler, permit, answer));
+    guarded(node, &lease, &ctx, running).await;
+}
+
+async fn guarded(node: &Node, lease: &Lease, ctx: &Context, running: impl Future<Output = ()>) {
     let Err(payload) = AssertUnwindSafe(running).catch_unwind().await else { return };
     tracing::error!(panic = log_excerpt(&panic_text(payload)), "the platform panicked while it ran a call");
     let origin = ctx.origin();
     ctx.signal().close(StopReason::Interrupted);
     let replied = node.active.find(origin).map(|work| work.replied);
-    write_interrupted_reply(&node, &lease.incarnation, origin).await;
+    write_interrupted_reply(node, &lease.incarnation, origin).await;
     // Tasks of the call wait for its reply.
     if let Some(replied) = replied {
         replied.cancel();
@@ -246,8 +270,22 @@ async fn run_call(
             return;
         }
     }
-    failpoint::hit("after-accept");
     let _ = accepted.send(());
+    run_accepted(node, lease.clone(), ctx.clone(), handler, permit, answer).await;
+}
+
+/// Runs a call that is in the ledger, and writes its reply.
+async fn run_accepted(
+    node: &Node,
+    lease: Lease,
+    ctx: Context,
+    handler: BoundHandler,
+    permit: CallPermit,
+    answer: oneshot::Sender<Result<Dispatched>>,
+) {
+    let origin = ctx.origin();
+    let incarnation = &lease.incarnation;
+    failpoint::hit("after-accept");
     let begun = Instant::now();
     let work = ActiveWork { lease: lease.clone(), ctx: ctx.clone(), replied: CancellationToken::new() };
     node.active.insert(work.clone());
@@ -305,7 +343,7 @@ async fn write_reply(
     }
 }
 
-fn user_turn(origin: &Origin, params: Value) -> TurnBody {
+pub(super) fn user_turn(origin: &Origin, params: Value) -> TurnBody {
     TurnBody {
         function: Some(origin.function.to_owned()),
         params: Some(params),

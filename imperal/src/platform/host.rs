@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::Node;
 use crate::context::{
     AnswerCheck, ChatDelivery, Context, DocumentChange, DocumentsWritten, DurableRequest, Hazard, Host, HostFuture,
-    Origin, PathText, ProgressMark, ReportPause, TaskRequest,
+    Origin, PathText, ProgressMark, ReportPause, ScheduleChange, TaskRequest,
 };
 use crate::error::{Error, RunningTask};
 use crate::ids::{QuestionId, TaskId, TurnId};
@@ -171,5 +171,9 @@ impl Host for Node {
         value: Option<Zeroizing<String>>,
     ) -> HostFuture<'a, bool> {
         Box::pin(self.write_secret_of(origin, secret, value))
+    }
+
+    fn change_schedule<'a>(&'a self, origin: &'a Origin, change: ScheduleChange) -> HostFuture<'a, bool> {
+        Box::pin(self.change_schedule_of(origin, change))
     }
 }

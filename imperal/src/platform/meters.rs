@@ -80,6 +80,12 @@ labels! {
 }
 
 labels! {
+    /// What this node did with a schedule that was due: it began a run; skipped one because the run before was still
+    /// running; or stopped the schedule, which needs its user.
+    Scheduled { Started "started" Skipped "skipped" Stopped "stopped" }
+}
+
+labels! {
     /// Unfinished work of an incarnation that has ended.
     Reclaimed { Call "call" Task "task" }
 }
@@ -128,6 +134,7 @@ pub(crate) struct Meters {
     reclaimed: Vec<Counter>,
     pub(crate) unsettled: Gauge,
     durable: Vec<Counter>,
+    scheduled: Vec<Counter>,
     stuck: Gauge,
     oldest_ready: Gauge,
     unknown_effects: Gauge,
@@ -159,6 +166,7 @@ impl Meters {
             reclaimed: counters(Reclaimed::ALL),
             unsettled: Gauge::default(),
             durable: counters(Durable::ALL),
+            scheduled: counters(Scheduled::ALL),
             stuck: Gauge::default(),
             oldest_ready: Gauge::default(),
             unknown_effects: Gauge::default(),
@@ -195,6 +203,10 @@ impl Meters {
 
     pub(crate) fn durable(&self, what: Durable) {
         self.durable[what as usize].inc();
+    }
+
+    pub(crate) fn scheduled(&self, what: Scheduled) {
+        self.scheduled[what as usize].inc();
     }
 
     /// The durable tasks of all nodes that wait for a process.
@@ -344,6 +356,11 @@ impl Meters {
         text.metric(name, "counter", "Work of ended lives that this node settled.");
         for ((_, kind), count) in Reclaimed::ALL.iter().zip(&self.reclaimed) {
             text.sample(name, &[("kind", kind)], count.get());
+        }
+        let name = "imperal_schedule_runs_total";
+        text.metric(name, "counter", "Due schedules on this node, by what it did with them.");
+        for ((_, outcome), count) in Scheduled::ALL.iter().zip(&self.scheduled) {
+            text.sample(name, &[("outcome", outcome)], count.get());
         }
         let help = "Work of ended lives that the last pass of this node could not settle.";
         text.gauge("imperal_unsettled", help, &self.unsettled);

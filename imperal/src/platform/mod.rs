@@ -38,7 +38,9 @@ mod recovery;
 mod refusals;
 mod resume;
 mod retention;
+mod schedules;
 mod secrets;
+mod seen;
 mod settings;
 mod step_quota;
 mod task_run;
@@ -50,7 +52,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -76,9 +78,10 @@ pub(crate) use access::CallWork;
 #[cfg(feature = "platform")]
 pub(crate) use access::EventsSince;
 pub use access::{
-    Access, Answered, CallState, DocumentOperator, FollowedUp, Operated, OperatedTask, Operator, OperatorCollection,
-    OperatorDocument, OperatorDocuments, OperatorPage, OperatorTask, QueueState, Rotation, SecretAccess, SecretState,
-    SecretStatus, StoppedCall, TaskFilter,
+    Access, Answered, CallState, DocumentOperator, FollowedUp, NewSchedule, NextRun, Operated, OperatedTask, Operator,
+    OperatorCollection, OperatorDocument, OperatorDocuments, OperatorPage, OperatorTask, Preview, PreviewRequest,
+    QueueState, Rotation, Schedule, ScheduleAccess, ScheduleChanges, SecretAccess, SecretState, SecretStatus,
+    StoppedCall, TaskFilter,
 };
 pub(crate) use admission::CallPermit;
 pub use call_reply::CallReply;
@@ -95,6 +98,7 @@ pub(crate) use meters::Meters;
 #[cfg(feature = "platform")]
 pub(crate) use meters::{Cut, Sent};
 pub use queue::Queue;
+pub use schedules::{Approval, Run, RunState, ScheduleCounts, ScheduleReason, ScheduleState};
 pub use settings::Settings;
 #[cfg(feature = "platform")]
 pub(crate) use settings::outside;
@@ -112,6 +116,7 @@ use ledger_errors::unavailable;
 use node::{Node, ParamsChecks};
 use progress::ProgressHub;
 use refusals::RefusalLimiter;
+use seen::SeenUsers;
 use step_quota::StepQuota;
 
 /// How long a stop waits for the ledger to note it.
@@ -183,6 +188,9 @@ impl Platform {
             watchdog: Watchdog::start(&loops),
             resumes: Arc::new(Semaphore::new(resume::RESUMED_AT_ONCE)),
             suspects: Arc::new(Semaphore::new(1)),
+            schedule_slots: Arc::new(Semaphore::new(schedules::AT_ONCE)),
+            schedules_changed: Notify::new(),
+            seen: SeenUsers::default(),
             step_quota: StepQuota::default(),
             answer_types: AnswerTypes::default(),
             hazards: Hazards::default(),
@@ -201,6 +209,8 @@ impl Platform {
         node.spawn_loop("recovery", Need::Essential, Node::recovery_loop);
         let resumed = services.clone();
         node.spawn_loop("resume", Need::Essential, move |node| node.resume_loop(resumed.clone()));
+        let scheduled = services.clone();
+        node.spawn_loop("schedules", Need::Essential, move |node| node.schedule_loop(scheduled.clone()));
         node.spawn_loop("retention", Need::Helpful, Node::retention_loop);
         node.spawn_loop("progress", Need::Helpful, |node| async move {
             node.ended.run_until_cancelled(node.progress.run(&*node.ledger)).await;

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,6 +21,7 @@ use super::ledger_errors::stopping;
 use super::meters::Meters;
 use super::progress::ProgressHub;
 use super::refusals::RefusalLimiter;
+use super::seen::SeenUsers;
 use super::step_quota::StepQuota;
 use crate::function::{ParamsCheck, Registry};
 use crate::ids::CallId;
@@ -61,6 +62,12 @@ pub(super) struct Node {
     pub(super) hazards: Hazards,
     /// Whether work of this process has started a task in a queue.
     pub(super) has_queued: AtomicBool,
+    /// Scheduled calls that may still begin here.
+    pub(super) schedule_slots: Arc<Semaphore>,
+    /// Wakes the loop of the schedules: one of them has another time, or a user was seen.
+    pub(super) schedules_changed: Notify,
+    /// Users whose requests are still to be noted.
+    pub(super) seen: SeenUsers,
     /// Every call and task that runs here.
     pub(super) tracker: TaskTracker,
     /// Cancelled when the node accepts no new calls and tasks.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::names::named;
-use super::{MsgType, Owner};
+use super::{MsgType, Owner, ScheduleMark};
 use crate::ids::{CallId, TaskId, TurnId};
 use crate::json;
 use crate::result::WireResult;
@@ -56,6 +56,9 @@ pub struct TurnBody {
     /// The ended task that a user's call goes on from, or runs again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<TaskId>,
+    /// The schedule that made a call, or that a message is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Box<ScheduleMark>>,
     /// The result that it shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<WireResult>,
@@ -100,6 +103,7 @@ impl TurnBody {
             call_id: None,
             task_id: None,
             follows: None,
+            schedule: None,
             result: None,
             refresh_panels: None,
             truncated: false,

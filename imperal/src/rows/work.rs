@@ -94,7 +94,6 @@ impl Event {
 /// The change that an event reports.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "an event is read, sent and dropped; most are tasks")]
 pub enum EventBody {
     /// A turn was added.
     Turn(Turn),

@@ -7,20 +7,20 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use imperal::ids::{CallId, QuestionId, TaskId, TurnId};
+use imperal::ids::{CallId, QuestionId, ScheduleId, TaskId, TurnId};
 use imperal::ledger::contract::{
     AuditTrail, Calls, Chat, Documents, DurableTasks, Health, Leases, LedgerResult, Operators, Questions, Queues,
-    Recovery, Retention, Secrets, Tasks,
+    Recovery, Retention, Schedules, Secrets, Tasks,
 };
 use imperal::ledger::{
     AnswerOutcome, Attempt, AttemptReport, AuditFilter, AuditRow, Backlog, CallCancel, CallRecord, CancelOutcome,
     ChainEnds, ClaimRequest, ClaimedTask, CloseQuestion, CollectionUse, DocumentKeys, DocumentQuery, DocumentSource,
-    DocumentSpace, DocumentWrites, DurableName, DurableProgram, Event, Feed, Fence, FoundDocuments, Incarnation,
-    LedgerError, LedgerMeters, MemoryLedger, MessageSource, NewAnswer, NewAudit, NewCall, NewQuestion, NewSecret,
-    NewStep, NewTask, OpenTask, Orphan, Owner, Page, PageLimit, PausedTask, Progress, Pruned, Question, QueueLoad,
-    QueuePlace, Release, RenewalNews, RetentionPolicy, SecretPlace, SecretWrite, StepKind, StoredDocument,
-    StoredDurable, StoredSecret, StoredStep, Task, TaskAttempt, TaskEnd, TaskPlace, TaskRecord, Turn, TurnBody,
-    WrittenDocument,
+    DocumentSpace, DocumentWrites, DueSchedule, DurableName, DurableProgram, Event, Feed, Fence, FoundDocuments,
+    Incarnation, LedgerError, LedgerMeters, MemoryLedger, MessageSource, NewAnswer, NewAudit, NewCall, NewQuestion,
+    NewSecret, NewSeen, NewStep, NewTask, OpenTask, Orphan, Owner, Page, PageLimit, PausedTask, Progress, Pruned,
+    Question, QueueLoad, QueuePlace, Release, RenewalNews, RetentionPolicy, ScheduleSource, ScheduleWrite, SecretPlace,
+    SecretWrite, SeenUser, StepKind, StoredDocument, StoredDurable, StoredSchedule, StoredSecret, StoredStep, Task,
+    TaskAttempt, TaskEnd, TaskPlace, TaskRecord, Turn, TurnBody, WrittenDocument,
 };
 
 /// A ledger that writes, and then reports an unknown outcome for a number of times.
@@ -258,6 +258,56 @@ impl Secrets for LosesAnswers {
 
     async fn note_fact(&self, name: &str, value: &[u8]) -> LedgerResult<Vec<u8>> {
         self.inner.note_fact(name, value).await
+    }
+}
+
+impl Schedules for LosesAnswers {
+    async fn write_schedule(&self, source: ScheduleSource, write: ScheduleWrite) -> LedgerResult<bool> {
+        if write.call.is_none() {
+            return self.inner.write_schedule(source, write).await;
+        }
+        if counted_down(&self.to_forget) {
+            return Err(LedgerError::Indeterminate("the write was lost".to_owned()));
+        }
+        self.losing(self.inner.write_schedule(source, write)).await
+    }
+
+    async fn remove_schedule(
+        &self,
+        owner: &Owner,
+        source: ScheduleSource,
+        schedule_id: ScheduleId,
+        audit: NewAudit,
+    ) -> LedgerResult<bool> {
+        self.losing(self.inner.remove_schedule(owner, source, schedule_id, audit)).await
+    }
+
+    async fn find_schedule(&self, schedule_id: ScheduleId) -> LedgerResult<Option<StoredSchedule>> {
+        self.inner.find_schedule(schedule_id).await
+    }
+
+    async fn schedules_of(&self, owner: &Owner) -> LedgerResult<Vec<StoredSchedule>> {
+        self.inner.schedules_of(owner).await
+    }
+
+    async fn due_schedules(&self, limit: u32) -> LedgerResult<Vec<DueSchedule>> {
+        self.inner.due_schedules(limit).await
+    }
+
+    async fn next_wake_in(&self) -> LedgerResult<Option<Duration>> {
+        self.inner.next_wake_in().await
+    }
+
+    async fn time(&self) -> LedgerResult<jiff::Timestamp> {
+        self.inner.time().await
+    }
+
+    async fn note_seen(&self, seen: Vec<NewSeen>) -> LedgerResult<()> {
+        self.inner.note_seen(seen).await
+    }
+
+    async fn seen_user(&self, owner: &Owner, app_id: &str) -> LedgerResult<Option<SeenUser>> {
+        self.inner.seen_user(owner, app_id).await
     }
 }
 

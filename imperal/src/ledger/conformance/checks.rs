@@ -266,6 +266,18 @@ macro_rules! ledger_conformance {
                 audit_chain_holds_after_pruning
                 concurrent_pruning_breaks_no_rule
             }
+            schedules {
+                stored_schedule_comes_back_as_it_was
+                version_decides_between_writers_of_a_schedule
+                due_schedule_moves_on_with_its_call
+                racing_nodes_begin_one_call
+                due_schedules_are_the_earliest_of_each_user
+                limit_of_schedules_holds_in_races
+                schedules_of_others_are_not_written_or_removed
+                ended_node_runs_no_schedule
+                work_writes_only_its_users_schedules_until_it_ends
+                user_is_stored_as_last_seen
+            }
             secrets {
                 stored_secret_comes_back_as_it_was
                 version_decides_between_writers

@@ -71,6 +71,7 @@ pub mod reads;
 pub mod reclaim;
 pub mod retention;
 mod scene;
+pub mod schedules;
 pub mod secrets;
 pub mod steps;
 pub mod tasks;

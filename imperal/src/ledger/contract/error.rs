@@ -62,6 +62,8 @@ pub enum LedgerError {
     TooManyTasks(u32),
     /// The task has this many open questions, which is the limit.
     TooManyQuestions(u32),
+    /// The owner has this many schedules, which is the limit.
+    TooManySchedules(u32),
     /// A task cannot go on from another one, or run it again.
     CannotFollow(CannotFollow),
     /// The owner has a running task with the same key.
@@ -100,6 +102,7 @@ impl LedgerError {
             Self::OpenEffects(_) => "open_effects",
             Self::TooManyTasks(_) => "too_many_tasks",
             Self::TooManyQuestions(_) => "too_many_questions",
+            Self::TooManySchedules(_) => "too_many_schedules",
             Self::CannotFollow(_) => "cannot_follow",
             Self::AlreadyRunning(_) => "already_running",
             Self::QuotaExceeded(_) => "quota_exceeded",
@@ -146,6 +149,9 @@ impl fmt::Display for LedgerError {
             }
             Self::TooManyQuestions(limit) => {
                 write!(f, "the task has {limit} open questions already; wait for an answer, or withdraw one")
+            }
+            Self::TooManySchedules(limit) => {
+                write!(f, "the user has {limit} schedules already; delete one first")
             }
             Self::CannotFollow(why) => why.fmt(f),
             Self::AlreadyRunning(task) => {

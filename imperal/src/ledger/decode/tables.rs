@@ -25,7 +25,7 @@ use crate::result::WireResult;
 
 impl<R: Columns> RowDecoder<'_, R> {
     /// From the columns `tenant_id` and `user_id`.
-    fn owner(&mut self) -> Owner {
+    pub(super) fn owner(&mut self) -> Owner {
         Owner { tenant_id: self.text("tenant_id").into(), user_id: self.text("user_id").into() }
     }
 

@@ -7,6 +7,7 @@
 
 mod documents;
 mod durable;
+mod schedules;
 mod secrets;
 mod state;
 

@@ -16,6 +16,7 @@ mod operators;
 mod prune;
 mod questions;
 mod queues;
+mod schedules;
 mod secrets;
 mod tasks;
 mod trail;
@@ -34,12 +35,12 @@ use self::incarnations::NodeState;
 use self::journal::Journal;
 use self::queues::{QueueKey, Turns};
 use self::tasks::{Open, TaskRow};
-use crate::ids::{CallId, QuestionId, TaskId, TurnId};
+use crate::ids::{CallId, QuestionId, ScheduleId, TaskId, TurnId};
 use crate::ledger::clock::day_of;
 use crate::ledger::rules;
 use crate::ledger::{
-    AuditRow, ChainEnds, DurableName, Fence, LedgerError, MessageSource, NewAudit, Owner, SecretPlace, StoredSecret,
-    Turn, TurnBody, Work,
+    AuditRow, ChainEnds, DurableName, Fence, LedgerError, MessageSource, NewAudit, Owner, SecretPlace, SeenUser,
+    StoredSchedule, StoredSecret, Turn, TurnBody, Work,
 };
 
 /// The owner with new events, and the answer.
@@ -71,6 +72,9 @@ pub(super) struct State {
     stored: HashMap<Owner, (i64, u64)>,
     /// The documents of an owner and an extension.
     shelves: BTreeMap<(Owner, String), Shelf>,
+    schedules: BTreeMap<ScheduleId, StoredSchedule>,
+    /// By owner and extension; an empty one stands for any request.
+    seen: HashMap<(Owner, String), SeenUser>,
     secrets: BTreeMap<SecretPlace, StoredSecret>,
     /// Values under a name for all nodes.
     facts: HashMap<String, Vec<u8>>,

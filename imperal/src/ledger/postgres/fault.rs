@@ -137,6 +137,7 @@ fn from_postgres(error: &tokio_postgres::Error) -> LedgerError {
         "IM005" => LedgerError::TooManyTasks(answer.detail().and_then(|max| max.parse().ok()).unwrap_or_default()),
         "IM006" => already_running(answer),
         "IM012" => LedgerError::TooManyQuestions(answer.detail().and_then(|max| max.parse().ok()).unwrap_or_default()),
+        "IM018" => LedgerError::TooManySchedules(answer.detail().and_then(|max| max.parse().ok()).unwrap_or_default()),
         "IM013" => LedgerError::OpenEffects(answer.detail().and_then(|open| open.parse().ok()).unwrap_or_default()),
         "IM014" => LedgerError::CannotFollow(match answer.detail() {
             Some("gone") => CannotFollow::ValuesGone,

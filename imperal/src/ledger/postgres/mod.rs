@@ -20,6 +20,7 @@ mod questions;
 mod queues;
 mod reads;
 mod rows;
+mod schedules;
 mod schema;
 mod secrets;
 mod server;

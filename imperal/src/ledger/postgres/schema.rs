@@ -25,10 +25,10 @@ use super::server::check_server;
 use crate::ledger::LedgerError;
 
 /// Raised with each change in `tables/`.
-const TABLES: i32 = 13;
+const TABLES: i32 = 14;
 
 /// Raised with each change in `functions/`.
-const FUNCTIONS: i32 = 15;
+const FUNCTIONS: i32 = 16;
 
 const TABLE_FILES: &[&str] = &[
     include_str!("tables/1_owner.sql"),
@@ -42,6 +42,7 @@ const TABLE_FILES: &[&str] = &[
     include_str!("tables/9_version.sql"),
     include_str!("tables/10_document.sql"),
     include_str!("tables/11_secret.sql"),
+    include_str!("tables/12_schedule.sql"),
 ];
 
 macro_rules! functions {
@@ -62,6 +63,7 @@ const FUNCTION_FILES: &[(&str, &str)] = functions![
     "announce_queued" "ask_question" "answer_question" "close_question" "retry_task" "set_paused"
     "check_owned_work" "put_documents" "write_documents" "store_step_documents" "rekey_documents"
     "may_write_secret" "put_secret" "remove_secret" "note_fact"
+    "may_write_schedule" "write_schedule" "remove_schedule" "note_seen"
     "last_old_turn" "first_needed" "prune_values" "prune_documents" "prune"
 ];
 
@@ -212,8 +214,8 @@ mod tests {
     fn numbers_belong_to_their_files() {
         let tables: String = TABLE_FILES.concat();
         let functions: String = FUNCTION_FILES.iter().map(|(_, sql)| *sql).collect();
-        assert_eq!((TABLES, &hash_of(&tables)[..16]), (13, "6b3850f03d9da47a"));
-        assert_eq!((FUNCTIONS, &hash_of(&functions)[..16]), (15, "8359e218bc92805a"));
+        assert_eq!((TABLES, &hash_of(&tables)[..16]), (14, "687f8953c4eb288f"));
+        assert_eq!((FUNCTIONS, &hash_of(&functions)[..16]), (16, "9d278c4cf05a15c5"));
     }
 
     #[test]

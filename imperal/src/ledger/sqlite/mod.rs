@@ -14,6 +14,7 @@ mod queues;
 mod readers;
 mod reads;
 mod rows;
+mod schedules;
 mod schema;
 mod secrets;
 #[cfg(test)]

@@ -400,3 +400,29 @@ CREATE TABLE fact (
     name TEXT PRIMARY KEY,
     value BLOB NOT NULL
 ) STRICT;
+
+-- Functions that run for their users at times. What and when is in the body.
+CREATE TABLE schedule (
+    schedule_no INTEGER PRIMARY KEY,
+    schedule_id TEXT NOT NULL UNIQUE,
+    owner_id INTEGER NOT NULL REFERENCES owner,
+    version INTEGER NOT NULL,
+    -- When a node looks at it next; NULL for one that is not active.
+    wake_at INTEGER,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    body TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX schedule_of ON schedule (owner_id, wake_at);
+CREATE INDEX schedule_due ON schedule (wake_at, schedule_no) WHERE wake_at IS NOT NULL;
+
+-- Users as last seen in a request: of any kind for an empty app_id, or in a call of the extension.
+CREATE TABLE seen (
+    owner_id INTEGER NOT NULL REFERENCES owner,
+    app_id TEXT NOT NULL,
+    seen_at INTEGER NOT NULL,
+    -- JSON: the user with the scopes of that request.
+    seen_user TEXT NOT NULL,
+    PRIMARY KEY (owner_id, app_id)
+) STRICT, WITHOUT ROWID;

@@ -15,6 +15,7 @@ mod follow;
 mod kept_rows;
 mod operate;
 mod reads;
+mod schedules;
 mod secrets;
 mod stop_call;
 
@@ -45,6 +46,7 @@ pub use self::operate::{Operated, OperatedTask, Operator, OperatorPage, Operator
 #[cfg(feature = "platform")]
 pub(crate) use self::reads::EventsSince;
 pub(super) use self::reads::READS_PER_USER;
+pub use self::schedules::{NewSchedule, NextRun, Preview, PreviewRequest, Schedule, ScheduleAccess, ScheduleChanges};
 pub use self::secrets::{Rotation, SecretAccess, SecretState, SecretStatus};
 pub use self::stop_call::{CallState, StoppedCall};
 
@@ -64,6 +66,14 @@ const SERVICE: &str = "service";
 impl Platform {
     /// The platform as this user can use and see it.
     pub fn access(&self, user: User) -> Access {
+        if self.node.seen.note(&user) {
+            self.node.schedules_changed.notify_one();
+        }
+        self.access_unseen(user)
+    }
+
+    /// The same for a request that is not the user's own.
+    fn access_unseen(&self, user: User) -> Access {
         let actor = format!("user:{}", user.id);
         Access { platform: self.clone(), owner: Owner::from(&user), user, actor }
     }
@@ -71,7 +81,7 @@ impl Platform {
     /// The platform as a service can use it for this user.
     #[cfg(feature = "platform")]
     pub(crate) fn access_of_service(&self, user: User) -> Access {
-        Access { actor: SERVICE.to_owned(), ..self.access(user) }
+        Access { actor: SERVICE.to_owned(), ..self.access_unseen(user) }
     }
 }
 

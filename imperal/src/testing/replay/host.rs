@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 
 use crate::context::{
     AnswerCheck, ChatDelivery, Context, DocumentChange, DocumentsWritten, DurableRequest, DurableRun, Exchange, Hazard,
-    Host, HostFuture, Origin, OutgoingRequest, PathText, ProgressMark, ReportPause, TaskRequest, Transport,
+    Host, HostFuture, Origin, OutgoingRequest, PathText, ProgressMark, ReportPause, ScheduleChange, TaskRequest,
+    Transport,
 };
 use crate::error::{Error, HttpError, RunningTask};
 use crate::ids::{QuestionId, TaskId, TurnId};
@@ -181,6 +182,10 @@ impl Host for ReplayHost {
 
     fn write_secret<'a>(&'a self, _: &'a Origin, secret: Secret, _: Option<Zeroizing<String>>) -> HostFuture<'a, bool> {
         self.end(format!("the write of the secret `{}`", secret.name()))
+    }
+
+    fn change_schedule<'a>(&'a self, _: &'a Origin, _: ScheduleChange) -> HostFuture<'a, bool> {
+        self.end("the change of a schedule".to_owned())
     }
 }
 

@@ -16,6 +16,7 @@ mod prune;
 mod questions;
 mod queues;
 mod repair;
+mod schedules;
 mod secrets;
 mod steps;
 mod tasks;

@@ -7,6 +7,7 @@ mod durable;
 mod file;
 mod questions;
 mod reading;
+mod schedule_plans;
 mod synced;
 mod trail;
 mod writing;

@@ -1,0 +1,408 @@
+//! Schedules as their user sees and changes them.
+
+mod shapes;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use self::shapes::utc;
+pub use self::shapes::{NewSchedule, NextRun, Preview, PreviewRequest, Schedule, ScheduleChanges};
+use super::Access;
+use crate::codes;
+use crate::error::Error;
+use crate::ids::ScheduleId;
+use crate::ledger::{AuditOutcome, NewAudit, ScheduleSource, ScheduleWrite, StoredSchedule};
+use crate::platform::ledger_errors::{unavailable, unreadable};
+use crate::platform::schedules::{
+    MOST_SCHEDULES, Refusal, Run, ScheduleBody, ScheduleCounts, ScheduleReason, ScheduleState, Wanted, invalid,
+    rewritten, unwritten,
+};
+use crate::result::Result;
+use crate::schedule::Timetable;
+
+/// How often a change is tried that another writer comes before.
+const TRIES: usize = 8;
+/// Days of clock changes that a preview explains.
+const NOTED_DAYS: i64 = 400;
+/// Times of a preview: usual and most.
+const TIMES: u8 = 5;
+const MOST_TIMES: u8 = 20;
+
+/// The schedules of one user. Made by [`Access::schedules`].
+#[derive(Debug, Clone)]
+pub struct ScheduleAccess {
+    access: Access,
+}
+
+impl Access {
+    /// The user's schedules.
+    pub fn schedules(&self) -> ScheduleAccess {
+        ScheduleAccess { access: self.clone() }
+    }
+}
+
+impl ScheduleAccess {
+    /// All of them, newest first.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when the ledger cannot be read.
+    pub async fn list(&self) -> Result<Vec<Schedule>> {
+        let access = &self.access;
+        let stored = access.read(access.ledger().schedules_of(&access.owner)).await?;
+        let mut found = Vec::with_capacity(stored.len());
+        for stored in stored {
+            found.push(self.shown(stored).await?);
+        }
+        Ok(found)
+    }
+
+    /// One schedule.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`; `PERMISSION_DENIED`, audited, for another user's.
+    pub async fn find(&self, id: ScheduleId) -> Result<Schedule> {
+        let stored = self.own(id, "schedule.read").await?;
+        self.shown(stored).await
+    }
+
+    /// The latest runs, newest first: at most 50.
+    ///
+    /// # Errors
+    /// As [`ScheduleAccess::find`].
+    pub async fn runs(&self, id: ScheduleId) -> Result<Vec<Run>> {
+        let stored = self.own(id, "schedule.read").await?;
+        let mut body = read(&stored)?;
+        self.refresh(&mut body).await?;
+        body.runs.reverse();
+        Ok(body.runs)
+    }
+
+    /// The next times, and whether the function can run by itself. Creates nothing.
+    ///
+    /// # Errors
+    /// `SCHEDULE_INVALID`; as a call's for the function and its parameters.
+    pub async fn preview(&self, request: PreviewRequest) -> Result<Preview> {
+        let PreviewRequest { when, zone, starts_at, ends_at, count, app_id, function, params } = request;
+        let now = self.now().await?;
+        let mut approval = None;
+        if let (Some(app_id), Some(function)) = (app_id, function) {
+            let node = &self.access.platform.node;
+            let runnable = node.find_runnable(&app_id, &function, &Value::Object(params));
+            approval = runnable.map_err(|(_, error)| error)?.approval(None);
+        }
+        let table = Timetable::new(&when, &zone, starts_at.unwrap_or(now)).map_err(|why| invalid(&why))?;
+        table.check_distance().map_err(|why| invalid(&why))?;
+        let just_before = |at: Timestamp| at.checked_sub(jiff::SignedDuration::from_nanos(1)).unwrap_or(at);
+        let mut at = starts_at.map_or(now, |starts| now.max(just_before(starts)));
+        let mut next = Vec::new();
+        for _ in 0..count.unwrap_or(TIMES).clamp(1, MOST_TIMES) {
+            match table.next_after(at).filter(|next| ends_at.is_none_or(|ends| *next <= ends)) {
+                Some(found) => at = found,
+                None => break,
+            }
+            let local = at.to_zoned(table.zone().clone());
+            next.push(NextRun {
+                at,
+                local: local.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+                offset: local.strftime("%:z").to_string(),
+            });
+        }
+        let (words, zone) = (table.words(), table.zone_name().to_owned());
+        Ok(Preview { words, zone, next, notes: table.clock_notes(now, NOTED_DAYS), approval })
+    }
+
+    /// Creates a schedule, active from now on. It runs as the user, with the scopes of the user's last request.
+    ///
+    /// # Errors
+    /// `SCHEDULE_INVALID`, `APPROVAL_NEEDED`, `TOO_MANY_SCHEDULES`; as a call's for the function and its parameters;
+    /// `UNAVAILABLE`.
+    pub async fn create(&self, new: NewSchedule) -> Result<Schedule> {
+        let access = &self.access;
+        let node = &access.platform.node;
+        let params = Value::Object(new.params);
+        let runnable = node.find_runnable(&new.app_id, &new.function, &params).map_err(|(_, error)| error)?;
+        runnable.check_approval(new.approve.as_deref())?;
+        let wanted = Wanted {
+            name: new.name,
+            params,
+            when: new.when,
+            zone: new.zone,
+            starts_at: new.starts_at,
+            ends_at: new.ends_at,
+            max_runs: new.max_runs,
+        };
+        let (now, by) = (self.now().await?, access.actor.clone());
+        let mut body = ScheduleBody::new(&new.app_id, &new.function, wanted, by, now).map_err(|why| invalid(&why))?;
+        body.approved = runnable.digest;
+        // It runs as the user that this request shows.
+        if !access.is_service() {
+            node.write_seen_user(&access.user).await.map_err(|error| unavailable(&error))?;
+        }
+        let id = ScheduleId::generate();
+        let json = serde_json::to_string(&body).unwrap_or_default();
+        let write = ScheduleWrite::new(id, access.owner.clone(), 1, body.wake_at(), json)
+            .most(MOST_SCHEDULES)
+            .audit(self.audit("schedule.create", id, &body));
+        let written = access.ledger().write_schedule(ScheduleSource::Person, write).await;
+        written.map_err(|error| unwritten(&error))?;
+        node.schedules_changed.notify_one();
+        self.find(id).await
+    }
+
+    /// Changes a schedule. New times count from now on.
+    ///
+    /// # Errors
+    /// As [`ScheduleAccess::find`] and [`ScheduleAccess::create`]; `SCHEDULE_CHANGED` for another version.
+    pub async fn edit(&self, id: ScheduleId, changes: ScheduleChanges) -> Result<Schedule> {
+        self.change(id, "schedule.edit", changes.version, |body, node, now, _| {
+            let changes = changes.clone();
+            let params = changes.params.map_or_else(|| body.wanted.params.clone(), Value::Object);
+            let is_same = params == body.wanted.params;
+            let runnable = node.find_runnable(&body.app_id, &body.function, &params);
+            let wanted = Wanted {
+                name: changes.name.unwrap_or_else(|| body.wanted.name.clone()),
+                params,
+                when: changes.when.unwrap_or_else(|| body.wanted.when.clone()),
+                zone: changes.zone.unwrap_or_else(|| body.wanted.zone.clone()),
+                starts_at: changes.starts_at.unwrap_or(body.wanted.starts_at),
+                ends_at: changes.ends_at.unwrap_or(body.wanted.ends_at),
+                max_runs: changes.max_runs.unwrap_or(body.wanted.max_runs),
+            };
+            body.edit(wanted, now).map_err(|why| invalid(&why))?;
+            match runnable {
+                Ok(runnable) => {
+                    if changes.approve.is_some() {
+                        body.approved = changes.approve;
+                    }
+                    if let Err(error) = runnable.check_approval(body.approved.as_deref())
+                        && body.state == ScheduleState::Active
+                    {
+                        body.stop(ScheduleReason::of(Refusal::ApprovalNeeded, &error));
+                    }
+                    Ok(())
+                }
+                // The name of a schedule whose function is gone can still be changed.
+                Err(_) if is_same => Ok(()),
+                Err((_, error)) => Err(error),
+            }
+        })
+        .await
+    }
+
+    /// Pauses a schedule. One that is not active stays as it is.
+    ///
+    /// # Errors
+    /// As [`ScheduleAccess::find`].
+    pub async fn pause(&self, id: ScheduleId) -> Result<Schedule> {
+        self.change(id, "schedule.pause", None, |body, _, now, by| {
+            body.pause(by, now);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Makes a schedule active again from now on, with an approval if its function needs one.
+    ///
+    /// # Errors
+    /// As [`ScheduleAccess::find`]; `SCHEDULE_NOT_ACTIVE` with the cause that remains; `APPROVAL_NEEDED`.
+    pub async fn resume(&self, id: ScheduleId, approve: Option<String>) -> Result<Schedule> {
+        if !self.access.is_service() {
+            let written = self.access.platform.node.write_seen_user(&self.access.user).await;
+            written.map_err(|error| unavailable(&error))?;
+        }
+        self.change(id, "schedule.resume", None, |body, node, now, _| {
+            let runnable = node.find_runnable(&body.app_id, &body.function, &body.wanted.params);
+            let runnable = runnable.map_err(|(refusal, error)| {
+                Error::user(codes::SCHEDULE_NOT_ACTIVE, ScheduleReason::of(refusal, &error).text)
+            })?;
+            if let Some(approve) = &approve {
+                body.approved = Some(approve.clone());
+            }
+            runnable.check_approval(body.approved.as_deref())?;
+            body.resume(now).map_err(|why| invalid(&why))
+        })
+        .await
+    }
+
+    /// Makes an active schedule due now. Its later times do not move.
+    ///
+    /// # Errors
+    /// As [`ScheduleAccess::find`]; `SCHEDULE_NOT_ACTIVE`.
+    pub async fn run(&self, id: ScheduleId) -> Result<Schedule> {
+        self.change(id, "schedule.run", None, |body, _, now, _| {
+            if body.state != ScheduleState::Active {
+                let text = "The schedule is not active. Resume it, or run its function by hand.";
+                return Err(Error::user(codes::SCHEDULE_NOT_ACTIVE, text));
+            }
+            body.run_now(now);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Deletes a schedule. Its past runs stay in the chat.
+    ///
+    /// # Errors
+    /// As [`ScheduleAccess::find`].
+    pub async fn remove(&self, id: ScheduleId) -> Result<()> {
+        let access = &self.access;
+        let stored = self.own(id, "schedule.delete").await?;
+        let audit = match read(&stored) {
+            Ok(body) => self.audit("schedule.delete", id, &body),
+            Err(_) => access.audit_row("schedule.delete", id.to_string(), AuditOutcome::Done),
+        };
+        let removed = access.ledger().remove_schedule(&access.owner, ScheduleSource::Person, id, audit).await;
+        if removed.map_err(|error| unavailable(&error))? { Ok(()) } else { Err(not_found(id)) }
+    }
+
+    /// Changes a schedule and writes it, again if another writer comes before.
+    async fn change(
+        &self,
+        id: ScheduleId,
+        action: &str,
+        version: Option<u64>,
+        change: impl Fn(&mut ScheduleBody, &crate::platform::Node, Timestamp, &str) -> Result<()>,
+    ) -> Result<Schedule> {
+        let access = &self.access;
+        let node = &access.platform.node;
+        for _ in 0..TRIES {
+            let stored = self.own(id, action).await?;
+            if version.is_some_and(|version| version != stored.version) {
+                return Err(changed(stored.version));
+            }
+            let mut body = read(&stored)?;
+            let before = body.clone();
+            change(&mut body, node, self.now().await?, &access.actor)?;
+            if body == before {
+                return self.shown(stored).await;
+            }
+            let write = rewritten(&stored, &body).audit(self.audit(action, id, &body));
+            let written = access.ledger().write_schedule(ScheduleSource::Person, write).await;
+            if written.map_err(|error| unwritten(&error))? {
+                node.schedules_changed.notify_one();
+                return self.find(id).await;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Err(Error::user(codes::SCHEDULE_CHANGED, "The schedule changes all the time. Read it, then try again."))
+    }
+
+    async fn own(&self, id: ScheduleId, action: &str) -> Result<StoredSchedule> {
+        let access = &self.access;
+        match access.read(access.ledger().find_schedule(id)).await? {
+            Some(stored) if stored.owner == access.owner => Ok(stored),
+            Some(_) => {
+                let why = "This schedule belongs to another user.";
+                Err(access.refuse(action, &id.to_string(), why).await)
+            }
+            None => Err(not_found(id)),
+        }
+    }
+
+    async fn now(&self) -> Result<Timestamp> {
+        self.access.ledger().time().await.map_err(|error| unreadable(&error))
+    }
+
+    async fn refresh(&self, body: &mut ScheduleBody) -> Result<()> {
+        let access = &self.access;
+        let refreshed = access.platform.node.refresh_run(&access.owner, body).await;
+        refreshed.map_err(|error| unreadable(&error))
+    }
+
+    fn audit(&self, action: &str, id: ScheduleId, body: &ScheduleBody) -> NewAudit {
+        let row = self.access.audit_row(action, id.to_string(), AuditOutcome::Done);
+        row.app_id(body.app_id.clone()).detail(body.wanted.name.clone())
+    }
+
+    /// A schedule as the API shows it. One that cannot be read can only be deleted.
+    async fn shown(&self, stored: StoredSchedule) -> Result<Schedule> {
+        let StoredSchedule { schedule_id: id, version, created_at, updated_at, .. } = stored;
+        let Ok(mut body) = read(&stored) else {
+            return Ok(unreadable_schedule(&stored));
+        };
+        self.refresh(&mut body).await?;
+        let node = &self.access.platform.node;
+        let runnable = node.find_runnable(&body.app_id, &body.function, &body.wanted.params).ok();
+        let approval = runnable.and_then(|runnable| runnable.approval(body.approved.as_deref()));
+        let table = body.timetable().ok();
+        let next_at = body.next_at.filter(|_| body.state == ScheduleState::Active);
+        let next_local = next_at.zip(table.as_ref()).map(|(at, table)| at.to_zoned(table.zone().clone()).to_string());
+        let has_ended = |run: &&Run| !run.state.is_open() && run.call_id.is_some();
+        Ok(Schedule {
+            id,
+            running: body.open_run().cloned(),
+            last_run: body.runs.iter().rev().find(has_ended).cloned(),
+            words: table.as_ref().map(Timetable::words).unwrap_or_default(),
+            next_at,
+            next_local,
+            approval,
+            name: body.wanted.name,
+            app_id: body.app_id,
+            function: body.function,
+            params: body.wanted.params,
+            when: Some(body.wanted.when),
+            zone: body.wanted.zone,
+            state: body.state,
+            paused_by: body.paused_by,
+            paused_at: body.paused_at,
+            reason: body.reason,
+            starts_at: body.wanted.starts_at,
+            ends_at: body.wanted.ends_at,
+            max_runs: body.wanted.max_runs,
+            counts: body.counts,
+            created_by: body.created_by,
+            created_at,
+            updated_at,
+            version,
+        })
+    }
+}
+
+fn read(stored: &StoredSchedule) -> Result<ScheduleBody> {
+    serde_json::from_str(&stored.body).map_err(|_| {
+        let text = "The schedule cannot be read. Delete it, and create it again.";
+        Error::user(codes::SCHEDULE_NOT_ACTIVE, text)
+    })
+}
+
+fn unreadable_schedule(stored: &StoredSchedule) -> Schedule {
+    let text = "It cannot be read. Delete it, and create it again.".to_owned();
+    Schedule {
+        id: stored.schedule_id,
+        name: "?".to_owned(),
+        app_id: String::new(),
+        function: String::new(),
+        params: Value::Null,
+        when: None,
+        zone: utc(),
+        words: String::new(),
+        state: ScheduleState::NeedsYou,
+        paused_by: None,
+        paused_at: None,
+        reason: Some(ScheduleReason { code: "unreadable".to_owned(), text }),
+        next_at: None,
+        next_local: None,
+        starts_at: None,
+        ends_at: None,
+        max_runs: None,
+        running: None,
+        last_run: None,
+        counts: ScheduleCounts::default(),
+        approval: None,
+        created_by: String::new(),
+        created_at: stored.created_at,
+        updated_at: stored.updated_at,
+        version: stored.version,
+    }
+}
+
+fn not_found(id: ScheduleId) -> Error {
+    Error::user(codes::NOT_FOUND, format!("There is no schedule {id}."))
+}
+
+fn changed(version: u64) -> Error {
+    let text = format!("The schedule has version {version} now. Read it, then make your change again.");
+    Error::user(codes::SCHEDULE_CHANGED, text)
+}
