@@ -80,8 +80,8 @@ pub(crate) use access::EventsSince;
 pub use access::{
     Access, Answered, CallState, DocumentOperator, FollowedUp, NewSchedule, NextRun, Operated, OperatedTask, Operator,
     OperatorCollection, OperatorDocument, OperatorDocuments, OperatorPage, OperatorTask, Preview, PreviewRequest,
-    QueueState, Rotation, Schedule, ScheduleAccess, ScheduleChanges, SecretAccess, SecretState, SecretStatus,
-    StoppedCall, TaskFilter,
+    QueueState, RecentRun, Rotation, Schedule, ScheduleAccess, ScheduleChanges, SecretAccess, SecretState,
+    SecretStatus, StoppedCall, TaskFilter,
 };
 pub(crate) use admission::CallPermit;
 pub use call_reply::CallReply;

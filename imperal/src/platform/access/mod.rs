@@ -46,7 +46,9 @@ pub use self::operate::{Operated, OperatedTask, Operator, OperatorPage, Operator
 #[cfg(feature = "platform")]
 pub(crate) use self::reads::EventsSince;
 pub(super) use self::reads::READS_PER_USER;
-pub use self::schedules::{NewSchedule, NextRun, Preview, PreviewRequest, Schedule, ScheduleAccess, ScheduleChanges};
+pub use self::schedules::{
+    NewSchedule, NextRun, Preview, PreviewRequest, RecentRun, Schedule, ScheduleAccess, ScheduleChanges,
+};
 pub use self::secrets::{Rotation, SecretAccess, SecretState, SecretStatus};
 pub use self::stop_call::{CallState, StoppedCall};
 

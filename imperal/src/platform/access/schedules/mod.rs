@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use self::shapes::utc;
-pub use self::shapes::{NewSchedule, NextRun, Preview, PreviewRequest, Schedule, ScheduleChanges};
+pub use self::shapes::{NewSchedule, NextRun, Preview, PreviewRequest, RecentRun, Schedule, ScheduleChanges};
 use super::Access;
 use crate::codes;
 use crate::error::Error;
@@ -29,6 +29,8 @@ const NOTED_DAYS: i64 = 400;
 /// Times of a preview: usual and most.
 const TIMES: u8 = 5;
 const MOST_TIMES: u8 = 20;
+/// Runs in the description of a schedule.
+const RECENT: usize = 7;
 
 /// The schedules of one user. Made by [`Access::schedules`].
 #[derive(Debug, Clone)]
@@ -334,6 +336,7 @@ impl ScheduleAccess {
             id,
             running: body.open_run().cloned(),
             last_run: body.runs.iter().rev().find(has_ended).cloned(),
+            recent: body.runs.iter().rev().take(RECENT).map(RecentRun::from).collect(),
             words: table.as_ref().map(Timetable::words).unwrap_or_default(),
             next_at,
             next_local,
@@ -387,6 +390,7 @@ fn unreadable_schedule(stored: &StoredSchedule) -> Schedule {
         starts_at: None,
         ends_at: None,
         max_runs: None,
+        recent: Vec::new(),
         running: None,
         last_run: None,
         counts: ScheduleCounts::default(),

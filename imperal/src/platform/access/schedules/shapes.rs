@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::ids::ScheduleId;
-use crate::platform::schedules::{Approval, Run, ScheduleCounts, ScheduleReason, ScheduleState};
+use crate::platform::schedules::{Approval, Run, RunState, ScheduleCounts, ScheduleReason, ScheduleState};
 use crate::schedule::{ClockNote, When};
 
 /// A schedule to create.
@@ -174,6 +174,23 @@ impl Preview {
     }
 }
 
+/// How one of the latest runs is or was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct RecentRun {
+    /// When it was due.
+    #[schemars(with = "String")]
+    pub due_at: Timestamp,
+    /// How it is or was.
+    pub state: RunState,
+}
+
+impl From<&Run> for RecentRun {
+    fn from(run: &Run) -> Self {
+        Self { due_at: run.due_at, state: run.state }
+    }
+}
+
 /// A schedule of the user.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
@@ -230,6 +247,9 @@ pub struct Schedule {
     /// The latest run that has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_run: Option<Run>,
+    /// Its latest runs, newest first: at most 7.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recent: Vec<RecentRun>,
     /// What became of its times.
     pub counts: ScheduleCounts,
     /// Of a destructive function.
