@@ -23,6 +23,7 @@ export const SCREENS = [
 /** Opens a busy chat and brings it into each state; `visit(what)` checks it. */
 export async function busyStates(options, visit) {
   const id = busyChat(stub);
+  schedules();
   const page = await opened(options);
   const narrow = (options.viewport?.width ?? 1280) <= 820;
   await page.locator(".task .bar").waitFor();
@@ -45,7 +46,30 @@ export async function busyStates(options, visit) {
   await page.getByRole("button", { name: "Check again" }).click();
   await page.getByText("Entry 3 was changed.").waitFor();
   await visit("the audit trail, broken");
+  await page.getByRole("tab", { name: "Schedules" }).click();
+  await page.locator(".schedule").nth(2).waitFor();
+  await visit("the schedules");
+  await page.getByRole("button", { name: "Runs of Morning digest", exact: true }).click();
+  await page.locator(".run").first().waitFor();
+  await visit("the runs of a schedule");
+  await page.getByRole("button", { name: "More about Clean drafts" }).click();
+  await page.getByRole("menuitem", { name: "Edit" }).click();
+  await page.locator(".next-time").waitFor();
+  await visit("the dialog of a schedule");
+  await page.getByRole("combobox", { name: "Time zone" }).fill("ber");
+  await page.locator(".zone-list li").first().waitFor();
+  await page.locator(".schedule-preview", { hasText: " ber." }).waitFor();
+  await visit("the list of zones");
+  await page.getByRole("combobox", { name: "Time zone" }).fill("UTC");
   await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Save and resume" }).click();
+  await page.getByRole("alertdialog").waitFor();
+  await visit("the question before a destructive schedule");
+  await page.getByRole("button", { name: "Don’t" }).click();
+  await page.getByRole("button", { name: "Cancel", exact: true }).click();
+  await page.locator("#schedule").waitFor({ state: "hidden" });
+  await page.keyboard.press("Escape");
+  await page.locator("#drawer").waitFor({ state: "hidden" });
   await page.locator("#account > summary").click();
   await page.getByRole("button", { name: "Secrets" }).click();
   await page.getByRole("dialog", { name: "Secrets" }).getByText("Missing").waitFor();
@@ -67,7 +91,7 @@ export async function busyStates(options, visit) {
     error_code: "CANCELLED",
   });
   await open.choose("Delete draft");
-  await page.getByLabel("Id").fill("1");
+  await page.locator(".function-form").getByLabel("Id").fill("1");
   await open.run();
   await page.getByRole("alertdialog").waitFor();
   await visit("the question before a destructive call");
@@ -79,6 +103,33 @@ export async function busyStates(options, visit) {
   await visit("a connection that is lost, and raw JSON");
   await open.context.setOffline(false);
   await open.state("live");
+}
+
+/** Schedules in three states, one of them with runs. */
+function schedules() {
+  const daily = stub.schedules.add({ zone: "Europe/Berlin" });
+  for (const [hours, state] of [
+    [50, "failed"],
+    [26, "skipped"],
+    [2, "succeeded"],
+  ]) {
+    const due_at = new Date(Date.now() - hours * 3_600_000).toISOString();
+    stub.schedules.record(daily, { due_at, at: due_at, ended_at: due_at, late_by_s: 700, state, text: "Done." });
+  }
+  stub.schedules.add({
+    name: "Weekly audit",
+    state: "paused",
+    paused_by: "user:dev",
+    paused_at: new Date().toISOString(),
+  });
+  stub.schedules.add({
+    name: "Clean drafts",
+    function: "delete_draft",
+    params: { id: 3 },
+    state: "needs_you",
+    reason: { code: "approval_needed", text: "Its parameters were changed: allow it again." },
+    approval: { needed: true, given: false, digest: "" },
+  });
 }
 
 /** The same for a chat without a turn, and without a session. */

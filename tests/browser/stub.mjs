@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 
 import { within } from "./deadline.mjs";
 import { extensions } from "./stub-functions.mjs";
+import { StubSchedules } from "./stub-schedules.mjs";
 
 const PAGE = new URL("../../imperal/src/gateway/page/", import.meta.url);
 const TYPES = { html: "text/html; charset=utf-8", css: "text/css", js: "text/javascript", svg: "image/svg+xml" };
@@ -43,6 +44,7 @@ export class Stub {
     this.timelines = new Map(); // task_id -> the entries of its timeline
     this.refuseAnswer = null; // {message, field} for the next answer
     this.beforeQuestions = null; // (task_id) -> the status of a refusal or nothing, perhaps later
+    this.schedules = new StubSchedules(this);
     this.secrets = [apiKey(), sharedKey()];
     this.refuseSecret = null; // {status, code, message, field} for the next value
     this.auditRows = null; // rows in place of those of the turns
@@ -306,6 +308,7 @@ export class Stub {
       return send(200, { rows: this.audit().length, users: 1, ...(this.broken ? { broken: this.broken } : {}) });
     if (path === "/v1/audit")
       return send(200, { rows: this.audit().filter((row) => row.audit_id > Number(query.get("after") ?? 0)) });
+    if ((await this.schedules.handle(request, path, read, send, fail)) !== false) return undefined;
     if (path === "/v1/secrets") return send(200, { secrets: this.secrets });
     const named = path.match(/^\/v1\/secrets\/([^/]+)\/([^/]+)$/);
     if (named) {

@@ -46,7 +46,7 @@ const look = () => {
 
 /** All that Tab has to reach. */
 const controls = () => {
-  const within = document.querySelector("dialog:modal") ?? document.body;
+  const within = [...document.querySelectorAll("dialog:modal")].at(-1) ?? document.body; // one may lie over another
   const all = within.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0']");
   const reached = (el) =>
     window.walked.has(el) || (el.type === "radio" && [...window.walked].some((one) => one.name === el.name));

@@ -23,16 +23,16 @@ macro_rules! assets {
 /// The page's files, in the binary: path, text.
 const ASSETS: &[(&str, &str)] = &assets![
     "base.css" "controls.css" "page.css" "dialogs.css" "chat.css" "task-card.css" "data.css" "prose.css" "ui-tree.css"
-    "function-list.css" "form.css" "activity-panel.css" "question.css" "timeline.css" "secret-settings.css" "forced-colors.css" "favicon.svg"
+    "function-list.css" "form.css" "activity-panel.css" "question.css" "timeline.css" "secret-settings.css" "schedule-dialog.css" "schedule-list.css" "forced-colors.css" "favicon.svg"
     "account-menu.js" "action-error.js" "actions.js" "activity-panel.js" "announce-setting.js" "announcer.js" "answers.js" "api.js" "asked-list.js" "audit.js" "audit-words.js"
     "back-button.js" "cancel-button.js" "calls.js" "cancel-all.js" "chat.js" "clocks.js" "confirm-dialog.js" "connection-status.js"
     "copy-button.js" "copy-text.js" "cut-text.js" "dom.js" "drafts.js" "durable-progress.js" "effect-words.js" "empty-chat.js" "end-words.js" "estimate.js"
     "event-stream.js" "exact-json.js" "field-controls.js" "field-inputs.js" "follow-up.js" "format.js" "function-form.js"
-    "function-list.js" "group-controls.js" "images.js" "keys.js" "links.js" "markdown-inline.js" "markdown.js"
-    "open-link.js" "outcome.js" "page.js" "param-list.js" "plain-words.js" "prose.js" "queue-places.js" "question-news.js" "question-reader.js" "question-strip.js" "question-view.js" "question-words.js" "questions.js" "reconcile.js" "result-data.js" "schema.js"
+    "function-list.js" "group-controls.js" "images.js" "keys.js" "links.js" "markdown-inline.js" "markdown.js" "menu-button.js"
+    "open-link.js" "outcome.js" "page.js" "param-list.js" "plain-words.js" "prose.js" "queue-places.js" "question-news.js" "question-reader.js" "question-strip.js" "question-view.js" "question-words.js" "questions.js" "reconcile.js" "result-data.js" "schedule-dialog.js" "schedule-folds.js" "schedule-list.js" "schedule-preview.js" "schedule-row.js" "schedule-rule.js" "schedule-runs.js" "schedule-times.js" "schedule-what.js" "schedule-when.js" "schedule-words.js" "schedules.js" "schema.js"
     "search-shortcut.js" "secret-settings.js" "secrets.js" "shared-stream.js" "show-more.js" "side-panel.js" "signed-out.js" "step-list.js" "store.js" "stored-steps.js" "task-card.js"
     "task-link.js" "task-list.js" "task-progress.js" "task-questions.js" "task-words.js" "timeline-head.js" "timeline-panel.js" "timeline-reader.js" "timeline-words.js" "turn-words.js" "turns.js" "ui-collections.js" "ui-inputs.js" "ui-props.js"
-    "ui-tree.js" "wait-words.js" "work-clock.js" "working-sign.js"
+    "ui-tree.js" "wait-words.js" "work-clock.js" "working-sign.js" "zone-box.js"
 ];
 
 /// In the shell: replaced by the command that prints a link, for a browser that is not signed in.

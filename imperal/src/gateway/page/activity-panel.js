@@ -1,5 +1,5 @@
-// The activity panel at the side: tasks and audit, as two tabs of one dialog. Owns the tabs; their contents are task-list.js and
-// audit.js, the place of the panel is side-panel.js.
+// The activity panel at the side: tasks, audit and schedules, as tabs of one dialog. Owns the tabs; their contents are task-list.js,
+// audit.js and schedule-list.js, the place of the panel is side-panel.js.
 
 import { h, icon, refill } from "./dom.js";
 import { SidePanel } from "./side-panel.js";
@@ -7,6 +7,7 @@ import { SidePanel } from "./side-panel.js";
 const TABS = [
   ["tasks", "Tasks"],
   ["audit", "Audit"],
+  ["schedules", "Schedules"],
 ];
 
 export class ActivityPanel extends SidePanel {
@@ -70,6 +71,12 @@ export class ActivityPanel extends SidePanel {
       this.panels[index].hidden = one !== key;
     });
     this.views[key].render();
+  }
+
+  /** The number at a tab; none for 0. */
+  count(key, n) {
+    const index = TABS.findIndex(([one]) => one === key);
+    refill(this.tabs[index], TABS[index][1], n > 0 && [" ", h("span", { class: "n" }, String(n))]);
   }
 
   onKey(event) {

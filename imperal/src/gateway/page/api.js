@@ -113,6 +113,9 @@ export const getVerbatim = (path) => request(path, undefined, true);
 export const put = (path, body) =>
   request(path, { method: "PUT", headers: { "content-type": "application/json" }, body: write(body) });
 
+export const patch = (path, body) =>
+  request(path, { method: "PATCH", headers: { "content-type": "application/json" }, body: write(body) });
+
 export const remove = (path) => request(path, { method: "DELETE" });
 
 export const post = (path, body, headers) =>

@@ -27,6 +27,14 @@ const ACTS = {
   "secret.set": { sign: "key", did: "entered a secret", tried: "to enter a secret" },
   "secret.remove": { sign: "key", did: "removed a secret", tried: "to remove a secret" },
   "secret.operate": { sign: "info", did: "looked at secrets", tried: "to see secrets of another user" },
+  "schedule.create": { sign: "repeat", did: "made a schedule", tried: "to make a schedule" },
+  "schedule.edit": { sign: "edit", did: "changed a schedule", tried: "to change a schedule of another user" },
+  "schedule.pause": { sign: "pause", did: "paused a schedule", tried: "to pause a schedule of another user" },
+  "schedule.resume": { sign: "play", did: "resumed a schedule", tried: "to resume a schedule of another user" },
+  "schedule.run": { sign: "again", did: "let a schedule run at once", tried: "to run a schedule of another user" },
+  "schedule.delete": { sign: "trash", did: "deleted a schedule", tried: "to delete a schedule of another user" },
+  "schedule.read": { sign: "info", did: "looked at a schedule", tried: "to see a schedule of another user" },
+  "schedule.stop": { sign: "alert", did: "stopped a schedule", tried: "to stop a schedule" },
   "secret.rotate": { sign: "key", did: "sealed all secrets again", tried: "to seal all secrets again" },
 };
 

@@ -7,6 +7,7 @@ import { onceReachable } from "./api.js";
 import { h, icon, refill } from "./dom.js";
 import { findTask } from "./follow-up.js";
 import { reconcile } from "./reconcile.js";
+import { ScheduleFolds } from "./schedule-folds.js";
 import { TaskCard } from "./task-card.js";
 import { isOpen } from "./task-words.js";
 import { callLink, turnElement } from "./turns.js";
@@ -37,6 +38,7 @@ export class Chat {
     this.elements = new Map(); // number of a turn -> its element, for those in the document
     this.cards = new Map(); // task_id -> its card
     this.signs = new Map(); // call_id -> its "working" sign
+    this.folds = new ScheduleFolds(store);
     this.edges = edges;
     store.on("turns", (turns, live) => this.added(turns, live));
     store.on("older", (n) => ((this.first += n), (this.last += n)));
@@ -73,6 +75,7 @@ export class Chat {
       if (this.stuck) this.trimTop();
     }
     for (const turn of turns) if (turn.call_id) this.settle(turn.call_id);
+    this.fold();
     if (turns.some((turn) => turn.role === "user"))
       this.list.querySelectorAll(".way-out").forEach((el) => el.dispatchEvent(new Event("asked")));
     if (this.stuck && tail) this.jump();
@@ -88,8 +91,25 @@ export class Chat {
     const wanted = [];
     for (let index = this.first; index < this.last; index += 1) wanted.push(this.make(index, before));
     reconcile(this.list, wanted);
+    this.fold();
     this.showEmpty();
     this.watchEdges();
+  }
+
+  /** Equal runs of schedules become one line, without moving what is on the screen. */
+  fold() {
+    const apply = () =>
+      this.folds.apply(
+        () => this.store.turns.slice(this.first, this.last),
+        (turn) => this.element(turn),
+      );
+    if (this.stuck) apply();
+    else this.keepPlace(apply);
+  }
+
+  /** How many turns more than the window are in the document. Folded ones cost nothing. */
+  get surplus() {
+    return this.last - this.first - this.folds.folded - WINDOW;
   }
 
   append(to) {
@@ -223,8 +243,8 @@ export class Chat {
       this.list.prepend(part);
       if (old) (this.markDay(old, this.first), this.markCall(old, this.first));
       this.first = to;
-      const surplus = this.last - this.first - WINDOW;
-      if (surplus > 0 && !this.stuck) this.removeLast(surplus);
+      this.fold();
+      if (this.surplus > 0 && !this.stuck) this.removeLast(this.surplus);
     });
     this.watchEdges();
   }
@@ -233,16 +253,15 @@ export class Chat {
     if (this.atTail) return;
     this.keepPlace(() => {
       this.append(Math.min(this.store.turns.length, this.last + STEP));
-      const surplus = this.last - this.first - WINDOW;
-      if (surplus > 0) this.removeFirst(surplus);
+      this.fold();
+      if (this.surplus > 0) this.removeFirst(this.surplus);
     });
     this.watchEdges();
   }
 
   trimTop() {
-    const surplus = this.last - this.first - WINDOW;
-    if (surplus < STEP) return;
-    this.removeFirst(surplus);
+    if (this.surplus < STEP) return;
+    this.removeFirst(this.surplus);
     this.watchEdges();
   }
 
@@ -332,7 +351,7 @@ export class Chat {
 
   /** Turns and task cards, in their order. */
   stops() {
-    return [...this.list.querySelectorAll(":scope > .turn, .slot > .task")];
+    return [...this.list.querySelectorAll(":scope > .turn:not(.folded), .turn:not(.folded) > .slot > .task")];
   }
 
   lastOnScreen() {
@@ -414,6 +433,7 @@ export class Chat {
       this.renderAll();
     }
     const el = this.element(turn);
+    if (el.classList.contains("folded")) this.folds.unfold(turn);
     this.stuck = false;
     el.scrollIntoView({ block: "center" });
     el.focus({ preventScroll: true });

@@ -44,9 +44,9 @@ export function actionChip(type) {
 }
 
 export class FunctionForm {
-  /** `run(params)` resolves when the call is accepted; `confirm(params)` asks before a destructive one. */
-  constructor({ owner, app, fn, run, confirm, announce, accepted }) {
-    Object.assign(this, { owner, app, fn, run, confirm, announce, accepted });
+  /** `run(params)` resolves when the call is accepted; `confirm(params)` asks before a destructive one; `repeat(params)` makes a schedule. */
+  constructor({ owner, app, fn, run, confirm, repeat, announce, accepted }) {
+    Object.assign(this, { owner, app, fn, run, confirm, repeat, announce, accepted });
     this.schema = fn.params_schema ?? {};
     this.asJson = false;
     this.edited = false; // whether a person wrote what is in the form
@@ -62,7 +62,24 @@ export class FunctionForm {
     this.error = h("div", { class: "form-error", role: "alert", hidden: true });
     this.submit = h("button", { type: "submit", class: `primary${fn.action_type === "destructive" ? " danger" : ""}` });
     this.mode = h("button", { type: "button", class: "quiet small", onclick: () => this.toggle() });
-    this.foot = h("div", { class: "form-foot" }, this.error, h("div", { class: "actions" }, this.submit, this.mode));
+    const again = h(
+      "button",
+      {
+        type: "button",
+        class: "secondary repeat",
+        title: "Run it later or repeatedly",
+        onclick: () => this.repeat(this.control.read([])),
+      },
+      icon("repeat"),
+      "Repeat…",
+      h("span", { class: "hidden" }, ` ${humanise(fn.name)}`),
+    );
+    this.foot = h(
+      "div",
+      { class: "form-foot" },
+      this.error,
+      h("div", { class: "actions" }, this.submit, again, this.mode),
+    );
     this.title = h("h2", { id: newId("function"), tabindex: "-1" }, humanise(fn.name));
     this.el = h(
       "form",

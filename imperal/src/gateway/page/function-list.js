@@ -153,7 +153,7 @@ export class FunctionList {
     const keys = [
       ...new Set(
         turns
-          .filter((turn) => turn.role === "user")
+          .filter((turn) => turn.role === "user" && !turn.schedule)
           .map((turn) => `${turn.app_id}/${turn.function}`)
           .reverse(),
       ),

@@ -1,4 +1,4 @@
-// The keys of the page: moving between turns, opening the list of functions, the tasks, the audit trail, and the list of
+// The keys of the page: moving between turns, opening the list of functions, the tasks, the audit trail, the schedules, and the list of
 // keys itself. Owns which key does what and when it works. Single letters can be turned off by the switch of
 // search-shortcut.js: they get in the way of speech input and of accidental key presses (WCAG 2.1.4).
 
@@ -18,13 +18,15 @@ const LIST = [
   [["t"], "tasks", true],
   [["a"], "audit trail", true],
   [["g", "q"], "next open question", true],
+  [["g", "s"], "schedules", true],
+  [["p"], "pause or resume the schedule with the focus", true],
   [["Esc"], "back from a form to the list; closes what is open"],
   [[isMac ? "⌘" : "Ctrl", "↵"], "run the form"],
   [["↑", "↓"], "choose a function in the list"],
 ];
 
 export class Keys {
-  /** `acts` has search(), tasks(), audit(), question(), turn(step) and newest(). */
+  /** `acts` has search(), tasks(), audit(), schedules(), question(), turn(step) and newest(). */
   constructor({ dialog, shortcut, acts }) {
     Object.assign(this, { dialog, shortcut, acts });
     this.wentTo = -Infinity; // when `g` was pressed
@@ -55,6 +57,7 @@ export class Keys {
     const after = performance.now() - this.wentTo < SECOND_MS;
     this.wentTo = event.key === "g" ? performance.now() : -Infinity;
     if (after && event.key === "q") return this.acts.question;
+    if (after && event.key === "s") return this.acts.schedules;
     return {
       "/": this.acts.search,
       "?": () => this.show(),

@@ -18,6 +18,9 @@ import { fill, h, icon, refill } from "./dom.js";
 import { hasDraft } from "./drafts.js";
 import { ActivityPanel } from "./activity-panel.js";
 import { emptyChat } from "./empty-chat.js";
+import { ScheduleDialog } from "./schedule-dialog.js";
+import { ScheduleList } from "./schedule-list.js";
+import { Schedules } from "./schedules.js";
 import { Store } from "./store.js";
 import { FunctionForm } from "./function-form.js";
 import { FunctionList, appIcon } from "./function-list.js";
@@ -95,6 +98,25 @@ function buildTop({ user, extensions }) {
   });
   for (const id of ["tools", "runbar", "account"]) $(id).hidden = false;
   fill($("open-audit"), [icon("shield"), h("span", { class: "tool-word" }, "Audit")]);
+  showSchedules([]);
+}
+
+/** The button of the schedules, with how many of them need the user. */
+function showSchedules(all) {
+  const n = all.filter(({ state }) => state === "needs_you").length;
+  refill(
+    $("open-schedules"),
+    icon("repeat"),
+    h("span", { class: "tool-word" }, "Schedules"),
+    n > 0 &&
+      h(
+        "span",
+        { class: "asks-sign" },
+        "! ",
+        String(n),
+        h("span", { class: "asks-word" }, n > 1 ? " need you" : " needs you"),
+      ),
+  );
 }
 
 /** The numbers of open tasks and of those that ask, in the bar and the title, and the number of turns that arrived while the page was hidden. */
@@ -236,6 +258,7 @@ function start(session) {
         fn,
         run: (params) => calls.run(app.app_id, fn.name, params),
         confirm: (params) => confirm.ask(fn, params),
+        repeat: (params) => scheduling.repeat(app.app_id, fn.name, params),
         announce: say,
         accepted: () => {
           chat.toEnd();
@@ -243,6 +266,26 @@ function start(session) {
           else functions.focus();
         },
       }),
+  });
+
+  const schedules = new Schedules(store);
+  const scheduling = new ScheduleDialog($("schedule"), {
+    owner: who,
+    extensions: session.extensions,
+    schedules,
+    confirm: (question) => confirm.show(question),
+    find: (appId, name) => {
+      const app = session.extensions.find((one) => one.app_id === appId);
+      const fn = app?.functions.find((one) => one.name === name);
+      return fn && { app, fn };
+    },
+    made: (schedule, words) => {
+      const opener = document.activeElement;
+      say(words);
+      drawer.bring("schedules");
+      drawer.views.schedules.reveal(schedule.id, drawer.covers);
+      if (drawer.beside) opener.focus();
+    },
   });
 
   const chat = new Chat({
@@ -256,6 +299,8 @@ function start(session) {
     missing: say,
     acts: {
       ...turnActs({ session, store, calls, functions, toEnd: () => chat.toEnd() }),
+      repeat: (turn) => scheduling.repeat(turn.app_id, turn.function, turn.params ?? {}),
+      schedule: (id) => showSchedule(id),
       questionsOf,
       details: (task) => timeline.toggle(task),
       confirm: (question) => confirm.show(question),
@@ -296,6 +341,28 @@ function start(session) {
       functionsOf: (rows) => functionsOf(rows, store),
       userId: session.user.id,
     }),
+    schedules: new ScheduleList(schedules, {
+      acts: {
+        create: () => scheduling.create(),
+        edit: (schedule) => scheduling.edit(schedule),
+        duplicate: (schedule) => scheduling.duplicate(schedule),
+        confirm: (question) => confirm.show(question),
+        reveal: closing((id) => chat.revealCall(id)),
+        has: (appId, name) => functions.find(appId, name) !== undefined,
+        userId: session.user.id,
+      },
+      keysOn: () => shortcut.on,
+    }),
+  });
+
+  const showSchedule = (id) => {
+    drawer.bring("schedules");
+    if (!schedules.find(id)) return schedules.all && say("That schedule was deleted.");
+    return drawer.views.schedules.reveal(id, true);
+  };
+  schedules.on(() => {
+    showSchedules(schedules.all ?? []);
+    drawer.count("schedules", schedules.all?.length ?? 0);
   });
 
   const timeline = new TimelinePanel($("timeline"), {
@@ -328,6 +395,7 @@ function start(session) {
 
   $("open-tasks").addEventListener("click", () => drawer.open("tasks"));
   $("open-audit").addEventListener("click", () => drawer.open("audit"));
+  $("open-schedules").addEventListener("click", () => drawer.open("schedules"));
   $("open-side").addEventListener("click", () => {
     sheet(true);
     functions.focus();
@@ -344,6 +412,7 @@ function start(session) {
       search: () => narrow.matches || functions.only || functions.focusSearch(),
       tasks: () => drawer.open("tasks"),
       audit: () => drawer.open("audit"),
+      schedules: () => drawer.open("schedules"),
       question: () => strip.next(),
       turn: (by) => chat.step(by),
       newest: () => chat.newest(),
@@ -364,7 +433,7 @@ function start(session) {
     connection.show(name);
     if (name === "live") reached(performance.now());
   };
-  return { store, line: new SharedStream({ who, store, state }), openLinked };
+  return { store, schedules, line: new SharedStream({ who, store, state }), openLinked };
 }
 
 /** Retries until there is an answer. Without a session the sign-in page is shown, and retries end. */
@@ -386,5 +455,6 @@ const linked = taskOf(location.hash); // the list of functions changes the addre
 const started = start(await insist(() => get("v1/session")));
 await insist(() => started.store.load());
 started.openLinked(linked);
+started.schedules.load();
 line = started.line;
 await line.run();

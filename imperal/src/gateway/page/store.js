@@ -190,6 +190,7 @@ export class Store {
       (one) =>
         one.role === "user" &&
         !one.follows &&
+        !one.schedule &&
         one.seq > turn.seq &&
         one.function === asked.function &&
         one.app_id === asked.app_id &&

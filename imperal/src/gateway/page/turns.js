@@ -8,13 +8,14 @@ import { paramList } from "./param-list.js";
 import { prose } from "./prose.js";
 import { longText } from "./show-more.js";
 import { showData, showTools } from "./result-data.js";
+import { dueWords } from "./schedule-words.js";
 import { endState, isFailure, isOutcome, turnLabel } from "./turn-words.js";
 import { showTree } from "./ui-tree.js";
 import { count, humanise, taskStateLabel, time, zonedTime } from "./format.js";
 
 /**
  * The element of a turn. `acts` has again(turn), which resolves to its failure or null, edit(turn), task(id), reveal(call), revealReply(call), avatar(turn),
- * ranAgain(turn), and for UI trees has(app, function), call(app, function, params).
+ * ranAgain(turn), repeat(turn), schedule(id), and for UI trees has(app, function), call(app, function, params).
  */
 export function turnElement(turn, acts) {
   const el = h("li", {
@@ -24,7 +25,7 @@ export function turnElement(turn, acts) {
     tabindex: "-1",
   });
   if (turn.role === "user") el.append(asked(turn), under(turn, ...callTools(turn, acts)));
-  else if (turn.type === "system" && !turn.result) el.append(avatar(icon("info")), notice(turn));
+  else if (turn.type === "system" && !turn.result) el.append(avatar(icon("info")), notice(turn, acts));
   else el.append(avatar(acts.avatar(turn)), said(turn, acts));
   el.append(h("div", { class: "slot" }));
   return el;
@@ -43,9 +44,11 @@ function under(turn, ...extra) {
 
 function asked(turn) {
   const title = turn.function && !turn.follows ? humanise(turn.function) : null; // its text says what it follows
+  const due = turn.schedule && dueWords(turn.schedule);
   return h(
     "article",
-    { class: "bubble", "aria-label": `You, ${time(turn.at)}` },
+    { class: `bubble${due ? " scheduled" : ""}`, "aria-label": due ?? `You, ${time(turn.at)}` },
+    due && h("p", { class: "due", dir: "auto" }, icon("repeat"), h("span", null, due)),
     title ? h("h2", { class: "call-name" }, title) : longText(turn.text),
     paramList(turn.params),
   );
@@ -63,6 +66,17 @@ function callTools(turn, acts) {
     of,
   );
   if (!acts.has(turn.app_id, turn.function)) return [edit];
+  const repeat = h(
+    "button",
+    {
+      type: "button",
+      class: "link",
+      onclick: () => (turn.schedule ? acts.schedule(turn.schedule.id) : acts.repeat(turn)),
+    },
+    icon("repeat"),
+    turn.schedule ? "Schedule" : "Repeat…",
+    of.cloneNode(true),
+  );
   const error = new ErrorLine("span");
   const again = h(
     "button",
@@ -79,15 +93,18 @@ function callTools(turn, acts) {
     again.removeAttribute("aria-disabled");
     if (failed?.message) error.say(failed);
   });
-  return [error.el, edit, again];
+  return [error.el, edit, again, repeat];
 }
 
-function notice(turn) {
+function notice(turn, acts) {
+  const { schedule } = turn;
+  const show = schedule && (() => acts.schedule(schedule.id));
   return h(
     "article",
     { class: "notice-turn", "aria-label": `Notice, ${time(turn.at)}` },
     prose(turn.text),
     cut(turn),
+    show && h("button", { type: "button", class: "link", onclick: show }, icon("repeat"), `Show ${schedule.name}`),
     under(turn),
   );
 }
