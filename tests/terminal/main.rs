@@ -15,6 +15,7 @@ mod hostile;
 mod interactive;
 mod ops;
 mod reading;
+mod schedules;
 #[cfg(unix)]
 mod stopping;
 mod window;

@@ -122,6 +122,10 @@ impl ApiClient {
         self.read_answer(self.http.put(format!("{}{path}", self.url())).json(body)).await
     }
 
+    pub(super) async fn patch<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CliError> {
+        self.read_answer(self.http.patch(format!("{}{path}", self.url())).json(body)).await
+    }
+
     pub(super) async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
         self.read_answer(self.http.delete(format!("{}{path}", self.url()))).await
     }

@@ -12,6 +12,7 @@ use clap_complete::engine::ArgValueCompleter;
 use super::complete;
 use super::connect_args::ConnectArgs;
 use super::operator_args::{DocumentsArgs, OpsArgs, SecretArgs};
+use super::schedule_args::ScheduleArgs;
 use super::server_args::{DevArgs, ServeArgs};
 use super::user_args::{AnswerArgs, CallArgs, ContinueArgs, ExportArgs, ListArgs, RunAgainArgs};
 
@@ -147,6 +148,10 @@ pub(super) enum Command {
     },
     /// Enter, list and remove secrets; make and change the keys that they are sealed with
     Secret(SecretArgs),
+    /// Show the schedules
+    Schedules(ListArgs),
+    /// Run functions at times: make, pause, change and delete schedules
+    Schedule(Box<ScheduleArgs>),
     /// Watch and change the tasks of all users
     Ops(OpsArgs),
     /// List, export, import and delete the documents of a user
@@ -188,10 +193,13 @@ impl Command {
             Self::Export(args) => args.connect.json,
             Self::Continue(args) => args.connect.json,
             Self::RunAgain(args) => args.connect.json,
+            Self::Schedule(args) => args.connect.json,
             Self::Ops(args) => args.connect.json,
             Self::Documents(args) => args.connect.json,
             Self::Secret(args) => args.connect.json,
-            Self::Chat(list) | Self::Tasks(list) | Self::Audit { list, .. } => list.connect.json,
+            Self::Chat(list) | Self::Tasks(list) | Self::Schedules(list) | Self::Audit { list, .. } => {
+                list.connect.json
+            }
             Self::Follow { connect, .. }
             | Self::Show { connect, .. }
             | Self::Cancel { connect, .. }

@@ -153,6 +153,10 @@ impl Client {
         self.api.put(path, body).await
     }
 
+    pub(super) async fn patch<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CliError> {
+        self.api.patch(path, body).await
+    }
+
     pub(super) async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
         self.api.delete(path).await
     }

@@ -223,6 +223,34 @@ pub(super) const COMMAND_HELP: &[CommandHelp] = &[
         exits: CONNECTS,
     },
     CommandHelp {
+        name: "schedules",
+        group: Group::Use,
+        examples: &[
+            ("{bin} schedules", "what repeats: its state, its next and its last run"),
+            ("{bin} schedules --json", "one JSON object per line"),
+        ],
+        note: "",
+        exits: CONNECTS,
+    },
+    CommandHelp {
+        name: "schedule",
+        group: Group::Use,
+        examples: &[
+            ("{bin} schedule add 'every day 08:00 Europe/Berlin' {call} --name Digest", "run a function every day"),
+            ("{bin} schedule add 'every 2 hours' {call}", "each two hours of elapsed time"),
+            ("{bin} schedule next 'weekday 02:30 Europe/Berlin' -n 5", "try times; makes nothing"),
+            ("{bin} schedule pause 678a7413", "by its id, the end of it, or its name; `resume` lets it go on"),
+            ("{bin} schedule run Digest", "once now, on the running platform; its times stay"),
+            ("{bin} schedule edit Digest --when 'weekday 07:30'", "other times; also --name, --ends, key=value"),
+            ("{bin} schedule rm Digest", "delete it: you are asked; --yes answers"),
+        ],
+        note: "Times are 'every day 08:00', 'weekday 07:30', 'monday,friday 09:00', 'month 1 08:00', 'every 2 hours' or a cron \
+               expression of five fields, with a time zone behind them. Without a zone it is this machine's. Schedules run \
+               while `dev` or `serve` runs. A destructive function asks before it is let run by itself; in a pipe --yes \
+               answers.",
+        exits: CONNECTS,
+    },
+    CommandHelp {
         name: "ops",
         group: Group::More,
         examples: &[

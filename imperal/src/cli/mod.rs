@@ -48,6 +48,10 @@ mod program_name;
 mod questions;
 #[cfg(test)]
 mod reference;
+mod schedule_args;
+mod schedule_view;
+mod schedule_when;
+mod schedules;
 mod schema_text;
 mod secret;
 mod secret_keys;
@@ -239,6 +243,8 @@ async fn run_command(app: App, registry: Registry, args: Args) -> Result<Exit, C
         Command::Audit { list, verify: true } => audit::verify_audit(app, registry, list.connect).await,
         Command::Audit { list, verify: false } => audit::audit(app, registry, list).await,
         Command::Secret(args) => secret::secret(app, registry, args).await,
+        Command::Schedules(list) => schedules::list(app, registry, list).await,
+        Command::Schedule(args) => schedules::schedule(app, registry, *args).await,
         Command::Ops(args) => ops::ops(app, registry, args).await,
         Command::Documents(args) => documents::documents(app, registry, args).await,
         Command::Link { connect } => link::link(app, registry, connect).await,

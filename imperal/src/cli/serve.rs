@@ -16,7 +16,7 @@ use super::out::{self, OutputStyle, Paint};
 use super::server_args::{DevArgs, ServeArgs};
 use super::signals::StopSignals;
 use super::stopping::{self, StopReason};
-use super::{browser, core_dumps, program_name, secret_keys, supervised};
+use super::{browser, core_dumps, program_name, schedules, secret_keys, supervised};
 use crate::app::App;
 use crate::function::Registry;
 use crate::gateway::{AllowedHosts, ConnectionLimits, UserLimits, Verifier};
@@ -74,6 +74,9 @@ pub(super) async fn dev(mut app: App, registry: Registry, args: DevArgs) -> Resu
         let names = style.paint(Paint::Bold, &names.join(", "));
         out::print_line(&format!("{names}, data in {}", server.folder().path().display()));
         out::print_line(&format!("open {}", style.paint(Paint::Cyan, &link)));
+        if let Some(line) = schedules::summary(&server.access(local_user())).await {
+            out::print_line(&style.sanitize_line(&line));
+        }
         if style.terminal && !args.no_open && browser::has_desktop() {
             link_file = open_in_browser(server.folder().path(), &link);
         }
