@@ -16,3 +16,5 @@ mod state {}
 mod tutorial {}
 #[doc = include_str!("../../docs/secrets.md")]
 mod secrets {}
+#[doc = include_str!("../../docs/schedules.md")]
+mod schedules {}
