@@ -4,9 +4,12 @@
 #![allow(deprecated, reason = "the results of test functions need no data_model")]
 
 mod crash;
+mod postgres;
 mod python;
+mod questions;
 mod requests;
 mod slow;
+mod stdio;
 mod tasks;
 mod tools;
 
@@ -206,6 +209,8 @@ enum Kind {
     Modern,
     /// 2026-07-28 with the tasks extension.
     Tasks,
+    /// As `Tasks`, and it can ask its user.
+    Asking,
 }
 
 type Client = RunningService<RoleClient, ClientConfig>;
@@ -216,6 +221,7 @@ async fn client(url: &str, token: &str, kind: Kind) -> Client {
     let transport = StreamableHttpClientTransport::from_config(config);
     let capabilities = match kind {
         Kind::Tasks => ClientCapabilities::builder().enable_tasks().build(),
+        Kind::Asking => ClientCapabilities::builder().enable_tasks().enable_elicitation().build(),
         Kind::Handshake | Kind::Modern => ClientCapabilities::default(),
     };
     let config = ClientConfig::new(capabilities, Implementation::new("suite", "1"));

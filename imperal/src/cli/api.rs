@@ -155,6 +155,26 @@ impl ApiClient {
         Ok(CallReply { repeated, ..reply })
     }
 
+    /// Sends a message of an MCP client and returns the response whatever its status.
+    ///
+    /// # Errors
+    /// Only if there is no response: the message can be sent again.
+    pub(super) async fn post_mcp(
+        &self,
+        headers: &[(&'static str, String)],
+        body: &Value,
+    ) -> Result<reqwest::Response, CliError> {
+        let Address { url, token } = self.address();
+        let mut request = self.http.post(format!("{url}/mcp")).bearer_auth(token).json(body);
+        request = request.header("accept", "application/json, text/event-stream").header("imperal-mcp-bridge", "1");
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        request.send().await.map_err(|error| {
+            CliError::unavailable(format!("{url} does not answer: {}", crate::error::root(&error.without_url())))
+        })
+    }
+
     async fn read_answer<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> Result<T, CliError> {
         let body = read_body(self.send(request).await?).await?;
         let error = match crate::json::read(&body) {

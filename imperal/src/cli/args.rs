@@ -11,6 +11,7 @@ use clap_complete::engine::ArgValueCompleter;
 
 use super::complete;
 use super::connect_args::ConnectArgs;
+use super::mcp::McpArgs;
 use super::operator_args::{DocumentsArgs, OpsArgs, SecretArgs};
 use super::schedule_args::ScheduleArgs;
 use super::server_args::{DevArgs, ServeArgs};
@@ -59,6 +60,8 @@ pub(super) enum Command {
     Dev(DevArgs),
     /// Run the platform for users who sign in by token
     Serve(Box<ServeArgs>),
+    /// Serve the functions to an MCP client over standard input and output
+    Mcp(McpArgs),
     /// Print a token for `serve`, signed with `IMPERAL_JWT_SECRET`
     Token {
         /// The user's id

@@ -36,6 +36,12 @@ pub(super) enum Needs {
     Nothing,
 }
 
+/// The platform of a command, or the place for one.
+enum Found {
+    Platform(ApiClient),
+    Folder(DataFolder),
+}
+
 /// A connected command.
 #[derive(Debug)]
 pub(super) struct Client {
@@ -59,9 +65,32 @@ impl Client {
         connect: &ConnectArgs,
         needs: Needs,
     ) -> Result<Self, CliError> {
+        match Self::find(connect, needs).await? {
+            Found::Platform(api) => Ok(Self { api, embedded: None }),
+            Found::Folder(folder) => Self::start(app, registry, folder, false).await,
+        }
+    }
+
+    /// Connects to the platform at `--url` or to the process that holds the data folder. If there is none, takes what
+    /// starts a platform, which does all work of the folder as long as this process stays.
+    pub(super) async fn connect_to_stay(
+        start: &mut Option<(App, Registry)>,
+        connect: &ConnectArgs,
+    ) -> Result<Self, CliError> {
+        match Self::find(connect, Needs::Nothing).await? {
+            Found::Platform(api) => Ok(Self { api, embedded: None }),
+            Found::Folder(folder) => match start.take() {
+                Some((app, registry)) => Self::start(app, registry, folder, true).await,
+                None => Err(CliError::unavailable("no platform runs on the data folder any more")),
+            },
+        }
+    }
+
+    /// Finds a platform that answers, or opens the data folder that none has open.
+    async fn find(connect: &ConnectArgs, needs: Needs) -> Result<Found, CliError> {
         crate::context::choose_cryptography();
         if let Some(url) = &connect.url {
-            return Self::connect_elsewhere(url);
+            return Self::connect_elsewhere(url).map(Found::Platform);
         }
         let http = http_builder().no_proxy().build()?;
         let path = &connect.folder.data_dir;
@@ -69,7 +98,7 @@ impl Client {
             return Err(nothing_there(path, needs));
         }
         let deadline = Instant::now() + LISTEN_TIMEOUT;
-        let folder = loop {
+        loop {
             if let FolderLock::Acquired(folder) = DataFolder::open(path)? {
                 let found = match needs {
                     Needs::Process => false,
@@ -79,7 +108,7 @@ impl Client {
                 if !found {
                     return Err(nothing_there(path, needs));
                 }
-                break folder;
+                return Ok(Found::Folder(folder));
             }
             // The holder is a platform that listens or starts, or a command that ends soon.
             if let Some(node) = DataFolder::listening(path) {
@@ -89,7 +118,7 @@ impl Client {
                     // The next process on the folder may listen on another port.
                     let path = path.clone();
                     let api = ApiClient::new(http, url, token).found_by(move || local_address(&path));
-                    return Ok(Self { api, embedded: None });
+                    return Ok(Found::Platform(api));
                 }
             }
             if Instant::now() >= deadline {
@@ -99,21 +128,24 @@ impl Client {
                 )));
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
-        };
+        }
+    }
+
+    async fn start(app: App, registry: Registry, folder: DataFolder, stays: bool) -> Result<Self, CliError> {
+        let http = http_builder().no_proxy().build()?;
         let grace = app.settings.long_task_cap;
-        let server = start_embedded(app, registry, folder).await?;
-        let token = LocalKey::of_folder(path)?.sign(&local_user())?;
+        let token = LocalKey::of_folder(folder.path())?.sign(&local_user())?;
+        let server = start_embedded(app, registry, folder, stays).await?;
         let api = ApiClient::new(http, format!("http://{}", server.address()), token);
         Ok(Self { api, embedded: Some(EmbeddedPlatform { server, grace }) })
     }
 
-    fn connect_elsewhere(url: &str) -> Result<Self, CliError> {
+    fn connect_elsewhere(url: &str) -> Result<ApiClient, CliError> {
         let token = env_text("IMPERAL_TOKEN")?.unwrap_or_default();
         if token.is_empty() {
             return Err(CliError::refused("set IMPERAL_TOKEN to your token for the platform at --url"));
         }
-        let api = ApiClient::new(http_builder().build()?, url.trim_end_matches('/').to_owned(), token);
-        Ok(Self { api, embedded: None })
+        Ok(ApiClient::new(http_builder().build()?, url.trim_end_matches('/').to_owned(), token))
     }
 
     /// The platform's base URL.
@@ -169,9 +201,14 @@ impl Client {
     }
 
     /// Ends an embedded platform at once. Its tasks end as interrupted.
-    pub(super) async fn abandon(self) {
-        if let Some(EmbeddedPlatform { server, .. }) = self.embedded {
-            server.stop(Duration::ZERO).await;
+    pub(super) async fn abandon(mut self) {
+        self.stop(Duration::ZERO).await;
+    }
+
+    /// Ends an embedded platform. Its work may go on for this time.
+    pub(super) async fn stop(&mut self, grace: Duration) {
+        if let Some(EmbeddedPlatform { server, .. }) = self.embedded.take() {
+            server.stop(grace).await;
         }
     }
 }
@@ -184,8 +221,16 @@ fn local_address(path: &Path) -> Option<Address> {
 }
 
 /// Starts a platform for one command, on a free port of the loopback address.
-async fn start_embedded(app: App, registry: Registry, folder: DataFolder) -> Result<ListeningServer, CliError> {
-    let builder = app.server(folder.path()).registry(registry).hosts(AllowedHosts::only(Vec::new())).for_one_command();
+///
+/// A platform that stays also takes up durable tasks that other processes left.
+async fn start_embedded(
+    app: App,
+    registry: Registry,
+    folder: DataFolder,
+    stays: bool,
+) -> Result<ListeningServer, CliError> {
+    let builder = app.server(folder.path()).registry(registry).hosts(AllowedHosts::only(Vec::new()));
+    let builder = if stays { builder } else { builder.for_one_command() };
     let builder = secret_keys::for_developer(builder)?;
     let server = builder.start_in(folder).await?;
     let free_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));

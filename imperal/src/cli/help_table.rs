@@ -317,6 +317,17 @@ pub(super) const COMMAND_HELP: &[CommandHelp] = &[
         exits: &[],
     },
     CommandHelp {
+        name: "mcp",
+        group: Group::Run,
+        examples: &[
+            ("{bin} mcp --print-config claude-desktop", "what to put into the client's configuration"),
+            ("{bin} mcp", "as the client starts it: messages on standard input, answers on standard output"),
+        ],
+        note: "It hands messages to the platform that runs on the data folder. If none runs, it starts one that ends with \
+               the client. Needs the feature `mcp` of the crate `imperal`.",
+        exits: &[Exit::Unavailable],
+    },
+    CommandHelp {
         name: "token",
         group: Group::More,
         examples: &[

@@ -40,6 +40,7 @@ mod lenient_list;
 mod link;
 mod log;
 mod manifest;
+mod mcp;
 mod operator_args;
 mod ops;
 mod out;
@@ -230,6 +231,7 @@ async fn run_command(app: App, registry: Registry, args: Args) -> Result<Exit, C
         Command::Validate { file, allow, extension, json } => {
             manifest::validate(&registry, file.as_deref(), &extension, &allow, json)
         }
+        Command::Mcp(args) => mcp::mcp(app, registry, args).await,
         Command::Call(call) => call::call(app, registry, call).await,
         Command::Follow { task, connect } => follow::follow(app, registry, task.as_deref(), &connect).await,
         Command::Chat(list) => turns::chat(app, registry, list).await,

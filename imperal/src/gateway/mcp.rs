@@ -13,6 +13,9 @@ use super::{Gateway, auth, body, headers};
 use crate::mcp::McpRequest;
 use crate::platform::Access;
 
+/// Sent by the command `mcp`, which closes a connection only to cancel its request.
+const BRIDGE: &str = "imperal-mcp-bridge";
+
 pub(super) async fn serve(
     State(gateway): State<Gateway>,
     access: Access,
@@ -29,11 +32,12 @@ pub(super) async fn serve(
     let (mut parts, content) = request.into_parts();
     let bytes = body::json_bytes(Request::from_parts(parts.clone(), content)).await?;
     let memory = body::estimate_memory(&bytes);
+    let cancels = parts.headers.contains_key(BRIDGE);
     // What follows needs no token.
     parts.headers.remove(header::AUTHORIZATION);
     parts.headers.remove(header::COOKIE);
     let http = axum::http::Request::from_parts(parts, Bytes::from(bytes));
-    let response = gateway.mcp.respond(McpRequest { access, http, page, memory }).await;
+    let response = gateway.mcp.respond(McpRequest { access, http, page, memory, cancels }).await;
     Ok(response.map(axum::body::Body::new))
 }
 

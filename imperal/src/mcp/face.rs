@@ -5,19 +5,20 @@ use std::time::Duration;
 
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, CreateTaskResult,
-    GetTaskParams, GetTaskResult, JsonObject, ListToolsResult, PaginatedRequestParams, ProtocolVersion, ServerConfig,
-    Tool, UpdateTaskParams,
+    GetTaskParams, GetTaskResult, InputRequests, JsonObject, ListToolsResult, PaginatedRequestParams, ProtocolVersion,
+    ServerConfig, Tool, UpdateTaskParams,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::questions::{self, Asking};
 use super::tools::{Entry, TASK_CANCEL, TASK_STATUS, Way};
 use super::work::{Standing, stop, wait_for_work};
 use super::{Mcp, answer};
 use crate::codes;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::ids::{CallId, RequestKey};
 use crate::platform::{Access, CallWork, StartedCall};
 use crate::result::Result;
@@ -40,6 +41,8 @@ pub(super) struct Face {
     pub(super) page: String,
     /// The memory that the request takes.
     pub(super) memory: u64,
+    /// Whether a client of any version cancels its request by closing the connection.
+    pub(super) cancels: bool,
 }
 
 type Request = RequestContext<RoleServer>;
@@ -82,14 +85,30 @@ impl ServerHandler for Face {
         Ok(answered.unwrap_or_else(|error| answer::of_error(error).into()))
     }
 
-    async fn get_task(&self, request: GetTaskParams, _: Request) -> std::result::Result<GetTaskResult, ErrorData> {
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: Request,
+    ) -> std::result::Result<GetTaskResult, ErrorData> {
         let (call_id, work) = self.named_work(&request.task_id).await?;
-        Ok(GetTaskResult::new(work.as_task(call_id, &self.page, self.access.platform().retention_policy())))
+        let inputs = match context.client_capabilities().as_ref().and_then(Asking::of) {
+            Some(asking) => {
+                let open = questions::open_questions(&self.access, &work, &self.page, asking).await;
+                open.map_err(|error| protocol_error(&error))?
+            }
+            None => InputRequests::new(),
+        };
+        let keep = self.access.platform().retention_policy();
+        Ok(GetTaskResult::new(work.as_task(call_id, &self.page, keep, inputs)))
     }
 
     async fn update_task(&self, request: UpdateTaskParams, _: Request) -> std::result::Result<(), ErrorData> {
-        // There are no input requests to answer: questions are answered on the page.
-        self.named_work(&request.task_id).await.map(drop)
+        let (_, work) = self.named_work(&request.task_id).await?;
+        let answered = questions::answer(&self.access, &work, request.input_responses).await;
+        answered.map_err(|error| match error.kind() {
+            ErrorKind::User => ErrorData::invalid_params(format!("{}: {}", error.code(), error.message()), None),
+            _ => protocol_error(&error),
+        })
     }
 
     async fn cancel_task(&self, request: CancelTaskParams, _: Request) -> std::result::Result<(), ErrorData> {
@@ -126,8 +145,9 @@ impl Face {
         let until = Instant::now() + wait;
         // From here on the ledger has the call. An error means that the reply says why not.
         let _ = accepted.await;
-        let hung_up =
-            async { if is_modern(context) { context.ct.cancelled().await } else { std::future::pending().await } };
+        let hung_up = async {
+            if self.cancels || is_modern(context) { context.ct.cancelled().await } else { std::future::pending().await }
+        };
         let replied = tokio::select! {
             biased;
             replied = &mut reply => Some(replied?),
@@ -155,7 +175,7 @@ impl Face {
             Standing::Cancelled => answer::of_error(Error::cancelled()).into(),
             Standing::Working(_) if wants_task => {
                 let keep = self.access.platform().retention_policy();
-                CreateTaskResult::new(work.as_task(call_id, &self.page, keep).task).into()
+                CreateTaskResult::new(work.as_task(call_id, &self.page, keep, InputRequests::new()).task).into()
             }
             Standing::Working(sentence) => answer::ticket(call_id, work.ack(), &sentence, &self.page).into(),
         })

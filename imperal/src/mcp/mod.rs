@@ -6,6 +6,7 @@
 
 mod answer;
 mod face;
+mod questions;
 mod schema;
 mod tools;
 mod work;
@@ -66,6 +67,8 @@ pub(crate) struct McpRequest {
     pub(crate) page: String,
     /// An estimate of the memory that the parsed body takes.
     pub(crate) memory: u64,
+    /// Whether closing the connection cancels the request in every version of the protocol.
+    pub(crate) cancels: bool,
 }
 
 /// The face of a platform for MCP clients.
@@ -84,8 +87,8 @@ impl Mcp {
 
     /// Answers a request.
     pub(crate) async fn respond(self: &Arc<Self>, request: McpRequest) -> http::Response<Body> {
-        let McpRequest { access, http, page, memory } = request;
-        let face = Face { mcp: self.clone(), access, page, memory };
+        let McpRequest { access, http, page, memory, cancels } = request;
+        let face = Face { mcp: self.clone(), access, page, memory, cancels };
         // The gateway checks host, origin and size before this.
         let config = StreamableHttpServerConfig::default()
             .disable_allowed_hosts()

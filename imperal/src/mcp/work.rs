@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use rmcp::RoleServer;
 use rmcp::model::{
-    CallToolResult, DetailedTask, JsonObject, ProgressNotificationParam, Task as McpTask, TaskPayload, TaskStatus,
+    CallToolResult, DetailedTask, InputRequests, JsonObject, ProgressNotificationParam, Task as McpTask, TaskPayload,
+    TaskStatus,
 };
 use rmcp::service::RequestContext;
 use tokio::time::Instant;
@@ -70,8 +71,14 @@ impl CallWork {
         self.record.reply.as_ref().map(|turn| turn.body.text.as_str())
     }
 
-    /// The work as a task of the tasks extension, whose id is the call's.
-    pub(super) fn as_task(&self, call_id: CallId, page: &str, keep: &RetentionPolicy) -> DetailedTask {
+    /// The work as a task of the tasks extension, whose id is the call's. `inputs` is what the client can answer.
+    pub(super) fn as_task(
+        &self,
+        call_id: CallId,
+        page: &str,
+        keep: &RetentionPolicy,
+        inputs: InputRequests,
+    ) -> DetailedTask {
         let asked = &self.record.asked;
         let ends = self.tasks.iter().map(|task| task.finished_at.unwrap_or(task.created_at));
         let updated = ends.chain(self.record.reply.as_ref().map(|turn| turn.at)).max().unwrap_or(asked.at);
@@ -81,12 +88,16 @@ impl CallWork {
             Standing::Working(sentence) => {
                 task.status_message = Some(sentence);
                 task.poll_interval_ms = Some(self.poll_interval());
-                TaskPayload::Working
+                if inputs.is_empty() {
+                    TaskPayload::Working
+                } else {
+                    TaskPayload::InputRequired { input_requests: inputs }
+                }
             }
             Standing::Cancelled => TaskPayload::Cancelled,
             Standing::Done(result) => TaskPayload::Completed { result: as_object(&result) },
         };
-        if !matches!(payload, TaskPayload::Working) {
+        if payload.status().is_terminal() {
             let kept = [keep.turns, keep.tasks].into_iter().flatten().min();
             task.ttl_ms = kept.map(|kept| {
                 let lived = updated.duration_since(asked.at);
