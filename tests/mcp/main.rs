@@ -2,6 +2,7 @@
 //! this process; a process that is killed in between.
 
 #![allow(deprecated, reason = "the results of test functions need no data_model")]
+#![allow(clippy::large_futures, reason = "the futures of the clients are large")]
 
 mod crash;
 mod postgres;
@@ -15,7 +16,7 @@ mod tools;
 
 use std::time::Duration;
 
-use imperal::gateway::{SecretString, Verifier};
+use imperal::gateway::{ConnectionLimits, SecretString, Verifier};
 use imperal::mcp::McpSettings;
 use imperal::prelude::*;
 use imperal::server::ListeningServer;
@@ -150,7 +151,7 @@ impl Desk {
         let users = Verifier::by_secret(&SecretString::from(SECRET)).unwrap();
         let app = App::new().settings(|settings| settings.calls_per_user = 0).mcp(change);
         let server = app.server(folder.path()).users(users).start().await.unwrap();
-        let listening = server.listen("127.0.0.1:0".parse().unwrap(), Default::default()).await.unwrap();
+        let listening = server.listen("127.0.0.1:0".parse().unwrap(), ConnectionLimits::default()).await.unwrap();
         Self { _folder: folder, listening }
     }
 

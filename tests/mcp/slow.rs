@@ -105,6 +105,6 @@ async fn client_that_hangs_up_cancels_its_call_in_the_era_that_says_so() {
             eventually("the call has its reply", async || access.turns(0, 9).await.unwrap().rows.into_iter().nth(1))
                 .await;
         let result = reply.body.result.unwrap();
-        assert_eq!(result.error_code.as_ref().map_or("", |code| code.as_str()), code, "{version}");
+        assert_eq!(result.error_code.as_ref().map_or("", imperal::codes::ErrorCode::as_str), code, "{version}");
     }
 }

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::api::ApiClient;
-use super::client::{Client, Needs};
+use super::client::Client;
 use super::connect_args::{ConnectArgs, FolderArg};
 use super::exit::{CliError, Exit};
 use super::signals::StopSignals;
