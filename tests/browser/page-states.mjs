@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 
 import { busyChat } from "./busy-chat.mjs";
+import { png } from "./media.mjs";
 import { open, opened, stub } from "./setup.mjs";
 
 /** Screens on which the states are checked. */
@@ -22,11 +23,21 @@ export const SCREENS = [
 
 /** Opens a busy chat and brings it into each state; `visit(what)` checks it. */
 export async function busyStates(options, visit) {
+  stub.takesFiles = true;
+  const chart = stub.files.add("chart.png", "image/png", png(640, 400));
+  const rows = stub.files.add("rows.csv", "text/csv", Buffer.from("a,b"));
+  const lost = { ...rows, file_id: rows.file_id.replace(/^./, (c) => (c === "0" ? "1" : "0")) };
+  const files = { status: "success", summary: "Files.", data: { chart, rows, list: [{ name: "Spring", chart }] } };
+  stub.asked("file_report", { photo: chart.file_id, data: lost.file_id }, files);
   const id = busyChat(stub);
   schedules();
   const page = await opened(options);
   const narrow = (options.viewport?.width ?? 1280) <= 820;
   await page.locator(".task .bar").waitFor();
+  await page.locator(".bubble").first().scrollIntoViewIfNeeded(); // the names of its files are read as it comes near
+  await page.locator(".bubble").getByRole("link", { name: "chart.png" }).waitFor();
+  await page.locator(".bubble").getByText("deleted, or its time is over").waitFor();
+  await page.locator("#chat").evaluate((el) => el.scrollTo(0, el.scrollHeight));
   await visit("the chat");
   await page.locator(".task-head button").click();
   await page.locator(".task.cancelling").waitFor();
@@ -83,6 +94,18 @@ export async function busyStates(options, visit) {
   await open.run();
   await page.locator(".field-error:visible").first().waitFor();
   await visit("a form with errors");
+  await page.getByRole("button", { name: "All functions" }).click();
+  await page.locator(".function", { hasText: "File report" }).last().click(); // the first one is among those used lately
+  await page.getByLabel("More").setInputFiles({ name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("a") });
+  await page.locator(".file-row", { hasText: "Text · 1 byte" }).waitFor();
+  await page.getByLabel("Photo").setInputFiles({ name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("a") });
+  stub.files.refuse = { status: 409, code: "FILES_EXCEEDED", message: "You have 10,000 files. Delete some." };
+  await page.getByLabel("More").setInputFiles({ name: "more.txt", mimeType: "text/plain", buffer: Buffer.from("a") });
+  await page.getByRole("button", { name: "Try again" }).waitFor();
+  stub.files.hold = new Promise(() => {}); // to the end of the test
+  await page.getByLabel("Data").setInputFiles({ name: "big.bin", mimeType: "", buffer: Buffer.alloc(9_000_000) });
+  await page.getByRole("progressbar", { name: "Upload of big.bin" }).waitFor();
+  await visit("a form with files that are uploaded, refused and on their way");
   stub.end(id, "cancelled", {
     status: "error",
     summary: "",

@@ -103,6 +103,23 @@ const fn = (name, description, params_schema, over = {}) => ({
   ...over,
 });
 
+const FILE = { type: "string", format: "file-id" };
+
+const fileReport = object(
+  {
+    photo: { ...FILE, contentMediaType: "image/*", description: "The picture on the first page." },
+    data: { ...FILE, type: ["string", "null"], description: "Rows to put in." },
+    more: { type: "array", items: FILE, maxItems: 3, description: "What else belongs to it." },
+  },
+  ["photo"],
+);
+
+/** The same extensions with a function that takes files. */
+export const withFiles = ([studio, ...others]) => [
+  { ...studio, functions: [...studio.functions, fn("file_report", "Builds a report from files.", fileReport)] },
+  ...others,
+];
+
 export const extensions = [
   {
     app_id: "studio",

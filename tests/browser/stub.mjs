@@ -7,13 +7,14 @@ import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
 import { within } from "./deadline.mjs";
-import { extensions } from "./stub-functions.mjs";
+import { StubFiles } from "./stub-files.mjs";
+import { extensions, withFiles } from "./stub-functions.mjs";
 import { StubSchedules } from "./stub-schedules.mjs";
 
 const PAGE = new URL("../../imperal/src/gateway/page/", import.meta.url);
 const TYPES = { html: "text/html; charset=utf-8", css: "text/css", js: "text/javascript", svg: "image/svg+xml" };
 const CSP =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; media-src 'self'; connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 const ICON =
   '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><rect width="24" height="24" rx="6" fill="#0f7a63"/><path d="M6 8h12M6 12h9M6 16h11" stroke="#fff" stroke-width="2" stroke-linecap="round"/></svg>';
 
@@ -47,6 +48,8 @@ export class Stub {
     this.schedules = new StubSchedules(this);
     this.secrets = [apiKey(), sharedKey()];
     this.refuseSecret = null; // {status, code, message, field} for the next value
+    this.files = new StubFiles();
+    this.takesFiles = false; // whether the extension has a function with file parameters
     this.auditRows = null; // rows in place of those of the turns
     this.streams = new Set();
     this.requests = [];
@@ -286,7 +289,10 @@ export class Stub {
       response.writeHead(204, { "set-cookie": "imperal=; Path=/; Max-Age=0" });
       return response.end();
     }
-    if (path === "/v1/session") return send(200, { user: this.user, extensions });
+    if (path === "/v1/session") {
+      const shown = this.takesFiles ? withFiles(extensions) : extensions;
+      return send(200, { user: this.user, extensions: shown, file_bytes: this.sessionLimit });
+    }
     if (path.endsWith("/icon")) {
       response.writeHead(200, { "content-type": TYPES.svg });
       return response.end(ICON);
@@ -309,6 +315,8 @@ export class Stub {
     if (path === "/v1/audit")
       return send(200, { rows: this.audit().filter((row) => row.audit_id > Number(query.get("after") ?? 0)) });
     if ((await this.schedules.handle(request, path, read, send, fail)) !== false) return undefined;
+    if (path === "/v1/files" || path.startsWith("/v1/files/"))
+      return this.files.handle({ request, response, path, query, send, fail });
     if (path === "/v1/secrets") return send(200, { secrets: this.secrets });
     const named = path.match(/^\/v1\/secrets\/([^/]+)\/([^/]+)$/);
     if (named) {

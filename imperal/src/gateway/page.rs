@@ -13,7 +13,7 @@ use super::Gateway;
 
 /// Allows nothing from other hosts and nothing inline, except images: the page asks before it loads one.
 pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; \
-     connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
+     media-src 'self'; connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
 macro_rules! assets {
     ($($name:literal)*) => {
@@ -23,11 +23,11 @@ macro_rules! assets {
 /// The page's files, in the binary: path, text.
 const ASSETS: &[(&str, &str)] = &assets![
     "base.css" "controls.css" "page.css" "dialogs.css" "chat.css" "task-card.css" "data.css" "prose.css" "ui-tree.css"
-    "function-list.css" "form.css" "activity-panel.css" "question.css" "timeline.css" "secret-settings.css" "schedule-dialog.css" "schedule-list.css" "forced-colors.css" "favicon.svg"
+    "function-list.css" "form.css" "files.css" "activity-panel.css" "question.css" "timeline.css" "secret-settings.css" "schedule-dialog.css" "schedule-list.css" "forced-colors.css" "favicon.svg"
     "account-menu.js" "action-error.js" "actions.js" "activity-panel.js" "announce-setting.js" "announcer.js" "answers.js" "api.js" "asked-list.js" "audit.js" "audit-words.js"
     "back-button.js" "cancel-button.js" "calls.js" "cancel-all.js" "chat.js" "clocks.js" "confirm-dialog.js" "connection-status.js"
     "copy-button.js" "copy-text.js" "cut-text.js" "dom.js" "drafts.js" "durable-progress.js" "effect-words.js" "empty-chat.js" "end-words.js" "estimate.js"
-    "event-stream.js" "exact-json.js" "field-controls.js" "field-inputs.js" "follow-up.js" "format.js" "function-form.js"
+    "event-stream.js" "exact-json.js" "field-controls.js" "field-inputs.js" "file-info.js" "file-picker.js" "file-row.js" "file-upload.js" "file-view.js" "file-words.js" "follow-up.js" "format.js" "function-form.js"
     "function-list.js" "group-controls.js" "images.js" "keys.js" "links.js" "markdown-inline.js" "markdown.js" "menu-button.js"
     "open-link.js" "outcome.js" "page.js" "param-list.js" "plain-words.js" "prose.js" "queue-places.js" "question-news.js" "question-reader.js" "question-strip.js" "question-view.js" "question-words.js" "questions.js" "reconcile.js" "result-data.js" "schedule-dialog.js" "schedule-folds.js" "schedule-list.js" "schedule-preview.js" "schedule-row.js" "schedule-rule.js" "schedule-runs.js" "schedule-times.js" "schedule-what.js" "schedule-when.js" "schedule-words.js" "schedules.js" "schema.js"
     "search-shortcut.js" "secret-settings.js" "secrets.js" "shared-stream.js" "show-more.js" "side-panel.js" "signed-out.js" "step-list.js" "store.js" "stored-steps.js" "task-card.js"

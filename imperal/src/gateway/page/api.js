@@ -95,14 +95,13 @@ async function request(path, init, verbatim) {
   if (response.ok || body.error?.code) reached(since); // any other answer is a proxy's
   if (response.ok) return body;
   if (response.status === 401) sessionOver();
+  throw refusal(response.status, body);
+}
+
+/** The error of an answer that is one. file-upload.js calls it for its own requests. */
+export function refusal(status, body) {
   const { code, message, field } = body.error ?? {};
-  throw new ApiError(
-    response.status,
-    code ?? "UNKNOWN",
-    message ?? `The server answered ${response.status}.`,
-    field,
-    body,
-  );
+  return new ApiError(status, code ?? "UNKNOWN", message ?? `The server answered ${status}.`, field, body);
 }
 
 export const get = (path) => request(path);

@@ -23,7 +23,9 @@ export class ConfirmDialog {
       title: [danger && icon("trash"), `${name}?`],
       about: [
         question && h("p", null, question),
-        entries.length > 0 ? namedParams(entries) : h("p", { class: "muted" }, "It has no parameters."),
+        entries.length > 0
+          ? namedParams(entries, fn.params_schema)
+          : h("p", { class: "muted" }, "It has no parameters."),
         danger && h("p", { class: "muted" }, LOSS),
       ],
       no: danger ? "Keep it" : "Cancel",

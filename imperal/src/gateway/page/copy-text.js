@@ -2,12 +2,14 @@
 // table, other data as lines. Everything is copied, also what is folded on the page.
 
 import { isExact, write } from "./exact-json.js";
+import { isFileRef } from "./file-words.js";
 import { humanise } from "./format.js";
 import { isNode, listOf } from "./ui-props.js";
 
 const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value) && !isExact(value);
 const isScalar = (value) => value === null || typeof value !== "object" || isExact(value);
-const isRows = (value) => Array.isArray(value) && value.length > 0 && value.every(isObject);
+const isRows = (value) =>
+  Array.isArray(value) && value.length > 0 && value.every((one) => isObject(one) && !isFileRef(one));
 
 /** The data of an answer as `{text, html?}`. */
 export function seen(data) {
@@ -25,6 +27,7 @@ export const seenTree = (tree) => ({
 
 function textOf(value) {
   if (isScalar(value)) return plain(value);
+  if (isFileRef(value)) return value.name;
   if (isRows(value)) return table(columnsOf(value), value).text;
   if (Array.isArray(value)) return value.map((one) => (isScalar(one) ? plain(one) : textOf(one))).join("\n");
   return lines(value);
@@ -62,6 +65,7 @@ const columnsOf = (rows) => [...new Set(rows.flatMap(Object.keys))].map((key) =>
 
 function cell(value) {
   if (isScalar(value ?? null)) return plain(value);
+  if (isFileRef(value)) return value.name;
   if (isNode(value)) return nodeText(value).trim();
   return Array.isArray(value) && value.every(isScalar) ? value.map(plain).join(", ") : write(value);
 }

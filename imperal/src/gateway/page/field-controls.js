@@ -12,8 +12,10 @@
 import { h, icon, newId, refill } from "./dom.js";
 import { isExact, same } from "./exact-json.js";
 import { InvalidInput, INPUTS } from "./field-inputs.js";
+import { FILE_INPUTS } from "./file-picker.js";
 import { groupControl } from "./group-controls.js";
 
+const ALL_INPUTS = { ...INPUTS, ...FILE_INPUTS };
 const GROUPS = new Set(["object", "list", "tuple", "map", "variants"]);
 
 /** The problem of a required field without a value. */
@@ -85,9 +87,9 @@ class SingleControl {
   constructor(field) {
     this.field = field;
     this.id = newId("field");
-    this.input = INPUTS[field.kind](this, field);
+    this.input = ALL_INPUTS[field.kind](this, field);
     this.error = h("p", { class: "field-error", id: `${this.id}-error`, hidden: true });
-    const about = [`${this.id}-help`, `${this.id}-error`].join(" ");
+    const about = [this.input.about, `${this.id}-help`, `${this.id}-error`].filter(Boolean).join(" ");
     const target = this.input.target ?? this.input.el;
     target.setAttribute("aria-describedby", about);
     if (field.required && field.kind !== "boolean") target.setAttribute("aria-required", "true");
@@ -150,7 +152,7 @@ class SingleControl {
       return value;
     } catch (problem) {
       if (!(problem instanceof InvalidInput)) throw problem;
-      problems.push({ control: this, message: problem.message });
+      problems.push({ control: this, message: problem.message, waits: problem.waits });
       // A problem stops the request. Drafts and the JSON view keep the value.
       return this.given ?? problem.value;
     }
@@ -170,7 +172,8 @@ class SingleControl {
     const problems = [];
     this.read(problems);
     // while typing, an error disappears once it is fixed, and a new one waits for the end
-    if (problems.length && this.touched) this.fail(problems[0].message);
+    const [first] = problems;
+    if (first && this.touched && !(first.waits && this.error.hidden)) this.fail(problems[0].message);
     else this.clear();
   }
 

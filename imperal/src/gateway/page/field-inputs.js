@@ -3,16 +3,16 @@
 // and errors around an input are field-controls.js.
 //
 // An input has: el, read() -> value or undefined (throws InvalidInput), write(value), shows(value)
-// -> whether it can hold a value; optional: target, hint, missing, first(), lost(value).
+// -> whether it can hold a value; optional: target, about, hint, missing, first(), lost(value), busy(). Files are file-picker.js.
 
 import { fill, h, visible } from "./dom.js";
 import { approximate, isExact, numberOf, parse, same, write } from "./exact-json.js";
 
-/** The problem of an input, and the value it has nevertheless, if any. */
+/** The problem of an input, and the value it has nevertheless, if any. One that `waits` passes by itself, such as an upload. */
 export class InvalidInput extends Error {
-  constructor(message, value) {
+  constructor(message, value, waits = false) {
     super(message);
-    this.value = value;
+    Object.assign(this, { value, waits });
   }
 }
 

@@ -7,6 +7,7 @@ import { copySign } from "./copy-button.js";
 import { h, icon, newId, refill } from "./dom.js";
 import { Drafts } from "./drafts.js";
 import { NEEDED, control } from "./field-controls.js";
+import { takeFiles } from "./file-picker.js";
 import { same } from "./exact-json.js";
 import { describe, steps } from "./schema.js";
 import { verbatim } from "./show-more.js";
@@ -101,6 +102,7 @@ export class FunctionForm {
       this.body,
       this.foot,
     );
+    takeFiles(this.el, app.app_id);
     // it lies over the fields: what gets the focus is scrolled above it
     new ResizeObserver(() => this.el.parentElement?.style.setProperty("--foot", `${this.foot.offsetHeight}px`)).observe(
       this.foot,
@@ -219,7 +221,9 @@ export class FunctionForm {
   toggle() {
     const problems = [];
     const value = this.control.read(problems);
+    const busy = problems.filter(({ control: c }) => c.input?.busy?.()); // an upload ends with its control
     if (this.asJson && problems.length) return this.show(problems);
+    if (busy.length) return this.show(busy);
     this.asJson = !this.asJson;
     this.build(value);
     this.control.focus();

@@ -22,6 +22,8 @@ import { ScheduleDialog } from "./schedule-dialog.js";
 import { ScheduleList } from "./schedule-list.js";
 import { Schedules } from "./schedules.js";
 import { Store } from "./store.js";
+import { guardDrops } from "./file-picker.js";
+import { setFileLimit } from "./file-upload.js";
 import { FunctionForm } from "./function-form.js";
 import { FunctionList, appIcon } from "./function-list.js";
 import { showSessionEnded, showSignedOut, signedIn } from "./signed-out.js";
@@ -242,6 +244,8 @@ function start(session) {
   };
   buildTop(session);
   signedIn(who);
+  setFileLimit(session.file_bytes);
+  guardDrops();
 
   const shortcut = new Shortcut();
   const functions = new FunctionList({
@@ -368,7 +372,10 @@ function start(session) {
   const timeline = new TimelinePanel($("timeline"), {
     store,
     questions,
-    acts: { outcome: closing((id) => chat.revealOutcome(id)) },
+    acts: {
+      outcome: closing((id) => chat.revealOutcome(id)),
+      functionOf: (appId, name) => functions.find(appId, name),
+    },
   });
 
   store.on("turns", (turns, live) => {

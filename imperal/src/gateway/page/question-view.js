@@ -9,6 +9,7 @@ import { h, icon, newId, refill, setText } from "./dom.js";
 import { Drafts } from "./drafts.js";
 import { same } from "./exact-json.js";
 import { control } from "./field-controls.js";
+import { takeFiles } from "./file-picker.js";
 import { count, humanise, zonedTime } from "./format.js";
 import { line, proseOrText } from "./prose.js";
 import { answerField, answerWords, choicesOf, closedWords, deadlineWords } from "./question-words.js";
@@ -25,9 +26,9 @@ function keepDrafts(id) {
 }
 
 export class QuestionView {
-  /** `answers` are those of the page, `name` is the task's, `owner` whose drafts are kept, `announce` tells what a person did wrong. */
-  constructor(question, { answers, name, owner, announce }) {
-    Object.assign(this, { question, answers, owner, announce });
+  /** `answers` are those of the page, `name` and `appId` are the task's, `owner` whose drafts are kept, `announce` tells what a person did wrong. */
+  constructor(question, { answers, name, appId, owner, announce }) {
+    Object.assign(this, { question, answers, appId, owner, announce });
     keepDrafts(question.question_id);
     alive.add(this);
     const [title, text] = [newId("question"), newId("question")];
@@ -116,6 +117,7 @@ export class QuestionView {
       h("div", { class: "fields" }, this.control.el),
       this.submit,
     );
+    takeFiles(form, this.appId);
     for (const kind of ["input", "change", "click"])
       form.addEventListener(kind, (event) => {
         if (kind === "click" && (!event.target.closest("button") || event.target.closest("[type=submit]"))) return;

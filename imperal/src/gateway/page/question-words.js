@@ -35,6 +35,9 @@ export function choicesOf(schema) {
 export function answerWords(schema, value) {
   const choice = choicesIn(answerField(schema))?.find((one) => same(one.value, value));
   if (choice) return choice.title;
+  const { kind } = answerField(schema);
+  if (kind === "file") return "a file";
+  if (kind === "files" && Array.isArray(value)) return count(value.length, "file");
   if (typeof value === "string") return value;
   if (value === null || typeof value !== "object" || Array.isArray(value)) return write(value);
   return excerpt(value) || "nothing";

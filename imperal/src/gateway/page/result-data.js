@@ -1,5 +1,5 @@
 // Draws the data of an answer by its shape: text, pairs, table, list, links and images; a click shows the raw JSON. A turn
-// is turns.js, a UI tree ui-tree.js, and how much is drawn at first show-more.js.
+// is turns.js, a UI tree ui-tree.js, a file file-view.js, and how much is drawn at first show-more.js.
 //
 // Data comes from the extension and is not trusted: it becomes text nodes, only http and https addresses become links
 // (links.js), and images of other hosts are not loaded by themselves (images.js).
@@ -11,6 +11,8 @@ import { h, icon, newId } from "./dom.js";
 import { link, linked, urlOf } from "./links.js";
 import { isExact, write } from "./exact-json.js";
 import { code, isLong, jsonOf, linesOfText, longText, more, MOST_LINES, ROWS } from "./show-more.js";
+import { fileCell, fileList, fileView, linesOfFile } from "./file-view.js";
+import { isFileRef } from "./file-words.js";
 import { imageFor } from "./images.js";
 import { proseOrText } from "./prose.js";
 import { count, fullTime, humanise, toneOfWord, zonedTime } from "./format.js";
@@ -44,6 +46,7 @@ const mayBeProse = (value) => typeof value === "string" && (value.length > LONG 
 export function shape(value, depth) {
   if (isScalar(value)) return depth > 0 && mayBeProse(value) ? copied(value) : scalar(value, depth === 0);
   if (Array.isArray(value)) return list(value, depth);
+  if (isFileRef(value)) return fileView(value);
   const keys = Object.keys(value);
   if (depth === 0 && keys.length === 1) return lone(keys[0], value[keys[0]]);
   return depth < DEPTH ? pairs(value, depth) : code(value);
@@ -57,6 +60,7 @@ function lone(key, value) {
 
 function list(values, depth) {
   if (!values.length) return h("span", { class: "muted" }, "empty");
+  if (values.every(isFileRef)) return fileList(values);
   if (values.every(isObject)) return depth < 2 ? table(values) : code(values);
   if (values.every(isTag))
     return more(values, (shown) =>
@@ -110,6 +114,7 @@ function pairs(value, depth) {
 function linesOf(value, depth, column = COLUMN) {
   if (typeof value === "string") return linesOfText(value, column);
   if (isScalar(value)) return 1;
+  if (isFileRef(value)) return linesOfFile(value);
   const values = Object.values(value);
   const sum = (size) => {
     let lines = 1;
@@ -195,6 +200,7 @@ function table(rows) {
 function cell(value) {
   if (value === undefined || value === null) return h("span", { class: "muted" }, "–");
   if (isScalar(value)) return scalar(value);
+  if (isFileRef(value)) return fileCell(value);
   if (Array.isArray(value) && value.length <= ROOM && value.every(isScalar)) return short(value.map(plain).join(", "));
   return h("code", { class: "inline-json" }, short(write(value)));
 }

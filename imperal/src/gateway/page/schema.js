@@ -2,14 +2,16 @@
 // A schema without anything that a form could use becomes the kind `json`, a box for JSON, so that every value can be entered.
 
 import { isExact, same, write } from "./exact-json.js";
+import { takenTypes } from "./file-words.js";
 import { humanise } from "./format.js";
 
+const FILE = "file-id"; // the format of a file parameter, whose value is the id of an uploaded file
 const LONG_NAMES =
   /(^|_)(text|body|content|message|description|prompt|draft|notes?|comment|summary|query|markdown|html|code)$/i;
 
 /**
  * The field of a schema. `name` is its key, `required` whether the key must be present.
- * Kinds: string, integer, number, boolean, choice, several, constant, object, list, tuple, map, variants, json.
+ * Kinds: string, integer, number, boolean, choice, several, constant, file, files, object, list, tuple, map, variants, json.
  * An object has `rest`, the schema of keys that it does not name, if it allows such keys.
  */
 export function describe(schema, root, name, required) {
@@ -39,6 +41,7 @@ function shape(s, root, name) {
   if (branches) return choice(branches, root) ?? variants(branches, root, name);
   switch (s.type) {
     case "string":
+      if (s.format === FILE) return { kind: "file", types: takenTypes(s) };
       return { kind: "string", long: isLong(s, name) };
     case "integer":
     case "number":
@@ -46,7 +49,7 @@ function shape(s, root, name) {
       return { kind: s.type };
     case "array":
       if (Array.isArray(s.prefixItems)) return { kind: "tuple", parts: s.prefixItems };
-      return several(s, root) ?? { kind: "list", items: s.items ?? true };
+      return files(s, root) ?? several(s, root) ?? { kind: "list", items: s.items ?? true };
     case "object":
       return object(s, root);
     default:
@@ -69,6 +72,14 @@ function restOf(s) {
   const more = s.additionalProperties ?? s.unevaluatedProperties;
   if (patterns.length) return patterns.length === 1 && more === false ? patterns[0] : true;
   return more === true || (more !== null && typeof more === "object") ? more : null;
+}
+
+/** A list of files. Null for any other list. */
+function files(s, root) {
+  const { schema: item, nullable } = unwrap(s.items, root);
+  return item.type === "string" && item.format === FILE && !nullable
+    ? { kind: "files", types: takenTypes(item) }
+    : null;
 }
 
 const SEVERAL = 16; // most choices that are shown as checkboxes

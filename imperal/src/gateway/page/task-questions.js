@@ -8,7 +8,7 @@ export class TaskQuestions {
   /** `questions` are those of the page, `owner` and `announce` are for the views. */
   constructor(task, { questions, owner, announce }) {
     Object.assign(this, { task, questions });
-    this.parts = { answers: questions.answers, owner, announce, name: task.name };
+    this.parts = { answers: questions.answers, owner, announce, name: task.name, appId: task.app_id };
     this.views = new Map(); // question_id -> its view, of those that are drawn
     this.el = h("div", { class: "questions" });
     questions.want(task);

@@ -15,7 +15,7 @@ import { sums, sumWords } from "./timeline-words.js";
 import { isHeld } from "./work-clock.js";
 
 export class TimelineHead {
-  /** `acts` has outcome(task_id), which shows the outcome turn. */
+  /** `acts` has outcome(task_id), which shows the outcome turn, and functionOf(app, name). */
   constructor(store, acts) {
     Object.assign(this, { store, acts });
     this.state = h("p", { class: "timeline-state" });
@@ -102,7 +102,8 @@ export class TimelineHead {
     try {
       const asked = await this.store.askedBy(task.call_id);
       const none = asked ? `${humanise(task.function)} was called without parameters.` : "Its call is no longer kept.";
-      show(paramList(asked?.params) ?? h("p", { class: "help" }, none));
+      const schema = this.acts.functionOf(asked?.app_id, asked?.function)?.params_schema;
+      show(paramList(asked?.params, schema) ?? h("p", { class: "help" }, none));
     } catch (error) {
       show(h("p", { class: "form-error", role: "alert" }, explain(error)));
     }

@@ -25,7 +25,7 @@ const FILTERS = [
 const clockOf = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 
 export class TimelinePanel extends SidePanel {
-  /** `acts` has outcome(task_id), which shows the outcome turn. */
+  /** `acts` has outcome(task_id), which shows the outcome turn, and functionOf(app, name). */
   constructor(dialog, { store, questions, acts }) {
     super(dialog, "timeline");
     Object.assign(this, { store, questions, acts });

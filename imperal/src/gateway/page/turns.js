@@ -24,7 +24,7 @@ export function turnElement(turn, acts) {
     "data-turn": turn.turn_id,
     tabindex: "-1",
   });
-  if (turn.role === "user") el.append(asked(turn), under(turn, ...callTools(turn, acts)));
+  if (turn.role === "user") el.append(asked(turn, acts), under(turn, ...callTools(turn, acts)));
   else if (turn.type === "system" && !turn.result) el.append(avatar(icon("info")), notice(turn, acts));
   else el.append(avatar(acts.avatar(turn)), said(turn, acts));
   el.append(h("div", { class: "slot" }));
@@ -42,7 +42,7 @@ function under(turn, ...extra) {
   );
 }
 
-function asked(turn) {
+function asked(turn, acts) {
   const title = turn.function && !turn.follows ? humanise(turn.function) : null; // its text says what it follows
   const due = turn.schedule && dueWords(turn.schedule);
   return h(
@@ -50,7 +50,7 @@ function asked(turn) {
     { class: `bubble${due ? " scheduled" : ""}`, "aria-label": due ?? `You, ${time(turn.at)}` },
     due && h("p", { class: "due", dir: "auto" }, icon("repeat"), h("span", null, due)),
     title ? h("h2", { class: "call-name" }, title) : longText(turn.text),
-    paramList(turn.params),
+    paramList(turn.params, acts.functionOf?.(turn.app_id, turn.function)?.params_schema),
   );
 }
 
