@@ -98,6 +98,12 @@ codes! {
     DOCUMENT_UNREADABLE
     /// A user has as many documents or bytes of documents as one may, or a step writes too many.
     DOCUMENTS_EXCEEDED
+    /// A file is larger than one may be.
+    FILE_TOO_LARGE
+    /// A user has as many files or bytes of files as one may.
+    FILES_EXCEEDED
+    /// The content of a file is lost or damaged.
+    FILE_UNREADABLE
     /// A query of many documents has no index that fits it.
     INDEX_NEEDED
     /// A secret that the function needs has no value, or one that cannot be opened any more.

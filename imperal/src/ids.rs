@@ -99,6 +99,10 @@ id! {
     /// A function that runs for its user at times.
     ScheduleId
 }
+id! {
+    /// A file of a user's extension.
+    FileId
+}
 
 /// An idempotency key: requests with the same key run once. 1 to 255 characters from `!` to `~`.
 ///

@@ -51,6 +51,7 @@
 //! | clean up after a cancel | [`Context::on_cancel`] |
 //! | say something midway | [`Context::deliver_chat_message`] |
 //! | share a client or a table | [`App::state`], [`Context::state`] |
+//! | keep files, or take them as parameters | [`Context::files`], [`FileRef`] |
 //! | know who asks | [`Context::user`], [`User`] |
 //! | test all of that in milliseconds | [`testing`] |
 //! | serve it from your own axum server | [`server`], with [`gateway`], [`platform`] and [`ledger`] behind it |
@@ -66,6 +67,7 @@
 //! | `platform` | yes | the ledger on SQLite, the HTTP API, the chat page and the commands |
 //! | `testing` | yes | [`testing`] and [`macro@test`]: a platform in memory for an extension's own tests |
 //! | `postgres` | no | the ledger on PostgreSQL 15 or later, for platforms of several nodes |
+//! | `s3` | no | the bytes of files in S3-compatible storage |
 //! | `otel` | no | traces of calls, tasks, commits, leases and streams by OTLP over HTTP |
 //! | `mcp` | no | the functions as tools for MCP clients, at `/mcp` |
 //! | `conformance` | no | the checks of the ledger contract, for authors of a backend |
@@ -94,6 +96,7 @@ pub mod context;
 mod error;
 mod extension;
 mod failpoint;
+mod files;
 pub mod function;
 #[cfg(feature = "platform")]
 pub mod gateway;
@@ -137,6 +140,7 @@ pub use cli::run;
 pub use context::{Context, TaskContext};
 pub use error::{Error, ErrorKind, RunningTask};
 pub use extension::ExtensionDef;
+pub use files::FileRef;
 pub use function::ActionType;
 #[doc = include_str!("../docs/macros.md")]
 pub use imperal_macros::chat_function;
@@ -169,7 +173,7 @@ pub mod schedules {
 
 /// The names that almost every extension file needs, in one line.
 pub mod prelude {
-    pub use crate::{ActionResult, Context, Error, Result, TaskContext, chat_function, codes, durable_task};
+    pub use crate::{ActionResult, Context, Error, FileRef, Result, TaskContext, chat_function, codes, durable_task};
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};
     pub use std::process::ExitCode;

@@ -6,6 +6,7 @@ mod chat;
 mod crowd;
 mod documents;
 mod embedding;
+mod files;
 mod follow_up;
 mod idempotency;
 mod identity;

@@ -130,6 +130,26 @@ impl ApiClient {
         self.read_answer(self.http.delete(format!("{}{path}", self.url()))).await
     }
 
+    /// A response whose body is not JSON.
+    pub(super) async fn get_bytes(&self, path: &str) -> Result<reqwest::Response, CliError> {
+        self.send(self.http.get(format!("{}{path}", self.url()))).await
+    }
+
+    /// Sends a file.
+    pub(super) async fn upload<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        content_type: Option<&str>,
+        size: u64,
+        body: reqwest::Body,
+    ) -> Result<T, CliError> {
+        let mut request = self.http.post(format!("{}{path}", self.url())).header("content-length", size);
+        if let Some(content_type) = content_type {
+            request = request.header("content-type", content_type);
+        }
+        self.read_answer(request.body(body)).await
+    }
+
     /// Opens the event stream, from the event after `after`, or from now if `None`.
     pub(super) async fn open_stream(&self, after: Option<u64>) -> Result<reqwest::Response, CliError> {
         let after = after.map_or_else(String::new, |after| format!("?after={after}"));

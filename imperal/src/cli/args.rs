@@ -15,7 +15,7 @@ use super::mcp::McpArgs;
 use super::operator_args::{DocumentsArgs, OpsArgs, SecretArgs};
 use super::schedule_args::ScheduleArgs;
 use super::server_args::{DevArgs, ServeArgs};
-use super::user_args::{AnswerArgs, CallArgs, ContinueArgs, ExportArgs, ListArgs, RunAgainArgs};
+use super::user_args::{AnswerArgs, CallArgs, ContinueArgs, ExportArgs, FilesArgs, ListArgs, RunAgainArgs};
 
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
@@ -159,6 +159,8 @@ pub(super) enum Command {
     Ops(OpsArgs),
     /// List, export, import and delete the documents of a user
     Documents(DocumentsArgs),
+    /// List, download, upload and delete your files
+    Files(FilesArgs),
     /// Print a fresh one-time link to the chat page
     Link {
         #[command(flatten)]

@@ -283,6 +283,18 @@ pub(super) const COMMAND_HELP: &[CommandHelp] = &[
         exits: CONNECTS,
     },
     CommandHelp {
+        name: "files",
+        group: Group::Use,
+        examples: &[
+            ("{bin} files list", "your files, the latest first"),
+            ("{bin} files put picture.png", "its id, which a call takes as a parameter"),
+            ("{bin} files get ID --file picture.png", "its bytes; without --file to standard output"),
+            ("{bin} files rm ID", "deletes it"),
+        ],
+        note: "An upload that no call takes is removed after 24 hours.",
+        exits: CONNECTS,
+    },
+    CommandHelp {
         name: "link",
         group: Group::Use,
         examples: &[("{bin} link", "a link that opens the chat page in one browser, once")],

@@ -27,6 +27,7 @@ mod environment;
 mod event_stream;
 mod exit;
 mod export;
+mod files;
 mod follow;
 mod follow_up;
 mod follower;
@@ -249,6 +250,7 @@ async fn run_command(app: App, registry: Registry, args: Args) -> Result<Exit, C
         Command::Schedule(args) => schedules::schedule(app, registry, *args).await,
         Command::Ops(args) => ops::ops(app, registry, args).await,
         Command::Documents(args) => documents::documents(app, registry, args).await,
+        Command::Files(args) => files::files(app, registry, args).await,
         Command::Link { connect } => link::link(app, registry, connect).await,
         Command::Completions { shell } => {
             complete::script(shell, &program_name::own_name())?;

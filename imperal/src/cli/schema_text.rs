@@ -150,6 +150,7 @@ fn string_kind(schema: &Value) -> String {
         Some("uuid") => "UUID".to_owned(),
         Some("uri" | "url") => "URL".to_owned(),
         Some("email") => "e-mail address".to_owned(),
+        Some("file-id") => "id of an uploaded file".to_owned(),
         Some("date") => "date, such as 2026-01-31".to_owned(),
         Some("date-time") => "time, such as 2026-01-31T12:00:00Z".to_owned(),
         Some(format) => format!("text ({format})"),

@@ -117,6 +117,19 @@ pub(super) struct SettingsArgs {
     /// Where a task's traces are looked up, with `{task}` in place of its id; timelines link to it
     #[arg(long, env = "IMPERAL_TRACE_URL", value_name = "URL")]
     trace_url: Option<String>,
+    /// Where the bytes of files are: `file:///folder`, or `s3://bucket/prefix` in a build with S3 [default: `files` in
+    /// the data folder; none with a database]
+    #[arg(long, env = "IMPERAL_FILES_URL", value_name = "URL")]
+    files_url: Option<String>,
+    /// Bytes of a file [default: 104857600]
+    #[arg(long, env = "IMPERAL_FILE_BYTES", value_name = "BYTES")]
+    file_bytes: Option<u64>,
+    /// Files of a user in one extension [default: 10000]
+    #[arg(long, env = "IMPERAL_FILES_PER_USER", value_name = "N")]
+    files_per_user: Option<u64>,
+    /// Bytes of a user's files in one extension [default: 1073741824]
+    #[arg(long, env = "IMPERAL_FILE_BYTES_PER_USER", value_name = "BYTES")]
+    file_bytes_per_user: Option<u64>,
 }
 
 /// Limits per signed-in user on this node.
@@ -268,5 +281,9 @@ impl SettingsArgs {
         settings.documents_per_user = self.documents_per_user.unwrap_or(settings.documents_per_user);
         settings.document_bytes_per_user = self.document_bytes_per_user.unwrap_or(settings.document_bytes_per_user);
         settings.trace_url = self.trace_url.clone().or(settings.trace_url.take());
+        settings.files_url = self.files_url.clone().or(settings.files_url.take());
+        settings.file_bytes = self.file_bytes.unwrap_or(settings.file_bytes);
+        settings.files_per_user = self.files_per_user.unwrap_or(settings.files_per_user);
+        settings.file_bytes_per_user = self.file_bytes_per_user.unwrap_or(settings.file_bytes_per_user);
     }
 }

@@ -109,3 +109,42 @@ pub(super) struct ListArgs {
     #[command(flatten)]
     pub(super) connect: ConnectArgs,
 }
+
+/// What to do with files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum FilesAction {
+    /// List your files, the latest first
+    List,
+    /// Write the bytes of a file
+    Get,
+    /// Upload a file
+    Put,
+    /// Delete files
+    Rm,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct FilesArgs {
+    /// list, get, put or rm
+    pub(super) action: FilesAction,
+    /// The file to upload, or ids as `list` shows them
+    #[arg(value_name = "ID")]
+    pub(super) names: Vec<String>,
+    /// The extension: of the list, or the one that takes the upload
+    #[arg(long)]
+    pub(super) app: Option<String>,
+    /// Where `get` writes. Default: standard output
+    #[arg(long, value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+    /// The name of an upload. Default: the name of the file
+    #[arg(long)]
+    pub(super) name: Option<String>,
+    /// The type of an upload, such as image/png. Default: by its first bytes
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(super) content_type: Option<String>,
+    /// Most rows of a list
+    #[arg(long, short = 'n', default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) limit: u32,
+    #[command(flatten)]
+    pub(super) connect: ConnectArgs,
+}

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::background::TaskRequest;
 use super::chat::ChatDelivery;
 use super::durable::DurableRequest;
+use super::files::{FileBytes, FilePut};
 use super::hazard::{Hazard, PathText};
 use super::progress::{ProgressMark, ReportPause};
 use super::schedules::ScheduleChange;
@@ -21,11 +22,12 @@ use super::{AnswerCheck, Context, Host, HostFuture, Origin};
 use super::{DocumentChange, DocumentsWritten};
 use crate::codes;
 use crate::error::{Error, RunningTask};
-use crate::ids::{QuestionId, TaskId, TurnId};
+use crate::files::FileRef;
+use crate::ids::{FileId, QuestionId, TaskId, TurnId};
 use crate::result::{Result, WireResult};
 use crate::rows::{
-    Attempt, CloseQuestion, DocumentKeys, DocumentQuery, DocumentWrite, FoundDocuments, NewQuestion, NewStep, PageSize,
-    Question, StepKind, StepsSoFar, StoredDocument,
+    Attempt, CloseQuestion, DocumentKeys, DocumentQuery, DocumentWrite, FileChange, FoundDocuments, NewQuestion,
+    NewStep, PageSize, Question, StepKind, StepsSoFar, StoredDocument,
 };
 use crate::secrets::{Secret, SecretsInUse};
 
@@ -92,6 +94,7 @@ impl Host for GuardedHost {
         origin: &Origin,
         step: NewStep,
         changes: Vec<DocumentChange>,
+        files: Vec<FileChange>,
     ) -> HostFuture<'static, NewStep> {
         let secrets = &origin.secrets;
         let guarded = guard_step(secrets, step).and_then(|step| {
@@ -104,9 +107,40 @@ impl Host for GuardedHost {
             Ok(step)
         });
         match guarded {
-            Ok(step) => self.0.clone().store_step_with_documents(origin, step, changes),
+            Ok(step) => self.0.clone().store_step_with_documents(origin, step, changes, files),
             Err(error) => refused(error),
         }
+    }
+
+    fn put_file(self: Arc<Self>, origin: &Origin, put: FilePut) -> HostFuture<'_, FileRef> {
+        match origin.secrets.refuse("The name of a file", [put.name.as_str()]) {
+            Ok(()) => self.0.clone().put_file(origin, put),
+            Err(error) => refused(error),
+        }
+    }
+
+    fn find_file<'a>(&'a self, origin: &'a Origin, file_id: FileId) -> HostFuture<'a, Option<FileRef>> {
+        self.0.find_file(origin, file_id)
+    }
+
+    fn list_files<'a>(&'a self, origin: &'a Origin, after: Option<FileId>, limit: u32) -> HostFuture<'a, Vec<FileRef>> {
+        self.0.list_files(origin, after, limit)
+    }
+
+    fn read_file<'a>(&'a self, origin: &'a Origin, file: FileRef) -> HostFuture<'a, FileBytes> {
+        self.0.read_file(origin, file)
+    }
+
+    fn delete_file<'a>(&'a self, origin: &'a Origin, file_id: FileId) -> HostFuture<'a, bool> {
+        self.0.delete_file(origin, file_id)
+    }
+
+    fn discard_files<'a>(
+        &'a self,
+        origin: &'a Origin,
+        ids: Vec<FileId>,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        self.0.discard_files(origin, ids)
     }
 
     fn write_documents<'a>(

@@ -14,16 +14,18 @@ use super::background::TaskRequest;
 use super::chat::ChatDelivery;
 use super::documents::{Change as DocumentChange, DocumentsWritten};
 use super::durable::DurableRequest;
+use super::files::{FileBytes, FilePut};
 use super::hazard::{Hazard, PathText};
 use super::progress::{ProgressMark, ReportPause};
 use super::schedules::ScheduleChange;
 use super::{Context, Origin};
 use crate::error::RunningTask;
-use crate::ids::{QuestionId, TaskId, TurnId};
+use crate::files::FileRef;
+use crate::ids::{FileId, QuestionId, TaskId, TurnId};
 use crate::result::Result;
 use crate::rows::{
-    Attempt, CloseQuestion, DocumentKeys, DocumentQuery, DocumentWrite, FoundDocuments, NewQuestion, NewStep, PageSize,
-    Question, StepsSoFar, StoredDocument,
+    Attempt, CloseQuestion, DocumentKeys, DocumentQuery, DocumentWrite, FileChange, FoundDocuments, NewQuestion,
+    NewStep, PageSize, Question, StepsSoFar, StoredDocument,
 };
 use crate::secrets::Secret;
 
@@ -56,13 +58,14 @@ pub(crate) trait Host: Send + Sync {
     /// Stores a step of an attempt. Repeats the write until it is stored, or the attempt has no right to it.
     fn store_step(self: Arc<Self>, origin: &Origin, step: NewStep) -> HostFuture<'static, ()>;
 
-    /// Stores a step of an attempt together with documents of its user, as [`Host::store_step`]. Returns the row, whose
+    /// Stores a step of an attempt together with documents and files of its user, as [`Host::store_step`]. Returns the row, whose
     /// log names the documents.
     fn store_step_with_documents(
         self: Arc<Self>,
         origin: &Origin,
         step: NewStep,
         changes: Vec<DocumentChange>,
+        files: Vec<FileChange>,
     ) -> HostFuture<'static, NewStep>;
 
     /// Writes documents of the work's user. Completes when they are on disk.
@@ -106,6 +109,28 @@ pub(crate) trait Host: Send + Sync {
         index_set: i64,
         keys: Vec<DocumentKeys>,
     ) -> HostFuture<'a, u64>;
+
+    /// Writes a file of the work's user. Completes when it is durable.
+    fn put_file(self: Arc<Self>, origin: &Origin, put: FilePut) -> HostFuture<'_, FileRef>;
+
+    /// A file of the work's user and extension.
+    fn find_file<'a>(&'a self, origin: &'a Origin, file_id: FileId) -> HostFuture<'a, Option<FileRef>>;
+
+    /// Files of the work's user and extension, the latest first, from after one on.
+    fn list_files<'a>(&'a self, origin: &'a Origin, after: Option<FileId>, limit: u32) -> HostFuture<'a, Vec<FileRef>>;
+
+    /// The bytes of a file that was found for this work.
+    fn read_file<'a>(&'a self, origin: &'a Origin, file: FileRef) -> HostFuture<'a, FileBytes>;
+
+    /// Deletes a file of the work's user and extension; whether it was there.
+    fn delete_file<'a>(&'a self, origin: &'a Origin, file_id: FileId) -> HostFuture<'a, bool>;
+
+    /// Deletes files that a failed step wrote.
+    fn discard_files<'a>(
+        &'a self,
+        origin: &'a Origin,
+        ids: Vec<FileId>,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
     /// The value of a stored step, however large.
     fn step_value<'a>(&'a self, origin: &'a Origin, ordinal: u16) -> HostFuture<'a, Option<String>>;

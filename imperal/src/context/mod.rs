@@ -9,6 +9,7 @@ mod chat;
 mod documents;
 mod durable;
 mod fan_out;
+mod files;
 mod guarded_host;
 mod hazard;
 mod host;
@@ -57,6 +58,8 @@ pub(crate) use durable::{
 };
 use durable::{EffectRequest, InFlight, StepScope};
 pub use fan_out::{FanOut, Part};
+pub(crate) use files::{FileBytes, FilePut, StepFiles};
+pub use files::{FileStream, Files, ListFiles, PutFile};
 use guarded_host::GuardedHost;
 pub(crate) use guarded_host::screen_ending;
 use hazard::Place;

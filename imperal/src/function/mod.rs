@@ -7,6 +7,7 @@ mod answer;
 mod bounds;
 mod def;
 mod durable;
+mod files;
 mod handler;
 mod integers;
 mod params;
@@ -24,6 +25,8 @@ pub(crate) use answer::{ANSWER, check_answer};
 pub use def::{ActionType, BoundHandler, FunctionDef, Handler, ReadParams, Reply};
 #[doc(hidden)]
 pub use durable::{BindTask, BoundTask, DurableContext, DurableDef, DurableHandler, DurableInput, TaskHandler};
+#[cfg(feature = "platform")]
+pub(crate) use files::file_params;
 pub use handler::{ChatHandler, HandlerContext, HandlerOutput, Params};
 #[cfg(feature = "platform")]
 pub(crate) use params::params_schema;

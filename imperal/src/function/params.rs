@@ -16,9 +16,11 @@ use serde_json::Value;
 use super::def::BoundHandler;
 use super::read::ReadError;
 use super::subschemas::Subschemas;
-use super::{FunctionDef, bounds, integers, redact, refusal};
+use super::{FunctionDef, bounds, files, integers, redact, refusal};
 use crate::codes;
 use crate::error::Error;
+use crate::files::{FileRef, ParamFiles};
+use crate::ids::FileId;
 use crate::json;
 use crate::panic_text::panic_text;
 use crate::result::Result;
@@ -37,6 +39,8 @@ pub(crate) struct ParamsCheck {
     validator: Validator,
     /// Whether the schema calls any of it `writeOnly`.
     has_secrets: bool,
+    /// Whether the schema has a file.
+    has_files: bool,
 }
 
 /// Why the parameters of a function cannot be checked.
@@ -71,6 +75,8 @@ pub(crate) struct CheckedParams {
     pub(crate) handler: BoundHandler,
     /// The parameters that the chat keeps: without secrets and unknown fields.
     pub(crate) redacted: Value,
+    /// The files that they name.
+    pub(crate) files: Vec<FileId>,
 }
 
 impl ParamsCheck {
@@ -85,7 +91,8 @@ impl ParamsCheck {
             return Err(ParamsFault::NotAnObject { function, found });
         }
         let validator = bounds::compile(&schema).map_err(|why| ParamsFault::InvalidSchema { function, why })?;
-        Ok(Self { function, has_secrets: redact::has_secrets(&schema), schema, validator })
+        let (has_secrets, has_files) = (redact::has_secrets(&schema), files::has_files(&schema));
+        Ok(Self { function, schema, validator, has_secrets, has_files })
     }
 
     /// The schema, for forms and documents.
@@ -93,12 +100,23 @@ impl ParamsCheck {
         &self.schema
     }
 
-    /// Checks the parameters and reads them, or names the first field that is wrong.
+    /// The ids of files that the parameters may name: to be looked up before they are read. Objects that are files
+    /// become ids.
+    pub(crate) fn files_of(&self, params: &mut Value) -> Vec<FileId> {
+        if !self.has_files {
+            return Vec::new();
+        }
+        files::to_ids(params);
+        files::ids(params)
+    }
+
+    /// Checks the parameters and reads them, or names the first field that is wrong. `known`: the user's files among
+    /// those that they may name.
     ///
     /// # Errors
     /// `VALIDATION_MISSING_FIELD` or `VALIDATION_TYPE_ERROR`, with the path as field where one is to
     /// blame. `INTERNAL` when the author's own reading panicked.
-    pub(crate) fn check_params(&self, mut params: Value) -> Result<CheckedParams> {
+    pub(crate) fn check_params(&self, mut params: Value, known: Vec<FileRef>) -> Result<CheckedParams> {
         if json::depth(&params) > json::DATA_DEPTH {
             json::discard(params);
             let text = format!("The parameters are nested deeper than {} levels.", json::DATA_DEPTH);
@@ -106,8 +124,13 @@ impl ParamsCheck {
         }
         integers::coerce(&self.schema, &mut params);
         self.check_schema(&params)?;
-        let handler = self.read(&params)?;
-        Ok(CheckedParams { handler, redacted: self.redact(params) })
+        let (handler, files) = if self.has_files {
+            files::check_types(&self.schema, &params, &known, self.has_secrets)?;
+            ParamFiles::new(known).read(|| self.read(&params))
+        } else {
+            (self.read(&params), Vec::new())
+        };
+        Ok(CheckedParams { handler: handler?, redacted: self.redact(params), files })
     }
 
     /// The parameters as the chat keeps them: what the schema names, without its secrets. A user who runs
@@ -184,6 +207,7 @@ mod tests {
             function: crate::function::tests::def::<Nothing>(),
             validator: bounds::compile(&schema).unwrap(),
             has_secrets: redact::has_secrets(&schema),
+            has_files: false,
             schema,
         };
         let error = check.check_schema(params).unwrap_err();

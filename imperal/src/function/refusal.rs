@@ -59,7 +59,14 @@ pub(super) const PARAMETERS: &str = "the parameters";
 
 const MISSING: &str = "is required and missing";
 
-fn refusal(code: ErrorCode, path: &[Step], text: &str, schema: &Value, has_secrets: bool, whole: &str) -> Error {
+pub(super) fn refusal(
+    code: ErrorCode,
+    path: &[Step],
+    text: &str,
+    schema: &Value,
+    has_secrets: bool,
+    whole: &str,
+) -> Error {
     let path = shown(path, schema, has_secrets);
     let subject = if path.is_empty() { whole.to_owned() } else { format!("`{path}`") };
     let refusal = Error::user(code, format!("{subject} {text}."));
@@ -162,6 +169,7 @@ fn example(format: &str) -> Option<&'static str> {
         "zoned-date-time" => "a date and time with its zone, such as 2026-11-28T08:30:00+01:00[Europe/Berlin]",
         "duration" => "a duration such as PT1H30M",
         "email" => "an e-mail address such as anna@example.com",
+        "file-id" => "the id of a file that you uploaded here and that is still kept",
         "uri" => "a URL such as https://example.com/page",
         _ => return None,
     })

@@ -53,12 +53,12 @@ fn check<P: Params>() -> ParamsCheck {
 
 /// What is kept of parameters that are accepted.
 fn kept<P: Params>(params: Value) -> Value {
-    check::<P>().check_params(params).map(|accepted| accepted.redacted).unwrap()
+    check::<P>().check_params(params, Vec::new()).map(|accepted| accepted.redacted).unwrap()
 }
 
 /// Field and text of a refusal.
 fn refused<P: Params>(params: Value) -> (String, String) {
-    match check::<P>().check_params(params) {
+    match check::<P>().check_params(params, Vec::new()) {
         Ok(accepted) => panic!("{} was accepted", accepted.redacted),
         Err(error) => (error.field().unwrap_or_default().to_owned(), error.message().to_owned()),
     }
@@ -150,12 +150,12 @@ fn a_flattened_option_is_read_or_refused_and_never_lost() {
         assert_eq!(refused::<Pinned>(params.clone()).0, field, "{params}");
     }
     assert_eq!(refused::<Pins>(json!({"pins": [{"name": "a"}, {"name": "b", "y": 1}]})).0, "pins[1].x");
-    assert!(check::<Pins>().check_params(json!({"pins": [{}, {"name": "b"}]})).is_ok());
+    assert!(check::<Pins>().check_params(json!({"pins": [{}, {"name": "b"}]}), Vec::new()).is_ok());
     // One of two is given whole, the other one not at all.
     for params in
         [json!({"x": 1, "y": 2}), json!({"left": 1, "right": 2, "name": "a"}), json!({"name": "a"}), json!({})]
     {
-        assert!(check::<Both>().check_params(params.clone()).is_ok(), "{params}");
+        assert!(check::<Both>().check_params(params.clone(), Vec::new()).is_ok(), "{params}");
     }
     assert_eq!(refused::<Both>(json!({"x": 1, "y": 2, "right": 1})).0, "left");
     assert_eq!(refused::<Small>(json!({"even": "odd"})).0, "even");
@@ -204,7 +204,7 @@ struct Choice {
 #[test]
 fn a_form_that_is_tried_and_left_is_nothing_swallowed() {
     for params in [json!({"a": 1, "b": 2}), json!({"a": 1}), json!({})] {
-        assert!(check::<Choice>().check_params(params.clone()).is_ok(), "{params}");
+        assert!(check::<Choice>().check_params(params.clone(), Vec::new()).is_ok(), "{params}");
     }
     assert!(matches!(read_as::<Choice>(json!({"a": 1.0})).either, Either::One { a: 1 }));
 }
@@ -239,7 +239,7 @@ fn the_type_decides_which_forms_it_takes() {
         json!({"address": "::1", "letter": "🦀", "at": "2026-11-28 08:30:00+01"}),
         json!({"mail": "anna@example.com", "page": "https://münchen.example/a b"}),
     ] {
-        assert!(check::<Formats>().check_params(params.clone()).is_ok(), "{params}");
+        assert!(check::<Formats>().check_params(params.clone(), Vec::new()).is_ok(), "{params}");
     }
     let cases = [
         (json!({"id": "x"}), "id", "a UUID such as"),
@@ -331,7 +331,7 @@ fn no_refusal_says_a_value_where_the_schema_has_secrets() {
         (json!({"mode": "hunter2"}), "mode"),
     ];
     for (params, field) in cases {
-        let error = check::<Secrets>().check_params(params.clone()).err().unwrap();
+        let error = check::<Secrets>().check_params(params.clone(), Vec::new()).err().unwrap();
         assert_eq!(error.field(), Some(field), "{params}: {error}");
         for secret in ["hunter2", "99999999999", "4711"] {
             assert!(!format!("{error:?}").contains(secret), "{params}: {error:?}");

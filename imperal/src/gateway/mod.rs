@@ -12,6 +12,7 @@ mod chat;
 mod connection;
 mod documents;
 mod extensions;
+mod files;
 mod follow_up;
 mod headers;
 mod health;
@@ -201,6 +202,8 @@ fn router(gateway: Gateway) -> Router {
         .route("/v1/schedules/{schedule_id}/resume", post(schedules::resume))
         .route("/v1/schedules/{schedule_id}/run", post(schedules::run))
         .route("/v1/schedules/{schedule_id}/runs", get(schedules::runs))
+        .route("/v1/files", get(files::list).post(files::upload))
+        .route("/v1/files/{file_id}", get(files::read).delete(files::remove))
         .route("/v1/secrets", get(secrets::list))
         .route("/v1/secrets/{app_id}/{name}", get(secrets::one).put(secrets::set).delete(secrets::remove))
         .route("/v1/internal/chat/inject", post(inject::inject))

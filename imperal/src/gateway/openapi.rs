@@ -1,5 +1,6 @@
 //! The OpenAPI document, generated from the types that the routes use. `operators` has the operations of operators.
 
+mod files;
 mod operators;
 mod schedules;
 
@@ -20,6 +21,8 @@ use super::questions::{AnswerBody, AnsweredQuestion, ClosedQuestion, Questions};
 use super::secrets::{RemovedSecret, SecretBody, Secrets};
 use super::session::Session;
 use super::tasks::{Steps, Tasks};
+use files::file_operations;
+
 use crate::ledger::AuditCheck;
 use crate::ledger::Task;
 use crate::platform::{CallReply, Rotation, SecretState, StoppedCall, TaskExport, Timeline};
@@ -78,6 +81,7 @@ fn build() -> Value {
     operations.extend(task_changes(&mut generator));
     operations.extend(operators::operations(&mut generator));
     operations.extend(operators::documents(&mut generator));
+    operations.extend(file_operations(&mut generator));
     operations.extend(secret_operations(&mut generator));
     operations.extend(schedules::operations(&mut generator));
     let error = schema::<ErrorBody>(&mut generator);
@@ -382,13 +386,18 @@ fn describe(operation: &Operation, error: &Value) -> Value {
     ));
     let mut responses = Map::new();
     let answer = match &operation.answer {
+        Some(schema) if *schema == files::bytes() => {
+            json!({"description": "The bytes", "content": {"*/*": {"schema": schema}}})
+        }
         Some(schema) => json!({"description": "Done", "content": {"application/json": {"schema": schema}}}),
         None => json!({"description": "A stream", "content": {"text/event-stream": {"schema": {"type": "string"}}}}),
     };
     if operation.answer == Some(Value::Null) {
         responses.insert("204".to_owned(), json!({"description": "Done"}));
     } else {
-        responses.insert(if operation.is_created { "201" } else { "200" }.to_owned(), answer);
+        // An upload makes something.
+        let is_created = operation.is_created || operation.body == Some(files::bytes());
+        responses.insert(if is_created { "201" } else { "200" }.to_owned(), answer);
     }
     for status in operation.errors {
         let body = operation.conflict.as_ref().filter(|_| *status == 409).unwrap_or(error);
@@ -406,7 +415,9 @@ fn describe(operation: &Operation, error: &Value) -> Value {
         "user or service" => item["security"] = json!([{"user": []}, {"page": []}, {"service": []}]),
         _ => {}
     }
-    if let Some(body) = &operation.body {
+    if operation.body == Some(files::bytes()) {
+        item["requestBody"] = json!({"required": true, "content": {"*/*": {"schema": operation.body}}});
+    } else if let Some(body) = &operation.body {
         item["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": body}}});
     }
     item
@@ -420,6 +431,7 @@ fn reason(status: u16) -> &'static str {
         404 => "Not found",
         409 => "It cannot be done as things are; the message says why",
         413 => "The request is too large",
+        416 => "The file has no bytes in this range",
         422 => "A parameter is missing or wrong, and `field` names it; or the key belongs to another request",
         429 => "A rate limit or the day's storage quota is exceeded; Retry-After says when to retry",
         500 => "Reading the parameters panicked; nothing was accepted",

@@ -10,6 +10,7 @@
 //! | [`Questions`] | questions of durable tasks and their answers | bodies, everything that answers |
 //! | [`Documents`] | documents of extensions | handlers, steps, operators |
 //! | [`Schedules`] | schedules, and users as last seen | the loop that runs them, surfaces |
+//! | [`Files`] | rows of files | handlers, steps, uploads, the sweep |
 //! | [`Secrets`] | sealed secrets of users and extensions | surfaces, the user's settings, rotation |
 //! | [`Chat`] | turns and numbered events | deliveries, history, streams |
 //! | [`AuditTrail`] | the audit trail | access checks, operators |
@@ -44,6 +45,7 @@
 //! 8. `AlreadyRunning`, then `TooManyTasks`, `TooManyQuestions`, `TooManySchedules`
 //! 9. `QuotaExceeded`, `CannotFollow`
 //! 10. `DocumentConflict`, then `TooManyDocuments`, `TooManyDocumentBytes`
+//! 11. `FileMissing`, then `TooManyFiles`, `TooManyFileBytes`
 //!
 //! **Texts.** Every text and JSON value comes back as it was written: NUL, characters of every plane,
 //! every key, the order of keys, numbers to the last digit. JSON that is nested too deep to be read
@@ -69,6 +71,7 @@ mod chat;
 mod documents;
 mod durable;
 mod error;
+mod files;
 mod health;
 mod leases;
 mod operators;
@@ -86,6 +89,7 @@ pub use chat::Chat;
 pub use documents::Documents;
 pub use durable::DurableTasks;
 pub use error::{CannotFollow, LedgerError};
+pub use files::Files;
 pub use health::Health;
 pub use leases::Leases;
 pub use operators::Operators;

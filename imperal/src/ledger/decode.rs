@@ -6,12 +6,14 @@
 
 mod columns;
 mod documents;
+mod files;
 mod gaps;
 mod schedules;
 mod tables;
 
 pub(super) use columns::{Cell, Columns};
 pub(super) use documents::{collection, document};
+pub(super) use files::{file, file_id, file_state};
 pub(super) use gaps::without_gaps;
 pub(super) use schedules::{due_schedule, schedule, seen_user};
 #[cfg(feature = "postgres")]

@@ -10,20 +10,21 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::contract::{
-    AuditTrail, Calls, Chat, Documents, DurableTasks, Health, Leases, LedgerResult, Operators, Questions, Queues,
-    Recovery, Retention, Schedules, Secrets, Tasks,
+    AuditTrail, Calls, Chat, Documents, DurableTasks, Files, Health, Leases, LedgerResult, Operators, Questions,
+    Queues, Recovery, Retention, Schedules, Secrets, Tasks,
 };
 use super::{
     AnswerOutcome, Attempt, AttemptReport, AuditFilter, AuditRow, Backlog, CallCancel, CallRecord, CancelOutcome,
     ChainEnds, ClaimRequest, ClaimedTask, CloseQuestion, CollectionUse, DocumentKeys, DocumentQuery, DocumentSource,
-    DocumentSpace, DocumentWrites, DueSchedule, DurableName, DurableProgram, Event, Feed, Fence, FoundDocuments,
-    Incarnation, LedgerMeters, MessageSource, NewAnswer, NewAudit, NewCall, NewQuestion, NewSecret, NewSeen, NewStep,
-    NewTask, OpenTask, Orphan, Owner, Page, PageLimit, PausedTask, Progress, Pruned, Question, QueueLoad, QueuePlace,
-    Release, RenewalNews, RetentionPolicy, ScheduleSource, ScheduleWrite, SecretPlace, SecretWrite, SeenUser,
-    StoredDocument, StoredDurable, StoredSchedule, StoredSecret, StoredStep, Task, TaskAttempt, TaskEnd, TaskPlace,
-    TaskRecord, Turn, TurnBody, Work, WrittenDocument, spans,
+    DocumentSpace, DocumentWrites, DueSchedule, DurableName, DurableProgram, Event, Feed, Fence, FileChange,
+    FileContent, FileRemoval, FileSource, FoundDocuments, Incarnation, LedgerMeters, MessageSource, NewAnswer,
+    NewAudit, NewCall, NewFile, NewQuestion, NewSecret, NewSeen, NewStep, NewTask, OpenTask, Orphan, Owner, Page,
+    PageLimit, PausedTask, Progress, Pruned, Question, QueueLoad, QueuePlace, Release, RenewalNews, RetentionPolicy,
+    ScheduleSource, ScheduleWrite, SecretPlace, SecretWrite, SeenUser, StoredDocument, StoredDurable, StoredFile,
+    StoredSchedule, StoredSecret, StoredStep, SweptFiles, Task, TaskAttempt, TaskEnd, TaskPlace, TaskRecord, Turn,
+    TurnBody, Work, WrittenDocument, spans,
 };
-use crate::ids::{CallId, QuestionId, ScheduleId, TaskId, TurnId};
+use crate::ids::{CallId, FileId, QuestionId, ScheduleId, TaskId, TurnId};
 
 /// The future of a method of [`Ledger`].
 pub type Fut<'a, T> = Pin<Box<dyn Future<Output = LedgerResult<T>> + Send + 'a>>;
@@ -163,6 +164,17 @@ ledger! {
         read time() -> jiff::Timestamp;
         periodic note_seen(seen: Vec<NewSeen>) -> ();
         read seen_user(owner: &'a Owner, app_id: &'a str) -> Option<SeenUser>;
+    }
+    Files {
+        write begin_file(owner: &'a Owner, source: FileSource, file: NewFile) -> ();
+        write complete_file(owner: &'a Owner, source: FileSource, content: FileContent) -> StoredFile;
+        write accept_call_with_files(incarnation: &'a Incarnation, call: NewCall, files: Vec<FileId>) -> Turn;
+        write store_step_with_files(incarnation: &'a Incarnation, attempt: Attempt, step: NewStep, documents: DocumentWrites, files: Vec<FileChange>) -> Vec<WrittenDocument>;
+        write delete_file(owner: &'a Owner, removal: FileRemoval, file_id: FileId) -> bool;
+        read find_files(owner: &'a Owner, ids: &'a [FileId]) -> Vec<StoredFile>;
+        read files(owner: &'a Owner, app_id: Option<&'a str>, before: Option<FileId>, limit: u32) -> Vec<StoredFile>;
+        periodic sweep_files(limit: u32) -> SweptFiles;
+        periodic forget_files(ids: &'a [FileId]) -> u64;
     }
     Secrets {
         write put_secret(write: SecretWrite, secret: NewSecret) -> bool;

@@ -10,7 +10,8 @@ use jiff::Timestamp;
 
 use super::contract::LedgerResult;
 use super::{
-    DocumentConflict, DocumentLimits, DocumentWrite, Expected, Incarnation, LedgerError, NewTask, TaskState, WaitsFor,
+    DocumentConflict, DocumentLimits, DocumentWrite, Expected, FileLimits, Incarnation, LedgerError, NewTask,
+    TaskState, WaitsFor,
 };
 
 /// A call, as far as the rules look at it. `O` names an owner as the backend does.
@@ -299,6 +300,29 @@ pub(super) const MOST_KEYS: usize = 24;
 
 /// For how long a document with as many keys keeps them before those of another set of indexes replace them.
 pub(super) const KEYED_FOR: Duration = Duration::from_secs(600);
+
+/// How long a file is pending before the sweep deletes it, and how long the bytes of a deleted file are kept.
+pub(super) const FILE_GRACE: Duration = Duration::from_secs(24 * 3600);
+
+/// What an owner's files of an extension take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct FileTotals {
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+}
+
+impl FileTotals {
+    /// Whether a write that leads from here to `after` stays within the limits.
+    pub(super) fn check(self, after: Self, limits: FileLimits) -> LedgerResult<()> {
+        if after.files > limits.files && after.files > self.files {
+            return Err(LedgerError::TooManyFiles(limits.files));
+        }
+        if after.bytes > limits.bytes && after.bytes > self.bytes {
+            return Err(LedgerError::TooManyFileBytes(limits.bytes));
+        }
+        Ok(())
+    }
+}
 
 /// An owner's work does not exist for other owners.
 fn owned_by<O: PartialEq>(owner: &O, asking: Option<&O>) -> LedgerResult<()> {

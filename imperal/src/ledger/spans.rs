@@ -14,7 +14,7 @@ use opentelemetry::{KeyValue, global};
 use tracing::{Instrument, Span};
 
 use super::contract::LedgerResult;
-use super::{ClaimedTask, LedgerError, Orphan, Pruned, RenewalNews, Work};
+use super::{ClaimedTask, LedgerError, Orphan, Pruned, RenewalNews, SweptFiles, Work};
 use crate::trace::{TARGET, is_on, scope};
 
 /// Periodic work that takes longer than this has a span.
@@ -115,6 +115,12 @@ impl Findings for u64 {
 impl Findings for RenewalNews {
     fn findings(&self) -> u64 {
         (self.cancelled_tasks.len() + self.cancelled_calls.len()) as u64
+    }
+}
+
+impl Findings for SweptFiles {
+    fn findings(&self) -> u64 {
+        self.deleted + self.due.len() as u64
     }
 }
 

@@ -2,12 +2,12 @@
 //!
 //! Reads no file: `build` adds the parts that belong to the file on disk, and the size of the icon's file.
 
-use imperal_manifest::{Manifest, Panel, SCHEMA_VERSION, SDK_VERSION, Tool};
+use imperal_manifest::{FileSink, Manifest, Panel, SCHEMA_VERSION, SDK_VERSION, Tool};
 use schemars::generate::{Contract, SchemaSettings};
 use serde_json::{Map, Value};
 
 use super::schema::{self, Use};
-use crate::function::{Extension, FunctionDef};
+use crate::function::{Extension, FunctionDef, file_params};
 use crate::secrets::Secret;
 
 /// The manifest of an extension of this binary.
@@ -31,6 +31,7 @@ pub fn export(extension: &Extension) -> Manifest {
     manifest.tools = extension.functions().iter().map(|function| tool(function, &owner)).collect();
     manifest.icon_size_bytes = u64::try_from(def.icon_svg.len()).ok().filter(|size| *size > 0);
     manifest.secrets = (!def.secrets.is_empty()).then(|| def.secrets.iter().map(secret).collect());
+    manifest.file_sinks = file_sinks(extension);
     manifest.panels = Some(if def.secrets.is_empty() { Vec::new() } else { vec![secrets_panel()] });
     manifest
 }
@@ -50,6 +51,21 @@ fn tool(function: &FunctionDef, owner: &str) -> Tool {
     tool.long_running = Some(function.long_running);
     tool.owner_chat_tool = Some(owner.to_owned());
     tool
+}
+
+/// One for each parameter that is a file; `None` for an extension without any, whose file on disk may have its own.
+fn file_sinks(extension: &Extension) -> Option<Vec<FileSink>> {
+    let mut sinks = Vec::new();
+    for function in extension.functions() {
+        for (arg, accepts) in file_params(&crate::function::params_schema(function)) {
+            let mut sink = FileSink::default();
+            function.name.clone_into(&mut sink.tool);
+            (sink.accepts, sink.arg) = (accepts, arg);
+            sink.arg_kind = Some("file_id".to_owned());
+            sinks.push(sink);
+        }
+    }
+    (!sinks.is_empty()).then_some(sinks)
 }
 
 fn secret(declared: &Secret) -> imperal_manifest::Secret {

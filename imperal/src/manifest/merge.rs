@@ -30,7 +30,7 @@ const CODE_FIELDS: [&str; 11] = [
 ];
 
 /// Lists whose entries the code and the file have in part.
-const MERGED: [&str; 3] = ["tools", "secrets", "panels"];
+const MERGED: [&str; 4] = ["tools", "secrets", "panels", "file_sinks"];
 
 /// Characters of a value in a line.
 const SHOWN: usize = 60;
@@ -78,6 +78,7 @@ pub(super) fn merge(fields: &mut Map<String, Value>, on_disk: &Map<String, Value
     merge_panels(fields, on_disk, &mut changes);
     merge_tools(fields, on_disk, &mut changes);
     merge_secrets(fields, on_disk, &mut changes);
+    merge_sinks(fields, on_disk, &mut changes);
     sort_fields(fields, &known);
     changes
 }
@@ -139,6 +140,36 @@ fn merge_secrets(fields: &Map<String, Value>, on_disk: &Map<String, Value>, chan
             (None, _) => changes.dropped.push(format!("secrets.{at}")),
         }
     }
+}
+
+/// The file's sinks of other parameters, then those of the code. Code without a file as a parameter leaves them as they
+/// are.
+fn merge_sinks(fields: &mut Map<String, Value>, on_disk: &Map<String, Value>, changes: &mut Changes) {
+    const KEY: &str = "file_sinks";
+    let Some(old) = on_disk.get(KEY) else { return };
+    let Some(Value::Array(new)) = fields.get(KEY).cloned() else {
+        fields.insert(KEY.to_owned(), old.clone());
+        return changes.kept.push(KEY.to_owned());
+    };
+    let Value::Array(old) = old else { return changes.replaced.push(changed_line(KEY, old, fields.get(KEY))) };
+    let is_same = |one: &Value, other: &Value| one["tool"] == other["tool"] && one["arg"] == other["arg"];
+    let name = |sink: &Value| {
+        let part = |key: &str| sink[key].as_str().unwrap_or_default().to_owned();
+        format!("{KEY}.{}.{}", part("tool"), part("arg"))
+    };
+    let mut all = Vec::new();
+    for sink in old {
+        match new.iter().find(|made| is_same(made, sink)) {
+            Some(made) if made != sink => changes.replaced.push(name(sink)),
+            Some(_) => {}
+            None => {
+                changes.kept.push(name(sink));
+                all.push(sink.clone());
+            }
+        }
+    }
+    all.extend(new);
+    fields.insert(KEY.to_owned(), all.into());
 }
 
 /// The file's panels, with the code's panel of secrets behind them.

@@ -18,6 +18,7 @@ use tracing::Instrument;
 
 use super::active::{ActiveWork, Lease};
 use super::durable_write::WRITE_DEADLINE;
+use super::files::file_error;
 use super::idempotency::Claim;
 use super::ledger_errors::{reply_unconfirmed, unavailable};
 use super::messages::{self, WorkRef};
@@ -28,7 +29,7 @@ use crate::context::{Context, Origin, StopReason, WorkSpan};
 use crate::error::Error;
 use crate::failpoint;
 use crate::function::{BoundHandler, CheckedParams, Extension, FunctionDef};
-use crate::ids::{CallId, RequestKey};
+use crate::ids::{CallId, FileId, RequestKey};
 use crate::ledger::{Incarnation, LedgerError, NewCall, Owner, Role, TurnBody};
 use crate::panic_text::{log_excerpt, panic_text};
 use crate::result::{Result, WireResult};
@@ -89,9 +90,10 @@ impl Platform {
         let node = &self.node;
         node.check_accepting()?;
         node.wait_for_lease().await?;
-        let (origin, CheckedParams { handler, redacted }) = node.check_call(user, app_id, function, params, key)?;
+        let (origin, checked) = node.check_call(user, app_id, function, params, key).await?;
+        let CheckedParams { handler, redacted, files } = checked;
         let turn = user_turn(&origin, redacted);
-        Ok(self.run_call(origin, handler, turn, permit))
+        Ok(self.run_call(origin, handler, (turn, files), permit))
     }
 
     /// Runs a handler of the platform itself as a call of its user, with everything that calls have.
@@ -104,10 +106,16 @@ impl Platform {
     ) -> Result<CallReply> {
         self.node.check_accepting()?;
         self.node.wait_for_lease().await?;
-        self.run_call(origin, handler, turn, permit).reply.await
+        self.run_call(origin, handler, (turn, Vec::new()), permit).reply.await
     }
 
-    fn run_call(&self, origin: Origin, handler: BoundHandler, turn: TurnBody, permit: CallPermit) -> StartedCall {
+    fn run_call(
+        &self,
+        origin: Origin,
+        handler: BoundHandler,
+        (turn, files): (TurnBody, Vec<FileId>),
+        permit: CallPermit,
+    ) -> StartedCall {
         let node = &self.node;
         let call_id = origin.call_id;
         let owner = Owner::from(&origin.user);
@@ -118,7 +126,7 @@ impl Platform {
         let caller = Caller { accepted: accept, answer };
         trace::named(&span, "call", origin.function);
         let ctx = Context::new(origin, self.services.clone(), WorkSpan::of(&span));
-        node.tracker.spawn(guarded_call(node.clone(), ctx, handler, call, permit, caller).instrument(span));
+        node.tracker.spawn(guarded_call(node.clone(), ctx, handler, (call, files), permit, caller).instrument(span));
         let node = node.clone();
         let reply = Box::pin(async move {
             let cut_off = |_| Err(Error::platform(codes::UNAVAILABLE, "The call was cut off."));
@@ -137,25 +145,31 @@ impl Platform {
     /// As [`Access::call`](super::Access::call), and the handler's own.
     #[doc(hidden)]
     pub async fn handle(&self, user: &User, app_id: &str, function: &str, params: Value) -> Result<WireResult> {
-        let (origin, checked) = self.node.check_call(user, app_id, function, params, None)?;
+        let (origin, checked) = self.node.check_call(user, app_id, function, params, None).await?;
         (checked.handler)(Context::new(origin, self.services.clone(), WorkSpan::none())).await
     }
 }
 
 impl Node {
     /// Finds the function, checks its parameters and reads them into its type. Writes nothing.
-    fn check_call(
+    async fn check_call(
         &self,
         user: &User,
         app_id: &str,
         function: &str,
-        params: Value,
+        mut params: Value,
         key: Option<&RequestKey>,
     ) -> Result<(Origin, CheckedParams)> {
         let (extension, function) = self.find_function(app_id, function)?;
         let check = self.checks.find(extension.app_id(), function.name);
         let check = check.ok_or_else(|| Error::internal(format!("{function:?} has no compiled schema")))?;
-        let checked = check.check_params(params)?;
+        let ids = check.files_of(&mut params);
+        let files = if ids.is_empty() {
+            Vec::new()
+        } else {
+            self.param_files(&Owner::from(user), extension.app_id(), &ids).await?
+        };
+        let checked = check.check_params(params, files)?;
         let origin = Origin {
             app_id: extension.app_id(),
             function: function.name,
@@ -194,12 +208,12 @@ async fn guarded_call(
     node: Arc<Node>,
     ctx: Context,
     handler: BoundHandler,
-    call: NewCall,
+    (call, files): (NewCall, Vec<FileId>),
     permit: CallPermit,
     caller: Caller,
 ) {
     let lease = node.lease();
-    let running = pin!(run_call(&node, lease.clone(), ctx.clone(), handler, call, permit, caller));
+    let running = pin!(run_call(&node, lease.clone(), ctx.clone(), handler, (call, files), permit, caller));
     guarded(&node, &lease, &ctx, running).await;
 }
 
@@ -240,7 +254,7 @@ async fn run_call(
     lease: Lease,
     ctx: Context,
     handler: BoundHandler,
-    call: NewCall,
+    (call, files): (NewCall, Vec<FileId>),
     permit: CallPermit,
     caller: Caller,
 ) {
@@ -248,7 +262,7 @@ async fn run_call(
     let origin = ctx.origin();
     let incarnation = &lease.incarnation;
     failpoint::hit("before-accept");
-    let mut claiming = pin!(node.claim_call(incarnation, &call));
+    let mut claiming = pin!(node.claim_call(incarnation, &call, &files));
     match tokio::time::timeout(WRITE_DEADLINE, &mut claiming).await {
         Ok(Ok(Claim::Ours)) => {}
         Ok(Ok(Claim::Duplicate)) => {
@@ -257,7 +271,10 @@ async fn run_call(
         }
         Ok(Err(error)) => {
             drop(permit);
-            let _ = answer.send(Err(unavailable(&error)));
+            let _ = answer.send(Err(match error {
+                LedgerError::FileMissing(_) => file_error(&error),
+                error => unavailable(&error),
+            }));
             return trace::ended(ctx.span(), "refused", true);
         }
         Err(_) => {

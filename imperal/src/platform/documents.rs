@@ -6,6 +6,7 @@
 use super::Node;
 use super::active::ActiveWork;
 use super::durable_write::write_backoff;
+use super::files::file_error;
 use super::ledger_errors::{mebibytes, unavailable, unreadable};
 use crate::codes;
 use crate::context::{DocumentChange, DocumentsWritten, Origin, log_with_documents, merge_again, to_writes};
@@ -13,8 +14,8 @@ use crate::error::Error;
 use crate::failpoint;
 use crate::ledger::{
     DocumentConflict, DocumentKeys, DocumentLimits, DocumentQuery, DocumentSource, DocumentSpace, DocumentWrite,
-    DocumentWrites, Fence, FoundDocuments, Fut, LedgerError, NewStep, Owner, PageLimit, StoredDocument, Work,
-    WrittenDocument,
+    DocumentWrites, Fence, FileChange, FoundDocuments, Fut, LedgerError, NewStep, Owner, PageLimit, StoredDocument,
+    Work, WrittenDocument,
 };
 use crate::result::Result;
 use crate::rows::PageSize;
@@ -97,6 +98,7 @@ impl Node {
         work: ActiveWork,
         step: NewStep,
         changes: Vec<DocumentChange>,
+        files: Vec<FileChange>,
     ) -> Result<NewStep> {
         let origin = work.ctx.origin();
         let Work::Task(attempt) = origin.work() else { return Err(Error::cancelled()) };
@@ -106,9 +108,20 @@ impl Node {
         loop {
             let read = |collection, ids| self.read_documents_of(origin, collection, ids);
             let writes = to_writes(&changes, read).await?;
-            let row = NewStep { log: Some(log_with_documents(step.log.as_deref(), &writes)), ..step.clone() };
+            let row = if writes.is_empty() {
+                step.clone()
+            } else {
+                NewStep { log: Some(log_with_documents(step.log.as_deref(), &writes)), ..step.clone() }
+            };
             let request = self.document_request(origin, writes);
-            let store = || self.ledger.store_step_with_documents(&incarnation, attempt, row.clone(), request.clone());
+            let store = || {
+                let (row, request) = (row.clone(), request.clone());
+                if files.is_empty() {
+                    self.ledger.store_step_with_documents(&incarnation, attempt, row, request)
+                } else {
+                    self.ledger.store_step_with_files(&incarnation, attempt, row, request, files.clone())
+                }
+            };
             match self.insist(&work, "a step with documents", store).await {
                 // The ordinal is this attempt's own: an earlier write of the same step was stored, with its documents.
                 Ok(_) | Err(LedgerError::IdExists) => {
@@ -119,6 +132,7 @@ impl Node {
                 Err(error) if error.is_failure() && work.lease.lost.is_cancelled() => {
                     return Err(Error::cancelled().with_source(format!("the step was not stored: {error}")));
                 }
+                Err(error @ LedgerError::FileMissing(_)) => return Err(file_error(&error)),
                 Err(error) => return Err(document_error(&error)),
             }
         }

@@ -7,15 +7,17 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::Node;
+use super::files::file_ref;
 use crate::context::{
-    AnswerCheck, ChatDelivery, Context, DocumentChange, DocumentsWritten, DurableRequest, Hazard, Host, HostFuture,
-    Origin, PathText, ProgressMark, ReportPause, ScheduleChange, TaskRequest,
+    AnswerCheck, ChatDelivery, Context, DocumentChange, DocumentsWritten, DurableRequest, FileBytes, FilePut, Hazard,
+    Host, HostFuture, Origin, PathText, ProgressMark, ReportPause, ScheduleChange, TaskRequest,
 };
 use crate::error::{Error, RunningTask};
-use crate::ids::{QuestionId, TaskId, TurnId};
+use crate::files::FileRef;
+use crate::ids::{FileId, QuestionId, TaskId, TurnId};
 use crate::ledger::{
-    Attempt, CloseQuestion, DocumentKeys, DocumentQuery, DocumentWrite, FoundDocuments, NewQuestion, NewStep, Question,
-    StepsSoFar, StoredDocument,
+    Attempt, CloseQuestion, DocumentKeys, DocumentQuery, DocumentWrite, FileChange, FoundDocuments, NewQuestion,
+    NewStep, Owner, Question, StepsSoFar, StoredDocument,
 };
 use crate::rows::PageSize;
 use crate::secrets::Secret;
@@ -56,11 +58,47 @@ impl Host for Node {
         origin: &Origin,
         step: NewStep,
         changes: Vec<DocumentChange>,
+        files: Vec<FileChange>,
     ) -> HostFuture<'static, NewStep> {
         let work = self.active.find(origin);
-        Box::pin(
-            async move { self.store_step_with_documents_of(work.ok_or_else(Error::cancelled)?, step, changes).await },
-        )
+        Box::pin(async move {
+            let work = work.ok_or_else(Error::cancelled)?;
+            self.store_step_with_documents_of(work, step, changes, files).await
+        })
+    }
+
+    fn put_file(self: Arc<Self>, origin: &Origin, put: FilePut) -> HostFuture<'_, FileRef> {
+        Box::pin(self.put_file_of(origin, put))
+    }
+
+    fn find_file<'a>(&'a self, origin: &'a Origin, file_id: FileId) -> HostFuture<'a, Option<FileRef>> {
+        Box::pin(async move {
+            let found = self.find_file_of(&Owner::from(&origin.user), Some(origin.app_id), file_id).await?;
+            Ok(found.as_ref().map(file_ref))
+        })
+    }
+
+    fn list_files<'a>(&'a self, origin: &'a Origin, after: Option<FileId>, limit: u32) -> HostFuture<'a, Vec<FileRef>> {
+        Box::pin(async move {
+            let owner = Owner::from(&origin.user);
+            Ok(self.list_files_of(&owner, Some(origin.app_id), after, limit).await?.iter().map(file_ref).collect())
+        })
+    }
+
+    fn read_file<'a>(&'a self, _: &'a Origin, file: FileRef) -> HostFuture<'a, FileBytes> {
+        Box::pin(self.read_file_of(file))
+    }
+
+    fn delete_file<'a>(&'a self, origin: &'a Origin, file_id: FileId) -> HostFuture<'a, bool> {
+        Box::pin(self.delete_file_of(origin, file_id))
+    }
+
+    fn discard_files<'a>(
+        &'a self,
+        origin: &'a Origin,
+        ids: Vec<FileId>,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(self.discard_files_of(origin, ids))
     }
 
     fn write_documents<'a>(

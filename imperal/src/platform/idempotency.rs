@@ -12,6 +12,7 @@ use super::ledger_errors::{stopping, unreadable};
 use super::{CallReply, Node};
 use crate::codes;
 use crate::error::Error;
+use crate::ids::FileId;
 use crate::ledger::{CallRecord, FeedSignal, Incarnation, LedgerError, NewCall};
 use crate::result::Result;
 
@@ -25,13 +26,21 @@ pub(super) enum Claim {
 }
 
 impl Node {
-    /// Writes the call and finds out which request its id belongs to.
+    /// Writes the call with its files and finds out which request its id belongs to.
     pub(super) async fn claim_call(
         &self,
         incarnation: &Incarnation,
         call: &NewCall,
+        files: &[FileId],
     ) -> std::result::Result<Claim, LedgerError> {
-        match self.write_idempotent("call", || self.ledger.accept_call(incarnation, call.clone())).await {
+        let accept = || {
+            if files.is_empty() {
+                self.ledger.accept_call(incarnation, call.clone())
+            } else {
+                self.ledger.accept_call_with_files(incarnation, call.clone(), files.to_vec())
+            }
+        };
+        match self.write_idempotent("call", accept).await {
             Ok(Written::Now(_)) => Ok(Claim::Ours),
             // By an earlier attempt of this request, or by another request in between.
             Ok(Written::Earlier) => self.read_claim(call).await,

@@ -151,6 +151,10 @@ pub(crate) struct Meters {
     refusals: Vec<Counter>,
     http: Vec<Vec<Histogram>>,
     pruned: [Counter; PRUNED.len()],
+    files_written: Counter,
+    file_bytes: Counter,
+    files_failed: Counter,
+    files_removed: Counter,
 }
 
 impl Meters {
@@ -182,6 +186,10 @@ impl Meters {
             refusals: (0..=codes::ALL.len()).map(|_| Counter::default()).collect(),
             http: HostKind::ALL.iter().map(|_| histograms(HttpOutcome::ALL.len(), &CALLS)).collect(),
             pruned: Default::default(),
+            files_written: Counter::default(),
+            file_bytes: Counter::default(),
+            files_failed: Counter::default(),
+            files_removed: Counter::default(),
         }
     }
 
@@ -252,6 +260,22 @@ impl Meters {
         }
     }
 
+    /// A file was written.
+    pub(crate) fn file_written(&self, bytes: u64) {
+        self.files_written.inc();
+        self.file_bytes.add(bytes);
+    }
+
+    /// The store of files did not write or read.
+    pub(crate) fn file_failed(&self) {
+        self.files_failed.inc();
+    }
+
+    /// The bytes of deleted files were removed.
+    pub(crate) fn files_removed(&self, files: u64) {
+        self.files_removed.add(files);
+    }
+
     /// Measures an outgoing request from now until the guard is dropped.
     pub(crate) fn request(&self, host: HostKind) -> RequestMeter<'_> {
         RequestMeter { outcomes: &self.http[host as usize], begun: Instant::now(), outcome: HttpOutcome::Aborted }
@@ -291,6 +315,12 @@ impl Meters {
             &self.refusals_only_counted,
         );
         by(&mut text, "imperal_pruned_rows_total", "Rows that retention took.", "kind", &self.pruned, &PRUNED);
+        text.counter("imperal_files_written_total", "Files written on this node.", &self.files_written);
+        text.counter("imperal_file_bytes_written_total", "Bytes of files written on this node.", &self.file_bytes);
+        let help = "Files that the store did not write or read, or whose bytes are gone.";
+        text.counter("imperal_file_failures_total", help, &self.files_failed);
+        let help = "Deleted files whose bytes this node removed.";
+        text.counter("imperal_files_removed_total", help, &self.files_removed);
         let name = "imperal_http_client_duration_seconds";
         text.metric(name, "histogram", "Requests of extensions, by where they went and what came of them.");
         for ((_, host), outcomes) in HostKind::ALL.iter().zip(&self.http) {

@@ -17,6 +17,7 @@ mod durable_digest;
 mod durable_write;
 mod error;
 mod export;
+mod files;
 mod follow_up;
 mod hazard_checks;
 mod hazards;
@@ -78,10 +79,10 @@ pub(crate) use access::CallWork;
 #[cfg(feature = "platform")]
 pub(crate) use access::EventsSince;
 pub use access::{
-    Access, Answered, CallState, DocumentOperator, FollowedUp, NewSchedule, NextRun, Operated, OperatedTask, Operator,
-    OperatorCollection, OperatorDocument, OperatorDocuments, OperatorPage, OperatorTask, Preview, PreviewRequest,
-    QueueState, RecentRun, Rotation, Schedule, ScheduleAccess, ScheduleChanges, SecretAccess, SecretState,
-    SecretStatus, StoppedCall, TaskFilter,
+    Access, Answered, CallState, DocumentOperator, FileInfo, FilePage, FollowedUp, NewSchedule, NextRun, Operated,
+    OperatedTask, Operator, OperatorCollection, OperatorDocument, OperatorDocuments, OperatorPage, OperatorTask,
+    Preview, PreviewRequest, QueueState, RecentRun, Rotation, Schedule, ScheduleAccess, ScheduleChanges, SecretAccess,
+    SecretState, SecretStatus, StoppedCall, TaskFilter, Upload,
 };
 pub(crate) use admission::CallPermit;
 pub use call_reply::CallReply;
@@ -109,6 +110,7 @@ pub use crate::vault::{KeysError, SecretKeys};
 use active::ActiveWorkRegistry;
 use admission::ActiveCalls;
 use answer_types::AnswerTypes;
+use files::FileStore;
 use hazards::Hazards;
 use http_meter::MeteredTransport;
 use lease_age::LeaseAge;
@@ -177,6 +179,7 @@ impl Platform {
             checks,
             active_calls: Arc::new(ActiveCalls::new(&settings)),
             refusals: RefusalLimiter::default(),
+            files: Arc::new(FileStore::new(settings.blobs.clone())),
             settings,
             lease: RwLock::new(incarnation.into()),
             active: ActiveWorkRegistry::default(),

@@ -15,6 +15,7 @@ use super::active::{ActiveWorkRegistry, Lease};
 use super::admission::ActiveCalls;
 use super::answer_types::AnswerTypes;
 use super::error::PlatformError;
+use super::files::FileStore;
 use super::hazards::Hazards;
 use super::lease_age::LeaseAge;
 use super::ledger_errors::stopping;
@@ -60,6 +61,7 @@ pub(super) struct Node {
     pub(super) step_quota: StepQuota,
     pub(super) answer_types: AnswerTypes,
     pub(super) hazards: Hazards,
+    pub(super) files: Arc<FileStore>,
     /// Whether work of this process has started a task in a queue.
     pub(super) has_queued: AtomicBool,
     /// Scheduled calls that may still begin here.

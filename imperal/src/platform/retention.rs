@@ -21,7 +21,7 @@ const MAX_CLOCK_JUMP: Duration = Duration::from_secs(60);
 
 impl Node {
     /// Prunes until the platform ends: when everything is kept for ever, only values of steps of ended tasks, and
-    /// documents whose time is over.
+    /// documents whose time is over. Then it sweeps files.
     pub(super) async fn retention_loop(self: Arc<Self>) {
         let shortest = self.settings.keep.shortest().unwrap_or(Duration::MAX);
         let every = (shortest / PASSES_PER_PERIOD).max(Duration::from_secs(1)).min(self.settings.prune_every);
@@ -43,6 +43,12 @@ impl Node {
                 }
                 Some(Ok(_)) => {}
                 Some(Err(error)) => tracing::warn!(%error, "pruning failed and goes on at the next pass"),
+            }
+            match self.ended.run_until_cancelled(self.sweep_files()).await {
+                None => return,
+                Some(Ok(0)) => {}
+                Some(Ok(files)) => tracing::info!(files, "deleted files are gone"),
+                Some(Err(error)) => tracing::warn!(%error, "sweeping files failed and goes on at the next pass"),
             }
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{PlatformError, Queue};
 use crate::context::{MAX_TIMEOUT, PARKED_FROM};
+use crate::files::Blobs;
 use crate::ids::TaskId;
 use crate::ledger::{NewTask, RetentionPolicy};
 use crate::vault::SecretKeys;
@@ -49,6 +50,15 @@ pub struct Settings {
     pub documents_per_user: u64,
     /// Most bytes of a user's documents of one extension: ids and JSON. 256 MiB.
     pub document_bytes_per_user: u64,
+    /// Most bytes of a file. 100 MiB.
+    pub file_bytes: u64,
+    /// Most files that a user has of one extension. 10,000.
+    pub files_per_user: u64,
+    /// Most bytes of a user's files of one extension. 1 GiB.
+    pub file_bytes_per_user: u64,
+    /// Where the bytes of files are: `file:///folder`, or with the feature `s3` `s3://bucket/prefix`. The folder `files`
+    /// in the data folder; none for a ledger on PostgreSQL, whose nodes have to share it.
+    pub files_url: Option<String>,
     /// Most open calls of a user on this node, each from before its parameters are read until its reply is
     /// written; 0 for no limit. 50.
     pub calls_per_user: u32,
@@ -74,6 +84,8 @@ pub struct Settings {
     /// Whether this node takes up durable tasks that other processes left. A process that ends with one command
     /// takes up only tasks of queues that it has started.
     pub(crate) takes_up_tasks: bool,
+    /// The store of the bytes of files, if there is one.
+    pub(crate) blobs: Option<Blobs>,
     /// The folder of this process's files, if it has one.
     pub(crate) data_folder: Option<PathBuf>,
 }
@@ -104,6 +116,10 @@ impl Default for Settings {
             stored_per_user_and_day: 0,
             documents_per_user: 100_000,
             document_bytes_per_user: 256 << 20,
+            file_bytes: 100 << 20,
+            files_per_user: 10_000,
+            file_bytes_per_user: 1 << 30,
+            files_url: None,
             calls_per_user: 50,
             call_bytes_per_user: 64 << 20,
             shutdown_grace: Duration::from_secs(10),
@@ -114,6 +130,7 @@ impl Default for Settings {
             look_every: Duration::from_secs(1),
             parked_from: PARKED_FROM,
             takes_up_tasks: true,
+            blobs: None,
             data_folder: None,
         }
     }

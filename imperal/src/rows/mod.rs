@@ -12,6 +12,7 @@ pub(crate) mod document_key;
 mod document_query;
 mod durable;
 mod effect;
+mod file;
 mod follow;
 mod msg_type;
 mod names;
@@ -40,6 +41,9 @@ pub use self::document_query::{DocumentKeys, DocumentQuery, FoundDocuments};
 pub use self::durable::{Backlog, ClaimRequest, ClaimedTask, DurableName, DurableProgram, NewDurable, Park, Release};
 pub use self::effect::{EffectAnswer, KnownBy, StoredEffect};
 pub(crate) use self::effect::{NotDoneBy, RESERVED_NAMES, effect_question, open_effects};
+pub use self::file::{
+    FileChange, FileContent, FileLimits, FileRemoval, FileSource, FileState, NewFile, StoredFile, SweptFiles,
+};
 pub use self::follow::Follows;
 #[cfg(test)]
 pub(crate) use self::follow::step_of_message;

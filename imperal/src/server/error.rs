@@ -38,6 +38,8 @@ pub enum ServerError {
         /// Why not.
         source: LedgerError,
     },
+    /// The store of files cannot be used. The text names it, and the way out.
+    Files(String),
     /// The node needs a name of its own, and this machine has no host name to make one from.
     NodeName,
     /// The build has no PostgreSQL ledger: the feature `postgres` is off.
@@ -77,6 +79,7 @@ impl fmt::Display for ServerError {
             ),
             Self::Ledger { path: Some(path), source } => write!(f, "{}: {source}", path.display()),
             Self::Ledger { path: None, source } => source.fmt(f),
+            Self::Files(why) => write!(f, "{why} (`--files-url`)"),
             Self::NodeName => f.write_str("this machine has no host name: set a name for the node (`--node`)"),
             Self::NoPostgres => f.write_str(
                 "this build has no PostgreSQL ledger: leave out the database URL (`--database-url`), or build with imperal's feature `postgres`",

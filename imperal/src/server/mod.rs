@@ -74,12 +74,16 @@ pub use error::ServerError;
 pub(crate) use folder::{DataFolder, FolderLock, NodeAddress};
 
 use crate::app::App;
+use crate::files::Blobs;
 use crate::function::Registry;
 use crate::gateway::{
     AllowedHosts, Auth, ConnectionLimits, Gateway, LOCAL_TENANT, LOCAL_USER, Listener, LocalKey, UserLimits, Verifier,
 };
 use crate::platform::{Access, Platform, RunningWork, SecretKeys};
 use crate::user::User;
+
+/// The folder of files in the data folder.
+const FILES: &str = "files";
 
 impl App {
     /// A platform for a program that has its own `main`: see [`Server`].
@@ -212,6 +216,7 @@ impl ServerBuilder {
         if let Some(token) = self.service_token {
             auth = auth.with_service_token(token)?;
         }
+        let shares_ledger = self.database.is_some();
         let ledger = match self.database {
             None => ledger::open_file(&folder)?,
             Some(database) => database.connect(&folder, &mut self.app.settings).await?,
@@ -222,6 +227,11 @@ impl ServerBuilder {
         }
         let states = self.app.states_in(folder.path())?;
         self.app.settings.data_folder = Some(folder.path().to_owned());
+        self.app.settings.blobs = match &self.app.settings.files_url {
+            Some(url) => Some(Blobs::open(url).map_err(ServerError::Files)?),
+            None if shares_ledger => None,
+            None => Some(Blobs::in_folder(&folder.path().join(FILES)).map_err(ServerError::Files)?),
+        };
         let platform = Platform::start(registry, ledger, states, self.app.settings).await?;
         let gateway = Gateway::new(platform, auth).limits(self.limits).hosts(self.hosts);
         #[cfg(feature = "mcp")]

@@ -8,6 +8,7 @@
 
 mod clock;
 mod documents;
+mod files;
 mod from_test;
 mod http;
 mod log;

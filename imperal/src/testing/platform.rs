@@ -10,6 +10,7 @@ use super::transcript::{self, Printed};
 use super::watch::Watch;
 use super::{TestSetup, TestUser};
 use crate::context::HttpPool;
+use crate::files::Blobs;
 use crate::function::Registry;
 use crate::ledger::{Ledger, Owner};
 use crate::platform::{Platform, Settings};
@@ -160,6 +161,10 @@ impl TestPlatform {
 
     pub(super) fn ledger(&self) -> Arc<dyn Ledger> {
         self.0.kept.ledger.clone()
+    }
+
+    pub(super) fn blobs(&self) -> Option<Blobs> {
+        self.0.kept.settings.blobs.clone()
     }
 
     /// The faults in the bodies of durable tasks that an interruption would show, so far: requests and starts outside

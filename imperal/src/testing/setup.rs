@@ -10,6 +10,7 @@ use super::clock::TestClock;
 use super::http::Network;
 use super::platform::{Kept, TestPlatform};
 use super::state::StateSetup;
+use crate::files::Blobs;
 use crate::ledger::{Clock, Ledger, MemoryLedger};
 use crate::platform::{Queue, Settings};
 use crate::vault::SecretKeys;
@@ -34,6 +35,7 @@ impl Default for TestSetup {
             lease,
             renew_every: lease / 6,
             secret_keys: SecretKeys::of_tests(),
+            blobs: Some(Blobs::in_memory()),
             ..Settings::default()
         };
         Self { state: StateSetup::default(), settings, ledger: None, network: Network::default() }
@@ -102,6 +104,7 @@ impl TestSetup {
     /// Uses the ledger of another platform, as a second node does, or a node that starts after a crash.
     pub fn on_ledger_of(mut self, other: &TestPlatform) -> Self {
         self.ledger = Some(other.ledger());
+        self.settings.blobs = other.blobs();
         self
     }
 

@@ -100,6 +100,7 @@ impl Backend for InPostgres {
                  UPDATE @.attempt SET began_at = began_at - {by}, ended_at = ended_at - {by};
                  UPDATE @.step SET began_at = began_at - {by}, done_at = done_at - {by};
                  UPDATE @.question SET asked_at = asked_at - {by}, until = until - {by};
+                 UPDATE @.file SET due_at = due_at - {by}, expires_at = expires_at - {by};
                  UPDATE @.document SET keyed_at = keyed_at - {by}, created_at = created_at - {by},
                      updated_at = updated_at - {by}, expires_at = expires_at - {by}"
             ))

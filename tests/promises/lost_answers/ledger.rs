@@ -1,6 +1,7 @@
 //! The ledger of these tests: one in memory whose answers get lost, or that refuses for a while.
 
 mod durable;
+mod files;
 
 use std::collections::HashSet;
 use std::sync::Mutex;

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::EffectKey;
 use super::effect_scope::EffectScope;
 use super::step_log::StepLog;
-use crate::context::StepDocuments;
+use crate::context::{StepDocuments, StepFiles};
 use crate::ids::TaskId;
 use crate::rows::Attempt;
 use crate::sync::Mutex;
@@ -37,7 +37,9 @@ pub(crate) struct StepScope {
     effect: Option<EffectScope>,
     /// Documents that it read and writes.
     documents: Arc<StepDocuments>,
-    /// Whether its documents are stored with it.
+    /// Files that it writes and deletes.
+    files: Arc<StepFiles>,
+    /// Whether its documents and files are stored with it.
     writes_documents: bool,
     /// Cleanups that were registered in it.
     cleanups: Mutex<Vec<u64>>,
@@ -76,7 +78,7 @@ impl MessageKey {
 impl StepScope {
     pub(super) fn new(attempt: Attempt, root_task: TaskId, name: String, log: Arc<StepLog>) -> Self {
         let (closed, counts, cleanups) = (AtomicBool::new(false), Mutex::default(), Mutex::default());
-        let documents = Arc::default();
+        let (documents, files) = (Arc::default(), Arc::default());
         Self {
             attempt,
             root_task,
@@ -85,6 +87,7 @@ impl StepScope {
             closed,
             counts,
             documents,
+            files,
             writes_documents: false,
             cleanups,
             effect: None,
@@ -135,6 +138,11 @@ impl StepScope {
     /// The documents of the step.
     pub(in crate::context) fn documents(&self) -> &Arc<StepDocuments> {
         &self.documents
+    }
+
+    /// The files of the step.
+    pub(in crate::context) fn files(&self) -> &Arc<StepFiles> {
+        &self.files
     }
 
     /// The step's name.

@@ -22,7 +22,7 @@ use crate::context::hazard::{PathText, absolute_paths};
 use crate::context::{Context, DocumentChange};
 use crate::error::Error;
 use crate::result::{Result, storable_text};
-use crate::rows::{NewStep, StepKind};
+use crate::rows::{FileChange, NewStep, StepKind};
 
 /// Largest value of a step, as JSON, in bytes.
 const VALUE_LIMIT: usize = 1 << 20;
@@ -200,14 +200,21 @@ impl TaskContext {
         let closes = ClosesStep(&ctx);
         let done = scope.clone().run(|| work(ctx.clone())).await;
         let secrets = &self.ctx.origin().secrets;
-        let done = done.map_err(|error| Failure::Work(error.screened(|text| secrets.replace(text))))?;
+        let done = match done {
+            Ok(done) => done,
+            Err(error) => {
+                self.discard_files(&scope).await;
+                return Err(Failure::Work(error.screened(|text| secrets.replace(text))));
+            }
+        };
         drop(closes);
         let value = to_json(running.name(), &done).map_err(Failure::Value)?;
         let read = imperal_manifest::json::read(value.as_bytes()).map_err(|error| {
             let text = format!("the value of the step `{}` cannot be read back: {error}", running.name());
             Failure::Value(Error::internal(text))
         })?;
-        self.store(running, value, began, log.to_json(), scope.documents().changes()).await?;
+        self.store(running, value, began, log.to_json(), (scope.documents().changes(), scope.files().changes()))
+            .await?;
         Ok(read)
     }
 
@@ -218,7 +225,7 @@ impl TaskContext {
         value: String,
         began: Instant,
         log: Option<String>,
-        documents: Vec<DocumentChange>,
+        (documents, files): (Vec<DocumentChange>, Vec<FileChange>),
     ) -> std::result::Result<(), Failure> {
         let ordinal = self.run.take_ordinal(value.len() as u64).map_err(Failure::Value)?;
         let paths = absolute_paths(&value);
@@ -230,10 +237,10 @@ impl TaskContext {
             value,
             log,
         };
-        if documents.is_empty() {
+        if documents.is_empty() && files.is_empty() {
             self.store_row(running, step).await.map_err(Failure::Value)?;
         } else {
-            self.store_with_documents(running, step, documents).await?;
+            self.store_with_documents(running, step, documents, files).await?;
         }
         // The body may begin no step next, or end.
         self.show_steps();
@@ -241,21 +248,30 @@ impl TaskContext {
         Ok(())
     }
 
-    /// Stores a step with its documents, also if the caller is dropped meanwhile. A step whose documents were changed by
+    /// Stores a step with its documents and files, also if the caller is dropped meanwhile. A step whose documents were changed by
     /// somebody else is not stored: it has failed, and may run again.
     async fn store_with_documents(
         &self,
         running: &Running,
         step: NewStep,
         changes: Vec<DocumentChange>,
+        files: Vec<FileChange>,
     ) -> std::result::Result<(), Failure> {
         let host = self.ctx.services().host.clone();
-        let storing = host.store_step_with_documents(self.ctx.origin(), step, changes);
+        let storing = host.store_step_with_documents(self.ctx.origin(), step, changes, files);
         let storing = async move { storing.await.map(|row| (row, ())) };
         self.write_returned_row(running, storing).await.map_err(|error| {
             let conflicts = [codes::DOCUMENT_CONFLICT, codes::DOCUMENT_NEWER, codes::NOT_FOUND];
             if conflicts.contains(error.code()) { Failure::Work(error) } else { Failure::Value(error) }
         })
+    }
+
+    /// Deletes the files that a failed closure wrote.
+    async fn discard_files(&self, scope: &StepScope) {
+        let written = scope.files().written();
+        if !written.is_empty() {
+            self.ctx.services().host.discard_files(self.ctx.origin(), written).await;
+        }
     }
 
     /// Stores a row, also if the caller is dropped meanwhile.

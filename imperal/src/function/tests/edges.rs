@@ -7,7 +7,7 @@ use super::*;
 fn a_panic_of_the_authors_reader_is_a_refusal_and_logged_without_secrets() {
     let logged_of = |check: &ParamsCheck, params: Value| {
         logged(|| {
-            let error = check.check_params(params).err().unwrap();
+            let error = check.check_params(params, Vec::new()).err().unwrap();
             assert_eq!(error.code(), &codes::INTERNAL);
             assert!(!error.to_string().contains("said panic"));
         })
@@ -16,7 +16,7 @@ fn a_panic_of_the_authors_reader_is_a_refusal_and_logged_without_secrets() {
     assert!(open.contains("reading the parameters panicked") && open.contains("said panic"), "{open}");
     let secret = logged_of(&check::<Secrets>(), json!({"word": "panic"}));
     assert!(secret.contains("reading the parameters panicked") && !secret.contains("said panic"), "{secret}");
-    assert!(check::<Open>().check_params(json!({"rows": ["ab"]})).is_ok());
+    assert!(check::<Open>().check_params(json!({"rows": ["ab"]}), Vec::new()).is_ok());
 }
 
 /// What is logged while `work` runs.
@@ -53,12 +53,12 @@ fn parameters_are_refused_at_the_depth_limit_without_recursion() {
         // `json!` would copy it by recursion.
         Value::Object([("text".to_owned(), json!("a")), ("rest".to_owned(), value)].into_iter().collect())
     };
-    if let Err(error) = check::<Loose>().check_params(nested(limits::DATA_DEPTH)) {
+    if let Err(error) = check::<Loose>().check_params(nested(limits::DATA_DEPTH), Vec::new()) {
         panic!("{error}");
     }
     assert!(refused::<Loose>(nested(limits::DATA_DEPTH + 1)).1.contains("120 levels"));
     let deep = nested(100_000);
-    assert!(check::<Loose>().check_params(deep).is_err());
+    assert!(check::<Loose>().check_params(deep, Vec::new()).is_err());
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -83,7 +83,7 @@ fn structs_without_fields_take_an_empty_object() {
     assert_eq!(kept::<Unit>(json!({"more": 1})), json!({}));
     assert_eq!(kept::<Empty>(json!({"more": 1})), json!({}));
     assert_eq!(kept::<Wrapped>(json!({"id": 1.0})), json!({"id": 1}));
-    assert!(check::<Unit>().check_params(json!(null)).is_err());
+    assert!(check::<Unit>().check_params(json!(null), Vec::new()).is_err());
 }
 
 #[test]

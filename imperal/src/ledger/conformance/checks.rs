@@ -278,6 +278,21 @@ macro_rules! ledger_conformance {
                 work_writes_only_its_users_schedules_until_it_ends
                 user_is_stored_as_last_seen
             }
+            files {
+                file_is_pending_until_it_is_completed
+                completing_again_changes_nothing
+                files_of_others_do_not_exist
+                work_writes_files_until_it_ends
+                zombies_complete_no_files
+                accepted_call_stores_its_files
+                refused_call_stores_no_file
+                files_and_their_step_are_stored_together
+                limits_of_files_hold_in_races
+                deleted_files_count_no_more_and_are_due_later
+                pending_files_are_swept_after_a_day
+                expired_files_are_gone
+                files_are_listed_in_pages
+            }
             secrets {
                 stored_secret_comes_back_as_it_was
                 version_decides_between_writers

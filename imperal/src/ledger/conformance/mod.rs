@@ -59,6 +59,7 @@ pub mod documents;
 pub mod durability;
 mod durable;
 pub mod effects;
+pub mod files;
 pub mod follows;
 pub mod incarnations;
 pub mod keys;
@@ -105,7 +106,7 @@ pub trait Backend: Send + Sync {
     /// Lets this much time pass for tasks, steps and documents. A backend that cannot move its clock makes their
     /// stored times earlier instead: when a task was claimed, is ready, was queued without an event, was first refused,
     /// became stuck and ended, when an attempt began and ended, when a step ended, until when a question is open, and
-    /// when a document was keyed and expires.
+    /// when a document was keyed and expires, and when a file expires and is looked at by the sweep.
     fn age_tasks(&self, by: Duration) -> BoxFuture<'_, ()> {
         self.pass(by)
     }

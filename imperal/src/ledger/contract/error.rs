@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::error::RunningTask;
+use crate::ids::FileId;
 use crate::rows::{DocumentConflict, TooDeep};
 
 /// Why a task cannot follow another one.
@@ -76,6 +77,12 @@ pub enum LedgerError {
     TooManyDocuments(u64),
     /// With this write, the owner's documents of the extension would have more bytes than this limit.
     TooManyDocumentBytes(u64),
+    /// The owner has no such file of the extension, or its content is not written.
+    FileMissing(FileId),
+    /// The owner has this many files of the extension already, which is the limit.
+    TooManyFiles(u64),
+    /// With this write, the owner's files of the extension would have more bytes than this limit.
+    TooManyFileBytes(u64),
     /// Events up to this number are no longer kept. Read the turns and the recent tasks, then
     /// continue with the events after this number.
     Pruned(u64),
@@ -109,6 +116,9 @@ impl LedgerError {
             Self::DocumentConflict(_) => "document_conflict",
             Self::TooManyDocuments(_) => "too_many_documents",
             Self::TooManyDocumentBytes(_) => "too_many_document_bytes",
+            Self::FileMissing(_) => "file_missing",
+            Self::TooManyFiles(_) => "too_many_files",
+            Self::TooManyFileBytes(_) => "too_many_file_bytes",
             Self::Pruned(_) => "pruned",
             Self::TooDeep(_) => "too_deep",
             Self::Unusable(_) => "unusable",
@@ -177,6 +187,15 @@ impl fmt::Display for LedgerError {
             }
             Self::TooManyDocumentBytes(limit) => {
                 write!(f, "the user may have {limit} bytes of documents of the extension; delete some first")
+            }
+            Self::FileMissing(file_id) => {
+                write!(f, "the user has no file {file_id} of the extension; it may have been deleted or have expired")
+            }
+            Self::TooManyFiles(limit) => {
+                write!(f, "the user has {limit} files of the extension already; delete some first")
+            }
+            Self::TooManyFileBytes(limit) => {
+                write!(f, "the user may have {limit} bytes of files of the extension; delete some first")
             }
             Self::Pruned(floor) => {
                 write!(f, "events up to number {floor} are no longer kept; read the turns, then continue after it")

@@ -7,6 +7,7 @@
 
 mod documents;
 mod durable;
+mod files;
 mod schedules;
 mod secrets;
 mod state;

@@ -9,6 +9,7 @@ mod attempts;
 mod calls;
 mod documents;
 mod durable;
+mod files;
 mod follow;
 mod incarnations;
 mod journal;
@@ -31,11 +32,12 @@ use serde::Serialize;
 
 use self::calls::CallRow;
 use self::documents::Shelf;
+use self::files::FileRow;
 use self::incarnations::NodeState;
 use self::journal::Journal;
 use self::queues::{QueueKey, Turns};
 use self::tasks::{Open, TaskRow};
-use crate::ids::{CallId, QuestionId, ScheduleId, TaskId, TurnId};
+use crate::ids::{CallId, FileId, QuestionId, ScheduleId, TaskId, TurnId};
 use crate::ledger::clock::day_of;
 use crate::ledger::rules;
 use crate::ledger::{
@@ -75,6 +77,7 @@ pub(super) struct State {
     schedules: BTreeMap<ScheduleId, StoredSchedule>,
     /// By owner and extension; an empty one stands for any request.
     seen: HashMap<(Owner, String), SeenUser>,
+    files: BTreeMap<FileId, FileRow>,
     secrets: BTreeMap<SecretPlace, StoredSecret>,
     /// Values under a name for all nodes.
     facts: HashMap<String, Vec<u8>>,

@@ -149,6 +149,12 @@ fn from_postgres(error: &tokio_postgres::Error) -> LedgerError {
         "IM017" => {
             LedgerError::TooManyDocumentBytes(answer.detail().and_then(|max| max.parse().ok()).unwrap_or_default())
         }
+        "IM019" => answer
+            .detail()
+            .and_then(|id| id.parse().ok())
+            .map_or_else(|| damaged("a missing file has no id"), LedgerError::FileMissing),
+        "IM020" => LedgerError::TooManyFiles(answer.detail().and_then(|max| max.parse().ok()).unwrap_or_default()),
+        "IM021" => LedgerError::TooManyFileBytes(answer.detail().and_then(|max| max.parse().ok()).unwrap_or_default()),
         // The caller knows the limit.
         "IM007" => LedgerError::QuotaExceeded(0),
         "42501" => LedgerError::Unusable(format!(

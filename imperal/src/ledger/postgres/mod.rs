@@ -10,6 +10,7 @@ mod documents;
 mod dsn;
 mod durable;
 mod fault;
+mod files;
 mod identity;
 mod listener;
 mod notifier;

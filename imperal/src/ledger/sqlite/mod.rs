@@ -6,6 +6,7 @@
 
 mod documents;
 mod fault;
+mod files;
 mod job;
 mod operators;
 mod ops;

@@ -426,3 +426,35 @@ CREATE TABLE seen (
     seen_user TEXT NOT NULL,
     PRIMARY KEY (owner_id, app_id)
 ) STRICT, WITHOUT ROWID;
+
+-- Files of extensions. Their bytes are in a store of blobs, under the file's id. The row is older than the bytes, and
+-- stays as long as they may be there.
+CREATE TABLE file (
+    file_no INTEGER PRIMARY KEY,
+    file_id TEXT NOT NULL UNIQUE,
+    owner_id INTEGER NOT NULL REFERENCES owner,
+    app_id TEXT NOT NULL,
+    -- pending: its bytes are being written, or nothing has claimed it; stored; deleting: its bytes are removed later.
+    state TEXT NOT NULL,
+    -- What began it: a call, an attempt of a task, or neither for a user's upload, on this incarnation.
+    node TEXT NOT NULL,
+    incarnation INTEGER NOT NULL,
+    call_id TEXT,
+    task_id TEXT,
+    attempt INTEGER,
+    -- The bytes of the content; those that are expected until it is written.
+    size INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    -- From when on the sweep looks at it; NULL for a stored file that does not expire.
+    due_at INTEGER,
+    name TEXT NOT NULL,
+    content_type TEXT NOT NULL,
+    -- NULL until the bytes are written.
+    sha256 BLOB
+) STRICT;
+
+-- Lists of a user, and what the limits count.
+CREATE INDEX file_of ON file (owner_id, file_id);
+CREATE INDEX file_of_app ON file (owner_id, app_id, state, size);
+CREATE INDEX file_due ON file (due_at) WHERE due_at IS NOT NULL;

@@ -11,6 +11,7 @@ mod call_work;
 mod documents;
 #[cfg(feature = "platform")]
 mod export;
+mod files;
 mod follow;
 mod kept_rows;
 mod operate;
@@ -41,6 +42,7 @@ pub use self::answer::Answered;
 #[cfg(feature = "mcp")]
 pub(crate) use self::call_work::CallWork;
 pub use self::documents::{DocumentOperator, OperatorCollection, OperatorDocument, OperatorDocuments};
+pub use self::files::{FileInfo, FilePage, Upload};
 pub use self::follow::FollowedUp;
 pub use self::operate::{Operated, OperatedTask, Operator, OperatorPage, OperatorTask, QueueState, TaskFilter};
 #[cfg(feature = "platform")]

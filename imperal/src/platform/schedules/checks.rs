@@ -99,7 +99,9 @@ impl Node {
             return Err((Refusal::ParamsInvalid, Error::user(codes::SCHEDULE_INVALID, text).with_field("function")));
         }
         let digest = (def.action_type == ActionType::Destructive).then(|| digest_of(app_id, function, params, schema));
-        let checked = check.check_params(params.clone()).map_err(|error| (Refusal::ParamsInvalid, error))?;
+        // A schedule takes no files: nothing keeps them for its next run.
+        let checked =
+            check.check_params(params.clone(), Vec::new()).map_err(|error| (Refusal::ParamsInvalid, error))?;
         Ok(Runnable { app_id: extension.app_id(), function: def.name, checked, digest })
     }
 }

@@ -8,15 +8,16 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::context::{
-    AnswerCheck, ChatDelivery, Context, DocumentChange, DocumentsWritten, DurableRequest, DurableRun, Exchange, Hazard,
-    Host, HostFuture, Origin, OutgoingRequest, PathText, ProgressMark, ReportPause, ScheduleChange, TaskRequest,
-    Transport,
+    AnswerCheck, ChatDelivery, Context, DocumentChange, DocumentsWritten, DurableRequest, DurableRun, Exchange,
+    FileBytes, FilePut, Hazard, Host, HostFuture, Origin, OutgoingRequest, PathText, ProgressMark, ReportPause,
+    ScheduleChange, TaskRequest, Transport,
 };
 use crate::error::{Error, HttpError, RunningTask};
-use crate::ids::{QuestionId, TaskId, TurnId};
+use crate::files::FileRef;
+use crate::ids::{FileId, QuestionId, TaskId, TurnId};
 use crate::ledger::{
-    Attempt, CloseQuestion, DocumentKeys, DocumentQuery, DocumentWrite, FoundDocuments, NewQuestion, NewStep, Question,
-    StepsSoFar, StoredDocument,
+    Attempt, CloseQuestion, DocumentKeys, DocumentQuery, DocumentWrite, FileChange, FoundDocuments, NewQuestion,
+    NewStep, Question, StepsSoFar, StoredDocument,
 };
 use crate::rows::PageSize;
 use crate::secrets::Secret;
@@ -94,8 +95,33 @@ impl Host for ReplayHost {
         _: &Origin,
         step: NewStep,
         _: Vec<DocumentChange>,
+        _: Vec<FileChange>,
     ) -> HostFuture<'static, NewStep> {
         self.end(format!("`{}`", step.name))
+    }
+
+    fn put_file(self: Arc<Self>, _: &Origin, put: FilePut) -> HostFuture<'_, FileRef> {
+        self.end(format!("the file `{}`", put.name))
+    }
+
+    fn find_file<'a>(&'a self, _: &'a Origin, _: FileId) -> HostFuture<'a, Option<FileRef>> {
+        self.end("a file")
+    }
+
+    fn list_files<'a>(&'a self, _: &'a Origin, _: Option<FileId>, _: u32) -> HostFuture<'a, Vec<FileRef>> {
+        self.end("the list of files")
+    }
+
+    fn read_file<'a>(&'a self, _: &'a Origin, file: FileRef) -> HostFuture<'a, FileBytes> {
+        self.end(format!("the file `{}`", file.name))
+    }
+
+    fn delete_file<'a>(&'a self, _: &'a Origin, _: FileId) -> HostFuture<'a, bool> {
+        self.end("a file")
+    }
+
+    fn discard_files<'a>(&'a self, _: &'a Origin, _: Vec<FileId>) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(std::future::ready(()))
     }
 
     fn write_documents<'a>(&'a self, _: &'a Origin, _: Vec<DocumentWrite>) -> HostFuture<'a, DocumentsWritten> {

@@ -36,12 +36,7 @@ impl State {
         call: NewCall,
         now: Timestamp,
     ) -> Told<Turn> {
-        self.fence(incarnation)?;
-        if self.calls.contains_key(&call.call_id) {
-            return Err(LedgerError::IdExists);
-        }
-        self.fresh(&call.turn)?;
-        self.check_stored(&call.owner, &call.turn, call.max_stored, now)?;
+        self.check_accept(incarnation, &call, now)?;
         let order = self.next_order();
         let (owner, turn) = self.add_turn(call.owner, call.turn, now);
         let row = CallRow {
@@ -56,6 +51,21 @@ impl State {
         self.calls.insert(call.call_id, row);
         self.open_calls.insert(order, call.call_id);
         Ok((owner, turn))
+    }
+
+    /// Whether a call may be written.
+    pub(super) fn check_accept(
+        &self,
+        incarnation: &Incarnation,
+        call: &NewCall,
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
+        self.fence(incarnation)?;
+        if self.calls.contains_key(&call.call_id) {
+            return Err(LedgerError::IdExists);
+        }
+        self.fresh(&call.turn)?;
+        self.check_stored(&call.owner, &call.turn, call.max_stored, now)
     }
 
     pub(in crate::ledger::memory) fn reply(

@@ -159,16 +159,26 @@ impl State {
         writes: &DocumentWrites,
         now: Timestamp,
     ) -> Result<Vec<WrittenDocument>, LedgerError> {
+        let owner = self.check_step(incarnation, attempt, &step)?;
+        let written = self.shelf(&owner, &writes.app_id).write_all(writes, false, now)?;
+        self.add_step(attempt, step, now)?;
+        Ok(written)
+    }
+
+    /// Whether a step may be stored, and its owner.
+    pub(super) fn check_step(
+        &self,
+        incarnation: &Incarnation,
+        attempt: Attempt,
+        step: &NewStep,
+    ) -> Result<Owner, LedgerError> {
         self.fence(incarnation)?;
         self.check_attempt(incarnation, attempt)?;
         let row = self.tasks.get(&attempt.task_id).ok_or(LedgerError::NotFound)?;
         if row.durable.as_ref().ok_or(LedgerError::NotFound)?.has_step(step.ordinal) {
             return Err(LedgerError::IdExists);
         }
-        let owner = row.record.owner.clone();
-        let written = self.shelf(&owner, &writes.app_id).write_all(writes, false, now)?;
-        self.add_step(attempt, step, now)?;
-        Ok(written)
+        Ok(row.record.owner.clone())
     }
 
     pub(in crate::ledger::memory) fn rekey_documents(

@@ -5,7 +5,8 @@
 -- IM011 the work is held, IM012 too many open questions (see ask_question), IM013 an end that is silent about open
 -- effects (see end_task), IM014 the task cannot follow another one (see inherit), IM015 another document is stored, IM016
 -- too many documents, IM017 too many bytes of documents (see put_documents), IM018 too many
--- schedules (see write_schedule). A unique violation means that the id exists.
+-- schedules (see write_schedule), IM019 a file is missing (its detail is the id), IM020 too many files, IM021 too many
+-- bytes of files (see check_files). A unique violation means that the id exists.
 CREATE OR REPLACE FUNCTION @.refuse(p_code text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'refused by the ledger''s rules' USING ERRCODE = p_code;

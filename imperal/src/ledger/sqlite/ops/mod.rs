@@ -9,6 +9,7 @@ mod calls;
 mod claims;
 mod documents;
 mod durable;
+mod files;
 mod follow;
 mod incarnations;
 mod operators;
@@ -28,6 +29,7 @@ pub(super) use claims::{CANDIDATE_TASK, READY_TASKS};
 pub(super) use documents::EXPIRED_DOCUMENTS;
 #[cfg(test)]
 pub(super) use durable::{HELD_DURABLE_TASKS, LAST_PROGRESS, LAST_STEP};
+pub(super) use files::DUE_FILES;
 #[cfg(test)]
 pub(super) use follow::{HAS_LOST_VALUE, INHERIT};
 #[cfg(test)]
