@@ -132,22 +132,22 @@ mod tests {
         &answer.content[0].as_text().unwrap().text
     }
 
-    fn success(summary: &str, data: Value) -> WireResult {
+    fn success(summary: &str, data: &Value) -> WireResult {
         serde_json::from_value(json!({"status": "success", "summary": summary, "data": data})).unwrap()
     }
 
     #[test]
     fn results_are_a_sentence_with_json() {
-        let answer = of_result(&success("Found two.", json!({"n": 2})), "http://page/");
+        let answer = of_result(&success("Found two.", &json!({"n": 2})), "http://page/");
         assert_eq!(text(&answer), "Found two.\n\n{\"n\":2}");
         assert_eq!((answer.structured_content, answer.is_error), (Some(json!({"n": 2})), Some(false)));
-        let plain = of_result(&success("Done.", json!({})), "http://page/");
+        let plain = of_result(&success("Done.", &json!({})), "http://page/");
         assert_eq!((text(&plain), &plain.structured_content), ("Done.", &None));
     }
 
     #[test]
     fn long_results_are_cut_between_characters_and_name_the_page() {
-        let answer = of_result(&success("Long.", json!({"x": "é".repeat(30_000)})), "http://page/");
+        let answer = of_result(&success("Long.", &json!({"x": "é".repeat(30_000)})), "http://page/");
         let text = text(&answer);
         assert!(text.chars().count() < TEXT_LIMIT + 200 && text.ends_with("in the chat: http://page/)"), "{text}");
         assert_eq!(answer.structured_content, None);
