@@ -161,7 +161,7 @@ async fn platform() -> (TestPlatform, Ran) {
 
 fn hourly(function: &str, params: Value) -> NewSchedule {
     let mut new = NewSchedule::new("Morning digest", "planner", function, When::EverySeconds(3600));
-    new.params = params.as_object().cloned().unwrap();
+    new.params = serde_json::from_value(params).unwrap();
     new
 }
 

@@ -87,9 +87,9 @@ async fn destructive_schedule_runs_only_as_approved(_platform: TestPlatform) {
     assert_eq!(ran.all(), ["purged 30"]);
 
     let changes: ScheduleChanges = serde_json::from_value(json!({"params": {"older_than": 1}})).unwrap();
-    let changed = schedules.edit(id, changes).await.unwrap();
-    assert_eq!((changed.state, reason(&changed)), (ScheduleState::NeedsYou, "approval_needed"));
-    let approval = changed.approval.unwrap();
+    let edited = schedules.edit(id, changes).await.unwrap();
+    assert_eq!((edited.state, reason(&edited)), (ScheduleState::NeedsYou, "approval_needed"));
+    let approval = edited.approval.unwrap();
     assert!(!approval.given);
     platform.pass(5 * HOUR).await;
     assert_eq!(ran.count(), 1);
