@@ -92,7 +92,7 @@ async fn files_of_others_are_not_there() {
         let files = ctx.files();
         let stolen = match files.list().await?.into_iter().next() {
             Some(own) => own,
-            None => files.put("mine", ctx.user().id.to_string()).await?,
+            None => files.put("mine", ctx.user().id.clone()).await?,
         };
         Ok(ActionResult::done(String::from_utf8_lossy(&files.get(&stolen).await?)))
     });
