@@ -5,7 +5,6 @@
 import { remove } from "./api.js";
 import { h, icon, refill } from "./dom.js";
 import { leave } from "./signed-out.js";
-import { forgetHosts } from "./images.js";
 
 /** Fills the menu, a `details` element; `notice(what, error)` shows an error, `settings` are controls for it. */
 export function accountMenu(el, { user, notice, settings }) {
@@ -54,7 +53,6 @@ async function signOut(button, notice) {
       return notice("You are still signed in.", error);
     }
   }
-  forgetHosts();
   forgetDrafts();
   leave();
 }

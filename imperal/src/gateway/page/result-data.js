@@ -2,7 +2,7 @@
 // is turns.js, a UI tree ui-tree.js, a file file-view.js, and how much is drawn at first show-more.js.
 //
 // Data comes from the extension and is not trusted: it becomes text nodes, only http and https addresses become links
-// (links.js), and images of other hosts are not loaded by themselves (images.js).
+// (links.js), and images of other hosts are not loaded (images.js).
 
 import { copyButton, copySign } from "./copy-button.js";
 import { seen, seenTree } from "./copy-text.js";

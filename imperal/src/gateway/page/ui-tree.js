@@ -15,7 +15,7 @@ import { relaxed, write } from "./exact-json.js";
 import { folded, longText, verbatim } from "./show-more.js";
 import { fileView } from "./file-view.js";
 import { isFileRef } from "./file-words.js";
-import { imageFor } from "./images.js";
+import { imageFor, pictureFor } from "./images.js";
 import { shape } from "./result-data.js";
 
 const DEPTH = 16;
@@ -210,7 +210,7 @@ function progress({ value, label, max, color, show_value: says }, at) {
 }
 
 function image({ src, alt, caption }, at) {
-  const shown = isFileRef(src) ? fileView(src) : imageFor(at.text(src), at.text(alt || caption));
+  const shown = isFileRef(src) ? fileView(src) : pictureFor(at.text(src), at.text(alt || caption));
   if (!shown) return shape(at.text(src), 2);
   return caption ? h("figure", null, shown, h("figcaption", null, at.text(caption))) : shown;
 }
