@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+#[cfg(any(test, feature = "testing"))]
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
@@ -94,6 +95,7 @@ impl fmt::Debug for Blobs {
 
 impl Blobs {
     /// A store in memory, for tests.
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn in_memory() -> Self {
         Self { store: Arc::new(InMemory::new()), prefix: Path::default(), folder: None }
     }
