@@ -124,6 +124,7 @@ mod sync;
 mod task;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod tls;
 mod trace;
 mod truncate;
 mod user;

@@ -12,6 +12,7 @@ const ORDER: &[(&str, &str)] = &[
     ("codes", "error codes are texts"),
     ("ids", "ids are UUIDs with a type"),
     ("private_file", "writes a file that its owner alone can read"),
+    ("tls", "chooses the cryptography of TLS"),
     ("sync", "locks, which one suite replaces"),
     ("failpoint", "named places where a test ends the process"),
     ("meters", "counters that the layers above increment"),
@@ -26,6 +27,7 @@ const ORDER: &[(&str, &str)] = &[
     ("error", "the error of handlers, and the failure of an outgoing call"),
     ("result", "a success with data, or an error"),
     ("rows", "stored turns, calls, tasks and audit rows"),
+    ("files", "references to files, and the store of their bytes"),
     ("secrets", "declarations of secrets, and the guard of their values"),
     ("vault", "seals and opens stored secrets"),
     // Declarations and surfaces of an author.
@@ -53,7 +55,7 @@ const INSIDE: &[(&str, &str)] = &[
     (
         "context",
         "hazard background log progress signal span state documents fan_out durable on_cancel
-         blocking chat http poll schedules host guarded_host secrets",
+         blocking chat http poll schedules files host guarded_host secrets",
     ),
     (
         "ledger",
@@ -64,13 +66,13 @@ const INSIDE: &[(&str, &str)] = &[
         "platform",
         "error ledger_errors readable_name refusals messages queue settings call_reply lease_age
          active progress meters http_meter admission step_quota answer_types hazards seen node
-         lease retention durable_write durable_digest recovery questions documents secrets host task_run hazard_checks
+         lease retention durable_write durable_digest recovery questions documents files secrets host task_run hazard_checks
          chat injection tasks durable idempotency dispatch schedules resume follow_up timeline export access",
     ),
     (
         "gateway",
         "api_error headers body limits panics connection listener auth hosts idempotency
-         health metrics page extensions audit chat tasks operators documents questions schedules secrets session stream calls inject follow_up mcp openapi",
+         health metrics page extensions audit chat tasks operators documents files questions schedules secrets session stream calls inject follow_up mcp openapi",
     ),
 ];
 

@@ -88,7 +88,7 @@ impl Client {
 
     /// Finds a platform that answers, or opens the data folder that none has open.
     async fn find(connect: &ConnectArgs, needs: Needs) -> Result<Found, CliError> {
-        crate::context::choose_cryptography();
+        crate::tls::choose_cryptography();
         if let Some(url) = &connect.url {
             return Self::connect_elsewhere(url).map(Found::Platform);
         }

@@ -299,7 +299,7 @@ fn ask<T>(words: &[String], path: &str, read: impl FnOnce(&[u8]) -> Option<T>) -
     let folder = PathBuf::from(folder);
     let url = DataFolder::listening(&folder)?.local_url()?;
     let token = LocalKey::of_folder(&folder).ok()?.sign(&local_user()).ok()?;
-    crate::context::choose_cryptography();
+    crate::tls::choose_cryptography();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
     runtime.block_on(async {
         let http = http_builder().no_proxy().timeout(TIMEOUT).build().ok()?;

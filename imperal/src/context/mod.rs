@@ -65,8 +65,6 @@ pub(crate) use guarded_host::screen_ending;
 use hazard::Place;
 pub(crate) use hazard::{Hazard, PathText, SaidText};
 pub(crate) use host::{AnswerCheck, Host, HostFuture};
-#[cfg(feature = "platform")]
-pub(crate) use http::choose_cryptography;
 pub use http::{
     DEFAULT_TIMEOUT, Http, MAX_BODY_LIMIT, MAX_TIMEOUT, RequestBuilder, Response, Retry, RetryWait, Timeout,
 };

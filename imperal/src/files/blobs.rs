@@ -141,7 +141,7 @@ impl Blobs {
 
     #[cfg(feature = "s3")]
     fn in_bucket(rest: &str) -> Result<Self, String> {
-        crate::context::choose_cryptography();
+        crate::tls::choose_cryptography();
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         let store = object_store::aws::AmazonS3Builder::from_env().with_bucket_name(bucket).build();
         let store = store.map_err(|error| format!("cannot use s3://{rest} for files: {error}"))?;

@@ -47,7 +47,7 @@ pub(super) struct Collector {
 
 impl Collector {
     pub(super) fn new(timeout: Duration, runtime: &Handle) -> Result<Self, String> {
-        crate::context::choose_cryptography();
+        crate::tls::choose_cryptography();
         let client = reqwest::Client::builder()
             .timeout(timeout)
             .redirect(reqwest::redirect::Policy::none())

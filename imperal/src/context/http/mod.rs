@@ -48,14 +48,9 @@ pub(crate) struct HttpPool {
     transport: Arc<dyn Transport>,
 }
 
-/// Chooses the cryptography of all TLS in this process, unless another library has already chosen one.
-pub(crate) fn choose_cryptography() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-}
-
 impl HttpPool {
     pub(crate) fn new() -> Result<Self, HttpError> {
-        choose_cryptography();
+        crate::tls::choose_cryptography();
         let client = reqwest::Client::builder()
             // `redirect` follows redirects above the transport, so that scripted services can redirect too.
             .redirect(reqwest::redirect::Policy::none())

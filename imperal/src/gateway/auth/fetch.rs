@@ -19,7 +19,7 @@ const BODY_LIMIT: usize = 256 * 1024;
 /// # Errors
 /// If the text is not an `http` or `https` URL, or no client can be made.
 pub(super) fn of_url(text: &str) -> Result<Fetch, AuthError> {
-    crate::context::choose_cryptography();
+    crate::tls::choose_cryptography();
     let not_one = |why: &str| AuthError::unusable_key(format!("the address of the JWKS cannot be used: {why}"));
     let url = reqwest::Url::parse(text).map_err(|error| not_one(&error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
