@@ -107,6 +107,9 @@ const TABLE: &[Row] = &[
     ("GET",  "/v1/operator/paused", nothing,                     [403, 403, 403, 401, 401, 401, 401, 401, 401, 401, 401]),
     ("POST", "/v1/operator/paused", pause,                       [403, 403, 403, 401, 401, 401, 401, 401, 401, 401, 401]),
     ("GET",  "/v1/operator/queues", nothing,                     [403, 403, 403, 401, 401, 401, 401, 401, 401, 401, 401]),
+    ("GET",  "/v1/files", nothing,                               USERS),
+    ("GET",  "/v1/files/{file}", nothing,                        [200, 404, 404, 401, 401, 401, 401, 401, 401, 401, 401]),
+    ("DELETE", "/v1/files/{file}", nothing,                      [200, 404, 404, 401, 401, 401, 401, 401, 401, 401, 401]),
     ("GET",  "/v1/operator/documents", nothing,                  [400, 400, 400, 401, 401, 401, 401, 401, 401, 401, 401]),
     ("GET",  "/v1/operator/documents?tenant=default&user=anna", nothing, [403, 403, 403, 401, 401, 401, 401, 401, 401, 401, 401]),
     ("GET",  "/v1/operator/documents/page", nothing,             [400, 400, 400, 401, 401, 401, 401, 401, 401, 401, 401]),
@@ -214,6 +217,9 @@ async fn each_caller_gets_the_tables_status_and_refusals_are_audited() {
     let (waiting, call_id) = linger(&anna).await;
     let (_, schedule) = anna.post("/v1/schedules", &schedule()).await;
     let schedule_id = schedule["id"].as_str().unwrap().to_owned();
+    let upload = anna.request(Method::POST, "/v1/files?app=probe&name=notes.txt").body("notes").send().await.unwrap();
+    let file: Value = upload.json().await.unwrap();
+    let file_id = file["file_id"].as_str().unwrap().to_owned();
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
 
     let mut wrong = Vec::new();
@@ -224,7 +230,10 @@ async fn each_caller_gets_the_tables_status_and_refusals_are_audited() {
             let url = format!(
                 "{}{}",
                 node.url,
-                path.replace("{task}", &task_id).replace("{call}", &call_id).replace("{schedule}", &schedule_id)
+                path.replace("{task}", &task_id)
+                    .replace("{call}", &call_id)
+                    .replace("{schedule}", &schedule_id)
+                    .replace("{file}", &file_id)
             );
             let mut request = as_asked(http.request(method.parse::<Method>().unwrap(), url), who);
             if body() != Value::Null {
@@ -320,6 +329,7 @@ fn every_route_is_in_the_permission_table() {
             ("{task_id}", "{task}"),
             ("{call_id}", "{call}"),
             ("{schedule_id}", "{schedule}"),
+            ("{file_id}", "{file}"),
         ]
         .into_iter()
         .fold(route.to_owned(), |path, (part, value)| path.replace(part, value));

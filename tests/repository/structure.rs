@@ -54,7 +54,7 @@ const ORDER: &[(&str, &str)] = &[
 const INSIDE: &[(&str, &str)] = &[
     (
         "context",
-        "hazard background log progress signal span state documents fan_out durable on_cancel
+        "hazard background log progress signal span state documents step_files fan_out durable on_cancel
          blocking chat http poll schedules files host guarded_host secrets",
     ),
     (
@@ -65,7 +65,7 @@ const INSIDE: &[(&str, &str)] = &[
     (
         "platform",
         "error ledger_errors readable_name refusals messages queue settings call_reply lease_age
-         active progress meters http_meter admission step_quota answer_types hazards seen node
+         active progress meters http_meter admission step_quota answer_types hazards seen file_store node
          lease retention durable_write durable_digest recovery questions documents files secrets host task_run hazard_checks
          chat injection tasks durable idempotency dispatch schedules resume follow_up timeline export access",
     ),

@@ -5,21 +5,20 @@
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::task::{Context as Poll_, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
 
-use super::{Context, StepScope};
+use super::{Context, StepFiles, StepScope};
 use crate::codes;
 use crate::error::Error;
 use crate::files::{FileRef, check_name};
 use crate::ids::FileId;
 use crate::result::Result;
 use crate::rows::FileChange;
-use crate::sync::Mutex;
 
 /// Largest file that is read as a whole.
 const WHOLE: u64 = 64 << 20;
@@ -40,34 +39,6 @@ pub(crate) struct FilePut {
     /// Whether it is stored at once. Otherwise a step stores it.
     pub(crate) is_stored: bool,
     pub(crate) content: FileBytes,
-}
-
-/// The changes of files in one run of a step, which happen with the step.
-#[derive(Debug, Default)]
-pub(crate) struct StepFiles(Mutex<Vec<FileChange>>);
-
-impl StepFiles {
-    fn add(&self, change: FileChange) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(change);
-    }
-
-    fn has_deleted(&self, file_id: FileId) -> bool {
-        self.changes().contains(&FileChange::Delete(file_id))
-    }
-
-    /// All changes, in order. A file that the step wrote and deleted is deleted.
-    pub(crate) fn changes(&self) -> Vec<FileChange> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The files that the step wrote.
-    pub(crate) fn written(&self) -> Vec<FileId> {
-        let written = |change| match change {
-            FileChange::Store(file_id) => Some(file_id),
-            FileChange::Delete(_) => None,
-        };
-        self.changes().into_iter().filter_map(written).collect()
-    }
 }
 
 impl Context {

@@ -23,6 +23,7 @@ mod secrets;
 mod signal;
 mod span;
 mod state;
+mod step_files;
 
 use std::fmt;
 use std::future::Future;
@@ -58,7 +59,7 @@ pub(crate) use durable::{
 };
 use durable::{EffectRequest, InFlight, StepScope};
 pub use fan_out::{FanOut, Part};
-pub(crate) use files::{FileBytes, FilePut, StepFiles};
+pub(crate) use files::{FileBytes, FilePut};
 pub use files::{FileStream, Files, ListFiles, PutFile};
 use guarded_host::GuardedHost;
 pub(crate) use guarded_host::screen_ending;
@@ -82,6 +83,7 @@ pub(crate) use signal::Signal;
 pub use signal::StopReason;
 pub(crate) use span::WorkSpan;
 pub(crate) use state::States;
+pub(crate) use step_files::StepFiles;
 
 /// How often cancelled work looks whether its effects are still in flight.
 const LOOK_EVERY: Duration = Duration::from_millis(50);

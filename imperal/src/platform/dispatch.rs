@@ -18,9 +18,8 @@ use tracing::Instrument;
 
 use super::active::{ActiveWork, Lease};
 use super::durable_write::WRITE_DEADLINE;
-use super::files::file_error;
 use super::idempotency::Claim;
-use super::ledger_errors::{reply_unconfirmed, unavailable};
+use super::ledger_errors::{file_error, reply_unconfirmed, unavailable};
 use super::messages::{self, WorkRef};
 use super::meters::CallOutcome;
 use super::{CallPermit, CallReply, Node, Platform};

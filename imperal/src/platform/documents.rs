@@ -6,8 +6,7 @@
 use super::Node;
 use super::active::ActiveWork;
 use super::durable_write::write_backoff;
-use super::files::file_error;
-use super::ledger_errors::{mebibytes, unavailable, unreadable};
+use super::ledger_errors::{file_error, mebibytes, unavailable, unreadable};
 use crate::codes;
 use crate::context::{DocumentChange, DocumentsWritten, Origin, log_with_documents, merge_again, to_writes};
 use crate::error::Error;

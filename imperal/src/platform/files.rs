@@ -3,96 +3,26 @@
 //! A write that does not come to its end leaves a pending row, which is deleted when the write is dropped, or a day later
 //! by the sweep if the process has died.
 
-use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use sha2::{Digest, Sha256};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Node;
-use super::ledger_errors::{mebibytes, unavailable, unreadable};
+use super::ledger_errors::{file_error, mebibytes, unreadable};
 use crate::codes;
 use crate::context::{FileBytes, FilePut, Origin};
 use crate::error::Error;
 use crate::failpoint;
-use crate::files::{BlobError, BlobStream, Blobs, FileRef, HEAD, essence, guess};
+use crate::files::{BlobError, BlobStream, FileRef, HEAD, essence, guess};
 use crate::ids::FileId;
 use crate::ledger::{Fence, FileContent, FileLimits, FileRemoval, FileSource, LedgerError, NewFile, Owner, StoredFile};
 use crate::result::Result;
-use crate::sync::Mutex;
 
-/// Files that are written at once on a node, since parts of each are in memory: by users, and by work.
-const WRITTEN_AT_ONCE: usize = 16;
-/// Of these, the uploads of one user.
-const UPLOADS_PER_USER: usize = 4;
 /// Files that one step of the sweep looks at.
 const SWEPT_AT_ONCE: u32 = 500;
-
-/// The store of bytes, and the places of those who write.
-#[derive(Debug)]
-pub(super) struct FileStore {
-    blobs: Option<Blobs>,
-    work: Arc<Semaphore>,
-    uploads: Arc<Semaphore>,
-    uploads_of: Mutex<HashMap<Owner, usize>>,
-}
-
-impl FileStore {
-    pub(super) fn new(blobs: Option<Blobs>) -> Self {
-        let places = || Arc::new(Semaphore::new(WRITTEN_AT_ONCE));
-        Self { blobs, work: places(), uploads: places(), uploads_of: Mutex::default() }
-    }
-
-    fn blobs(&self) -> Result<&Blobs> {
-        self.blobs.as_ref().ok_or_else(|| {
-            Error::platform(codes::UNAVAILABLE, "This platform has no place for files. Ask its operator for one.")
-                .with_source("nodes that share a database need a store of files that they share: --files-url")
-        })
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Owner, usize>> {
-        self.uploads_of.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A place for an upload of a user.
-    ///
-    /// # Errors
-    /// `RATE_LIMITED` when the user or the node has as many uploads as it may.
-    fn begin_upload(self: &Arc<Self>, owner: &Owner) -> Result<UploadPermit> {
-        let busy = || Error::user(codes::RATE_LIMITED, "Too many uploads are at work. Try again in a moment.");
-        let permit = self.uploads.clone().try_acquire_owned().map_err(|_| busy())?;
-        let mut uploads_of = self.lock();
-        let held = uploads_of.entry(owner.clone()).or_default();
-        if *held >= UPLOADS_PER_USER {
-            return Err(busy());
-        }
-        *held += 1;
-        drop(uploads_of);
-        Ok(UploadPermit { store: self.clone(), owner: owner.clone(), _permit: permit })
-    }
-}
-
-/// The right to one upload.
-struct UploadPermit {
-    store: Arc<FileStore>,
-    owner: Owner,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Drop for UploadPermit {
-    fn drop(&mut self) {
-        let mut uploads_of = self.store.lock();
-        if let Some(held) = uploads_of.get_mut(&self.owner) {
-            *held -= 1;
-            if *held == 0 {
-                uploads_of.remove(&self.owner);
-            }
-        }
-    }
-}
 
 /// Why a file was not written.
 enum PutFault {
@@ -376,25 +306,6 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(hex, "{byte:02x}");
         hex
     })
-}
-
-/// The error for a file that was not written or deleted.
-pub(super) fn file_error(error: &LedgerError) -> Error {
-    match error {
-        LedgerError::TooManyFiles(limit) => Error::user(
-            codes::FILES_EXCEEDED,
-            format!("You have {limit} files of this extension, which is the limit. Delete some first."),
-        ),
-        LedgerError::TooManyFileBytes(limit) => Error::user(
-            codes::FILES_EXCEEDED,
-            format!("Your files of this extension may have {} in all. Delete some first.", mebibytes(*limit)),
-        ),
-        LedgerError::FileMissing(file_id) => {
-            Error::user(codes::NOT_FOUND, format!("The file {file_id} is not there any more. Upload it again."))
-        }
-        error if error.is_failure() => unavailable(error),
-        error => Error::cancelled().with_source(format!("the file was not written: {error}")),
-    }
 }
 
 /// The error for bytes that could not be written. The log has the cause.

@@ -48,3 +48,22 @@ pub(super) fn reply_unconfirmed(error: &LedgerError) -> Error {
 pub(super) fn mebibytes(bytes: u64) -> String {
     if bytes.is_multiple_of(1 << 20) { format!("{} MiB", bytes >> 20) } else { format!("{bytes} bytes") }
 }
+
+/// The error for a file that was not written or deleted.
+pub(super) fn file_error(error: &LedgerError) -> Error {
+    match error {
+        LedgerError::TooManyFiles(limit) => Error::user(
+            codes::FILES_EXCEEDED,
+            format!("You have {limit} files of this extension, which is the limit. Delete some first."),
+        ),
+        LedgerError::TooManyFileBytes(limit) => Error::user(
+            codes::FILES_EXCEEDED,
+            format!("Your files of this extension may have {} in all. Delete some first.", mebibytes(*limit)),
+        ),
+        LedgerError::FileMissing(file_id) => {
+            Error::user(codes::NOT_FOUND, format!("The file {file_id} is not there any more. Upload it again."))
+        }
+        error if error.is_failure() => unavailable(error),
+        error => Error::cancelled().with_source(format!("the file was not written: {error}")),
+    }
+}

@@ -15,7 +15,7 @@ use super::active::{ActiveWorkRegistry, Lease};
 use super::admission::ActiveCalls;
 use super::answer_types::AnswerTypes;
 use super::error::PlatformError;
-use super::files::FileStore;
+use super::file_store::FileStore;
 use super::hazards::Hazards;
 use super::lease_age::LeaseAge;
 use super::ledger_errors::stopping;

@@ -21,7 +21,8 @@ use crate::files::{FileRef, check_name};
 use crate::function::Extension;
 use crate::ids::FileId;
 use crate::ledger::{FileRemoval, FileState, StoredFile};
-use crate::platform::files::{file_error, file_ref, has_content};
+use crate::platform::files::{file_ref, has_content};
+use crate::platform::ledger_errors::file_error;
 use crate::result::Result;
 
 /// Most files of a page.
