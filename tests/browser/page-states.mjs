@@ -96,11 +96,15 @@ export async function busyStates(options, visit) {
   await visit("a form with errors");
   await page.getByRole("button", { name: "All functions" }).click();
   await page.locator(".function", { hasText: "File report" }).last().click(); // the first one is among those used lately
-  await page.getByRole("button", { name: "More optional" }).setInputFiles({ name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("a") });
+  await page
+    .getByRole("button", { name: "More optional" })
+    .setInputFiles({ name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("a") });
   await page.locator(".file-row", { hasText: "Text · 1 byte" }).waitFor();
   await page.getByLabel("Photo").setInputFiles({ name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("a") });
   stub.files.refuse = { status: 409, code: "FILES_EXCEEDED", message: "You have 10,000 files. Delete some." };
-  await page.getByRole("button", { name: "More optional" }).setInputFiles({ name: "more.txt", mimeType: "text/plain", buffer: Buffer.from("a") });
+  await page
+    .getByRole("button", { name: "More optional" })
+    .setInputFiles({ name: "more.txt", mimeType: "text/plain", buffer: Buffer.from("a") });
   await page.getByRole("button", { name: "Try again" }).waitFor();
   stub.files.hold = new Promise(() => {}); // to the end of the test
   await page.getByLabel("Data").setInputFiles({ name: "big.bin", mimeType: "", buffer: Buffer.alloc(9_000_000) });
