@@ -179,7 +179,7 @@ async fn stopped_server_hands_its_task_over() {
     let task_id = task["task_id"].as_str().unwrap();
     let traces = TRACES.replace("{task}", task_id);
     let shown = text(&run(&relay.data(), &["show", task_id]).await.stdout);
-    assert!(shown.lines().any(|line| line.starts_with("traces") && line.ends_with(&traces)), "{shown}");
+    assert!(shown.lines().any(|line| line.trim_start().starts_with("traces") && line.ends_with(&traces)), "{shown}");
     assert_eq!(json_lines(&run(&relay.data(), &["show", task_id, "--json"]).await)[0]["trace_url"], *traces);
 }
 

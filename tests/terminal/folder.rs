@@ -40,7 +40,7 @@ async fn files_of_a_new_data_folder_are_private() {
         assert_eq!(mode(&data), 0o700);
         for entry in fs::read_dir(&data).unwrap() {
             let path = entry.unwrap().path();
-            assert_eq!(mode(&path), 0o600, "{}", path.display());
+            assert_eq!(mode(&path), if path.is_dir() { 0o700 } else { 0o600 }, "{}", path.display());
         }
         for name in ["lock", "listening.json", "session.key", "ledger.db", "ledger.db-wal", "ledger.db-shm"] {
             assert!(data.join(name).exists(), "{name}");
