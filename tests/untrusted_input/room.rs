@@ -79,9 +79,16 @@ impl Room {
     /// The log and every byte of the ledger: the data folder's files or the database's rows.
     pub fn everything_written(&self) -> Vec<(String, Vec<u8>)> {
         let mut written = vec![("the log".to_owned(), std::fs::read(&self.log).unwrap())];
-        for file in std::fs::read_dir(self.folder.path().join("data")).unwrap() {
-            let path = file.unwrap().path();
-            written.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+        let mut folders = vec![self.folder.path().join("data")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    written.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+                }
+            }
         }
         if let Some(database) = &self.database {
             let dumped = std::process::Command::new("pg_dump").arg(database.url()).output().expect("pg_dump runs");

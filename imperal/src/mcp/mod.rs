@@ -46,14 +46,14 @@ pub struct McpSettings {
 #[non_exhaustive]
 pub enum Destructive {
     /// A call answers with the address of the chat page, where the user runs the function.
-    Ask,
+    Confirm,
     /// A call runs. The client alone decides whether it asks its user.
     Allow,
 }
 
 impl Default for McpSettings {
     fn default() -> Self {
-        Self { wait: Duration::from_secs(45), destructive: Destructive::Ask }
+        Self { wait: Duration::from_secs(45), destructive: Destructive::Confirm }
     }
 }
 

@@ -59,7 +59,7 @@ impl Tools {
                 let input = InputSchema::of(&params);
                 let way = match function.action_type {
                     _ if input.needs_form => Way::Form,
-                    ActionType::Destructive if settings.destructive == Destructive::Ask => Way::Confirm,
+                    ActionType::Destructive if settings.destructive == Destructive::Confirm => Way::Confirm,
                     _ => Way::Call,
                 };
                 if way != Way::Form {

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::files::Blobs;
 use crate::ledger::Owner;
 use crate::result::Result;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, MutexGuard};
 
 /// Files that are written at once on a node, since parts of each are in memory: by users, and by work.
 const WRITTEN_AT_ONCE: usize = 16;
@@ -39,7 +39,7 @@ impl FileStore {
         })
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Owner, usize>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Owner, usize>> {
         self.uploads_of.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
