@@ -1,6 +1,6 @@
 //! `ctx.files()`: files of the user, written and read in pieces.
 //!
-//! Owns the checks of names and times, and what a step does with files: its files are stored and deleted with it.
+//! Owns the checks of names and times, and the files of a step, which are stored and deleted with it.
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -161,7 +161,7 @@ impl Files {
         ListFiles { files: self.clone(), after: None, limit: 100 }
     }
 
-    /// Deletes a file; whether it was there. In a step it is deleted with the step.
+    /// Deletes a file. Returns whether it existed. In a step it is deleted with the step.
     ///
     /// # Errors
     /// `STEP_NEEDED` in a durable task outside of a step; `UNAVAILABLE` when the ledger cannot write;

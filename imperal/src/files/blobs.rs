@@ -71,7 +71,7 @@ impl From<object_store::Error> for BlobError {
     }
 }
 
-/// What was written.
+/// The size and hash of written bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Written {
     pub(crate) size: u64,
@@ -213,7 +213,7 @@ impl Blobs {
         let options = GetOptions::new().with_range(Some(GetRange::Bounded(range.clone())));
         let found = match self.store.get_opts(&self.key(file_id), options).await {
             Ok(found) => found,
-            // Also for a range that begins behind the end of what is left.
+            // Also for a range that begins after the end of the bytes that are left.
             Err(error) => {
                 let is_short = self.store.head(&self.key(file_id)).await.is_ok_and(|meta| meta.size < range.end);
                 return Err(if is_short { BlobError::Gone } else { error.into() });
@@ -238,7 +238,7 @@ impl Blobs {
     /// Removes the bytes of a file; none are no error.
     pub(crate) async fn delete(&self, file_id: FileId) -> Result<(), BlobError> {
         if let Some(folder) = &self.folder {
-            // What a killed process was writing: the store's own name for the first upload of a key.
+            // The part that a killed process was writing has the store's own name for the first upload of a key.
             let part = folder.join(format!("{}#1", self.key(file_id)));
             drop(tokio::task::spawn_blocking(move || std::fs::remove_file(part)).await);
         }

@@ -1,4 +1,4 @@
-//! The types of files: what their first bytes say, and which of them a browser may show beside the page.
+//! The types of files: those that the first bytes show, and those that a browser may show next to the page.
 
 /// How many bytes at the start tell the type.
 pub(crate) const HEAD: usize = 512;

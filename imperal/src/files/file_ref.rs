@@ -1,4 +1,4 @@
-//! `FileRef`: what results, documents and steps hold of a file, and what a parameter is read into.
+//! `FileRef`: the reference to a file in results, documents, steps and parameters.
 //!
 //! As JSON it is an object; as a parameter of a call it is the file's id alone. The platform looks the ids up before it
 //! reads the parameters, and reading finds them by the thread: [`ParamFiles::read`].

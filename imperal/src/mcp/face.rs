@@ -251,7 +251,7 @@ fn is_modern(context: &Request) -> bool {
     context.protocol_version().is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str())
 }
 
-/// Runs a wait, and ends it when nobody waits any longer.
+/// Runs a wait, and ends it when the client has hung up.
 async fn until_hung_up<T>(context: &Request, wait: impl Future<Output = Result<T>>) -> Result<T> {
     match context.ct.run_until_cancelled(wait).await {
         Some(waited) => waited,

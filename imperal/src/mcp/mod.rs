@@ -109,7 +109,7 @@ impl fmt::Debug for Mcp {
     }
 }
 
-/// What the server says of itself: the extension, or all of them together.
+/// The server's name and description: those of the extension, or of all of them together.
 fn server_config(platform: &Platform) -> ServerConfig {
     let extensions: Vec<_> = platform.registry().extensions().map(crate::function::Extension::def).collect();
     let capabilities = ServerCapabilities::builder().enable_tools().enable_tasks().build();

@@ -53,7 +53,7 @@ impl InputSchema {
     }
 }
 
-/// Replaces references by what they refer to.
+/// Replaces references by the schemas that they name.
 struct Inliner<'a> {
     root: &'a Value,
     /// The references that are being replaced. One inside itself becomes "anything".

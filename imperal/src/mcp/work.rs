@@ -25,7 +25,7 @@ const READ_PAUSE: Duration = Duration::from_millis(100);
 /// Poll intervals that clients are asked to keep, in milliseconds.
 const POLL: (u64, u64) = (1_000, 30_000);
 
-/// The state of a call and of what it started.
+/// The state of a call and of the tasks that it started.
 pub(super) enum Standing {
     /// Not done, with a sentence on it.
     Working(String),
@@ -53,7 +53,7 @@ impl CallWork {
         })
     }
 
-    /// What the open work does now, for a person or a model.
+    /// A sentence on the open work, for a person or a model.
     pub(super) fn sentence(&self, page: &str) -> String {
         let mut open = self.tasks.iter().filter(|task| task.state.is_open());
         let Some(task) = open.next() else {

@@ -257,8 +257,8 @@ impl Node {
         Ok(Box::pin(checked))
     }
 
-    /// Deletes what has expired or was never claimed, and removes the bytes of what was deleted a day ago. How many
-    /// files are gone.
+    /// Deletes files that have expired or were never claimed, and removes the bytes of those that were deleted a day
+    /// ago. Returns how many files are gone.
     pub(super) async fn sweep_files(&self) -> std::result::Result<u64, LedgerError> {
         let Ok(blobs) = self.files.blobs() else { return Ok(0) };
         let mut gone = 0;
@@ -278,7 +278,7 @@ impl Node {
                 self.meters.files_removed(forgotten);
                 gone += forgotten;
             }
-            // What was not removed would come again.
+            // Files whose bytes could not be removed would come again.
             if removed.len() < swept.due.len() || swept.due.len() as u64 + swept.deleted < u64::from(SWEPT_AT_ONCE) {
                 return Ok(gone);
             }

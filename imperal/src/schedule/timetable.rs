@@ -47,7 +47,7 @@ impl When {
     }
 }
 
-/// A moment at which something is due, and what was missed before it.
+/// A moment at which something is due, and the missed ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Due {
     /// The latest time that is due.
