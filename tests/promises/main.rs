@@ -9,6 +9,7 @@ mod lost_documents;
 mod lost_lease;
 mod lost_schedules;
 mod lost_secrets;
+mod reads;
 mod repeat;
 mod settings;
 

@@ -263,6 +263,11 @@ impl Context {
         self.durable_run().is_none_or(|run| run.is_live())
     }
 
+    /// Whether both are contexts of the same call or the same attempt of a task in this process.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     pub(crate) fn origin(&self) -> &Origin {
         &self.0.origin
     }

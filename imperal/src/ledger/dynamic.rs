@@ -97,6 +97,7 @@ ledger! {
     }
     Calls {
         write accept_call(incarnation: &'a Incarnation, call: NewCall) -> Turn;
+        write answer_call(incarnation: &'a Incarnation, call: NewCall, reply: TurnBody) -> [Turn; 2];
         write reply(incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Turn;
         write request_call_cancel(owner: &'a Owner, call_id: CallId, audit: NewAudit) -> CallCancel;
         read find_call(owner: &'a Owner, call_id: CallId) -> Option<CallRecord>;

@@ -10,6 +10,7 @@ use std::sync::{Arc, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
+use super::acceptance::Acceptance;
 use crate::context::{Context, Origin, StopReason};
 use crate::ids::{CallId, TaskId};
 use crate::ledger::{Fence, Incarnation, Work};
@@ -37,6 +38,8 @@ pub(super) struct ActiveWork {
     pub(super) ctx: Context,
     /// Cancelled when the call's reply is in the ledger.
     pub(super) replied: CancellationToken,
+    /// In a read that may not be in the ledger yet.
+    pub(super) acceptance: Option<Arc<Acceptance>>,
 }
 
 impl ActiveWork {
@@ -55,10 +58,14 @@ impl ActiveWorkRegistry {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Registers work. Returns false, and registers nothing, if the same work runs here already.
+    /// Registers work. Returns false, and registers nothing, if the same work runs here already. A read that may not be
+    /// in the ledger gives way to a call that is.
     pub(super) fn insert(&self, work: ActiveWork) -> bool {
         let (ctx, lost) = (work.ctx.clone(), work.lease.lost.clone());
         match self.entries().entry(ctx.origin().work()) {
+            Entry::Occupied(mut place) if work.acceptance.is_none() && place.get().acceptance.is_some() => {
+                drop(place.insert(work));
+            }
             Entry::Occupied(_) => return false,
             Entry::Vacant(place) => drop(place.insert(work)),
         }
@@ -71,6 +78,20 @@ impl ActiveWorkRegistry {
 
     pub(super) fn remove(&self, origin: &Origin) {
         let removed = self.entries().remove(&origin.work());
+        Self::close_lost(removed);
+    }
+
+    /// Removes a read, unless another request under its key has taken its place.
+    pub(super) fn remove_read(&self, read: &ActiveWork) {
+        let mut entries = self.entries();
+        let work = read.ctx.origin().work();
+        let is_it = entries.get(&work).is_some_and(|held| held.ctx.is_same(&read.ctx));
+        let removed = if is_it { entries.remove(&work) } else { None };
+        drop(entries);
+        Self::close_lost(removed);
+    }
+
+    fn close_lost(removed: Option<ActiveWork>) {
         // The token stops the work on other threads, which may come here before `end_lease` reads the entries.
         if let Some(work) = removed
             && work.lease.lost.is_cancelled()
@@ -169,7 +190,7 @@ mod tests {
             secrets: SecretsInUse::default(),
         };
         let ctx = Context::new(origin, services, WorkSpan::none());
-        ActiveWork { lease: lease.clone(), ctx, replied: CancellationToken::new() }
+        ActiveWork { lease: lease.clone(), ctx, replied: CancellationToken::new(), acceptance: None }
     }
 
     #[tokio::test]

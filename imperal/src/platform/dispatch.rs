@@ -1,9 +1,9 @@
 //! A call, from the request to its reply turn.
 //!
 //! The order is the guarantee: parameters are checked and read before anything is written, the call is on disk
-//! before the handler runs, and the reply is on disk before the caller gets it. An accepted call runs in a
-//! tokio task of its own, so a caller that hangs up changes nothing. A duplicate under an idempotency key does
-//! not run; [`super::idempotency`] waits for the first call's reply.
+//! before the handler runs, and the reply is on disk before the caller gets it. A read that answers at once is the
+//! exception: [`super::acceptance`]. An accepted call runs in a tokio task of its own, so a caller that hangs up changes
+//! nothing. A duplicate under an idempotency key does not run; [`super::idempotency`] waits for the first call's reply.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
@@ -16,9 +16,10 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use super::acceptance::Acceptance;
 use super::active::{ActiveWork, Lease};
 use super::durable_write::WRITE_DEADLINE;
-use super::idempotency::Claim;
+use super::idempotency::{Answered, Claim};
 use super::ledger_errors::{file_error, reply_unconfirmed, unavailable};
 use super::messages::{self, WorkRef};
 use super::meters::CallOutcome;
@@ -27,13 +28,13 @@ use crate::codes;
 use crate::context::{Context, Origin, StopReason, WorkSpan};
 use crate::error::Error;
 use crate::failpoint;
-use crate::function::{BoundHandler, CheckedParams, Extension, FunctionDef};
+use crate::function::{ActionType, BoundHandler, CheckedParams, Extension, FunctionDef};
 use crate::ids::{CallId, FileId, RequestKey};
 use crate::ledger::{Incarnation, LedgerError, NewCall, Owner, Role, TurnBody};
 use crate::panic_text::{log_excerpt, panic_text};
 use crate::result::{Result, WireResult};
 use crate::secrets::SecretsInUse;
-use crate::task::{Label, Returned, supervise};
+use crate::task::{Ending, Label, Returned, supervise};
 use crate::trace;
 use crate::user::User;
 
@@ -47,6 +48,14 @@ pub(crate) struct StartedCall {
     pub(crate) accepted: oneshot::Receiver<()>,
     /// The reply, or why there is none.
     pub(crate) reply: Pin<Box<dyn Future<Output = Result<CallReply>> + Send>>,
+}
+
+/// What a call begins with.
+struct Request {
+    call: NewCall,
+    files: Vec<FileId>,
+    /// It may be written together with its reply.
+    is_deferred: bool,
 }
 
 /// How a running call reports to the request that started it.
@@ -90,9 +99,12 @@ impl Platform {
         node.check_accepting()?;
         node.wait_for_lease().await?;
         let (origin, checked) = node.check_call(user, app_id, function, params, key).await?;
+        let is_read = node.find_function(app_id, function)?.1.action_type == ActionType::Read;
         let CheckedParams { handler, redacted, files } = checked;
         let turn = user_turn(&origin, redacted);
-        Ok(self.run_call(origin, handler, (turn, files), permit))
+        let request = self.request(&origin, turn, files);
+        let is_deferred = is_read && request.files.is_empty();
+        Ok(self.run_call(origin, handler, Request { is_deferred, ..request }, permit))
     }
 
     /// Runs a handler of the platform itself as a call of its user, with everything that calls have.
@@ -105,27 +117,26 @@ impl Platform {
     ) -> Result<CallReply> {
         self.node.check_accepting()?;
         self.node.wait_for_lease().await?;
-        self.run_call(origin, handler, (turn, Vec::new()), permit).reply.await
+        let request = self.request(&origin, turn, Vec::new());
+        self.run_call(origin, handler, request, permit).reply.await
     }
 
-    fn run_call(
-        &self,
-        origin: Origin,
-        handler: BoundHandler,
-        (turn, files): (TurnBody, Vec<FileId>),
-        permit: CallPermit,
-    ) -> StartedCall {
+    fn request(&self, origin: &Origin, turn: TurnBody, files: Vec<FileId>) -> Request {
+        let (call_id, owner) = (origin.call_id, Owner::from(&origin.user));
+        let call = NewCall { call_id, owner, turn, max_stored: self.node.max_stored() };
+        Request { call, files, is_deferred: false }
+    }
+
+    fn run_call(&self, origin: Origin, handler: BoundHandler, request: Request, permit: CallPermit) -> StartedCall {
         let node = &self.node;
         let call_id = origin.call_id;
-        let owner = Owner::from(&origin.user);
-        let call = NewCall { call_id: origin.call_id, owner, turn, max_stored: node.max_stored() };
         let span = tracing::info_span!("call", app = origin.app_id, function = origin.function, call = %origin.call_id, user = %origin.user.id);
         let (accept, accepted) = oneshot::channel();
         let (answer, answered) = oneshot::channel();
         let caller = Caller { accepted: accept, answer };
         trace::named(&span, "call", origin.function);
         let ctx = Context::new(origin, self.services.clone(), WorkSpan::of(&span));
-        node.tracker.spawn(guarded_call(node.clone(), ctx, handler, (call, files), permit, caller).instrument(span));
+        node.tracker.spawn(guarded_call(node.clone(), ctx, handler, request, permit, caller).instrument(span));
         let node = node.clone();
         let reply = Box::pin(async move {
             let cut_off = |_| Err(Error::platform(codes::UNAVAILABLE, "The call was cut off."));
@@ -207,12 +218,12 @@ async fn guarded_call(
     node: Arc<Node>,
     ctx: Context,
     handler: BoundHandler,
-    (call, files): (NewCall, Vec<FileId>),
+    request: Request,
     permit: CallPermit,
     caller: Caller,
 ) {
     let lease = node.lease();
-    let running = pin!(run_call(&node, lease.clone(), ctx.clone(), handler, (call, files), permit, caller));
+    let running = pin!(run_call(&node, lease.clone(), ctx.clone(), handler, request, permit, caller));
     guarded(&node, &lease, &ctx, running).await;
 }
 
@@ -253,41 +264,66 @@ async fn run_call(
     lease: Lease,
     ctx: Context,
     handler: BoundHandler,
-    (call, files): (NewCall, Vec<FileId>),
+    request: Request,
     permit: CallPermit,
     caller: Caller,
 ) {
-    let Caller { accepted, answer } = caller;
-    let origin = ctx.origin();
-    let incarnation = &lease.incarnation;
     failpoint::hit("before-accept");
-    let mut claiming = pin!(node.claim_call(incarnation, &call, &files));
+    if request.is_deferred {
+        return run_read(node, lease, ctx, handler, request, permit, caller).await;
+    }
+    let Some((permit, answer)) = accept(node, &lease.incarnation, &ctx, &request, permit, caller).await else { return };
+    run_accepted(node, lease, ctx, handler, permit, answer).await;
+}
+
+/// Writes the call. `None` if it does not run: its caller has the reason.
+async fn accept(
+    node: &Node,
+    incarnation: &Incarnation,
+    ctx: &Context,
+    request: &Request,
+    permit: CallPermit,
+    caller: Caller,
+) -> Option<(CallPermit, oneshot::Sender<Result<Dispatched>>)> {
+    let Caller { accepted, answer } = caller;
+    let Request { call, files, .. } = request;
+    let mut claiming = pin!(node.claim_call(incarnation, call, files));
     match tokio::time::timeout(WRITE_DEADLINE, &mut claiming).await {
-        Ok(Ok(Claim::Ours)) => {}
-        Ok(Ok(Claim::Duplicate)) => {
-            let _ = answer.send(Ok(Dispatched::Duplicate(Box::new(call.clone()), permit)));
-            return trace::ended(ctx.span(), "repeated", false);
+        Ok(Ok(Claim::Ours)) => {
+            let _ = accepted.send(());
+            return Some((permit, answer));
         }
-        Ok(Err(error)) => {
-            drop(permit);
-            let _ = answer.send(Err(match error {
-                LedgerError::FileMissing(_) => file_error(&error),
-                error => unavailable(&error),
-            }));
-            return trace::ended(ctx.span(), "refused", true);
-        }
+        Ok(Ok(Claim::Duplicate)) => answer_duplicate(ctx, call, permit, answer),
+        Ok(Err(error)) => answer_refused(ctx, &error, permit, answer),
         Err(_) => {
-            let why = format!("no response to the call's write within {} s", WRITE_DEADLINE.as_secs());
-            let _ = answer.send(Err(unavailable(&LedgerError::Indeterminate(why))));
+            let _ = answer.send(Err(no_response()));
             if matches!(claiming.await, Ok(Claim::Ours)) {
                 // The caller already has an error: the handler must not run after it.
-                write_interrupted_reply(node, incarnation, origin).await;
+                write_interrupted_reply(node, incarnation, ctx.origin()).await;
             }
-            return;
         }
     }
-    let _ = accepted.send(());
-    run_accepted(node, lease.clone(), ctx.clone(), handler, permit, answer).await;
+    None
+}
+
+fn answer_duplicate(ctx: &Context, call: &NewCall, permit: CallPermit, answer: oneshot::Sender<Result<Dispatched>>) {
+    let _ = answer.send(Ok(Dispatched::Duplicate(Box::new(call.clone()), permit)));
+    trace::ended(ctx.span(), "repeated", false);
+}
+
+fn answer_refused(ctx: &Context, error: &LedgerError, permit: CallPermit, answer: oneshot::Sender<Result<Dispatched>>) {
+    // Before the answer: the caller's next call finds the permit free.
+    drop(permit);
+    let _ = answer.send(Err(match error {
+        LedgerError::FileMissing(_) => file_error(error),
+        error => unavailable(error),
+    }));
+    trace::ended(ctx.span(), "refused", true);
+}
+
+fn no_response() -> Error {
+    let why = format!("no response to the call's write within {} s", WRITE_DEADLINE.as_secs());
+    unavailable(&LedgerError::Indeterminate(why))
 }
 
 /// Runs a call that is in the ledger, and writes its reply.
@@ -299,38 +335,153 @@ async fn run_accepted(
     permit: CallPermit,
     answer: oneshot::Sender<Result<Dispatched>>,
 ) {
-    let origin = ctx.origin();
-    let incarnation = &lease.incarnation;
     failpoint::hit("after-accept");
     let begun = Instant::now();
-    let work = ActiveWork { lease: lease.clone(), ctx: ctx.clone(), replied: CancellationToken::new() };
+    let work = ActiveWork { lease, ctx, replied: CancellationToken::new(), acceptance: None };
     node.active.insert(work.clone());
-    let limits = node.call_limits();
+    let supervised = pin!(run_handler(node, &work.ctx, handler));
+    finish(node, &work, supervised, begun, permit, answer).await;
+}
+
+/// Runs a read, which is written together with its reply if it answers at once.
+async fn run_read(
+    node: &Node,
+    lease: Lease,
+    ctx: Context,
+    handler: BoundHandler,
+    request: Request,
+    permit: CallPermit,
+    caller: Caller,
+) {
+    let begun = Instant::now();
+    let acceptance = Arc::new(Acceptance::default());
+    let work = ActiveWork { lease, ctx, replied: CancellationToken::new(), acceptance: Some(acceptance.clone()) };
+    let (ctx, lost) = (&work.ctx, &work.lease.lost);
+    while !node.active.insert(work.clone()) {
+        // Another request under the same key runs here.
+        if node.is_accepted(ctx.origin()).await {
+            return answer_duplicate(ctx, &request.call, permit, caller.answer);
+        }
+    }
+    let _over = acceptance.over();
+    let mut supervised = pin!(run_handler(node, ctx, handler));
+    let ending = tokio::select! {
+        biased;
+        ending = supervised.as_mut() => Some(ending),
+        () = lost.cancelled() => {
+            trace::ended(ctx.span(), "lost", true);
+            return node.active.remove_read(&work);
+        }
+        () = acceptance.due() => None,
+    };
+    if let Some(ending) = ending {
+        let reply = reply_of(node, ctx, ending, begun);
+        failpoint::hit("before-reply");
+        write_answered(node, &work, &request.call, reply, permit, caller).await;
+        return node.active.remove_read(&work);
+    }
+    let accepted = accept(node, &work.lease.incarnation, ctx, &request, permit, caller).await;
+    let Some((permit, answer)) = accepted else {
+        // The handler goes with its supervision.
+        ctx.signal().close(StopReason::Interrupted);
+        return node.active.remove_read(&work);
+    };
+    failpoint::hit("after-accept");
+    acceptance.note_accepted();
+    finish(node, &work, supervised, begun, permit, answer).await;
+}
+
+fn run_handler<'a>(node: &'a Node, ctx: &'a Context, handler: BoundHandler) -> impl Future<Output = Ending> + 'a {
+    let origin = ctx.origin();
     let handler = {
         let ctx = ctx.clone();
         async move { Returned::Answer(handler(ctx).await.map(Box::new)) }
     };
     let handler = node.watchdog.watch(Label::Call(origin.call_id, origin.function), handler);
-    let mut supervised = pin!(supervise(&ctx, handler, limits, &node.killing));
-    let Some(ending) = lease.lost.run_until_cancelled(supervised.as_mut()).await else {
-        trace::ended(ctx.span(), "lost", true);
-        return node.active.remove(origin);
-    };
+    supervise(ctx, handler, node.call_limits(), &node.killing)
+}
+
+/// The answer of a handler that has ended.
+struct Reply {
+    outcome: CallOutcome,
+    turn: TurnBody,
+    result: WireResult,
+}
+
+fn reply_of(node: &Node, ctx: &Context, ending: Ending, begun: Instant) -> Reply {
+    let origin = ctx.origin();
     let outcome = CallOutcome::from(&ending);
     node.meters.call(origin.app_id, origin.function, outcome, begun.elapsed());
     let of = WorkRef::from(origin);
-    let result = messages::call_answer(of, ending, &limits);
-    let turn = messages::answer_turn(of, result.clone());
+    let result = messages::call_answer(of, ending, &node.call_limits());
+    Reply { outcome, turn: messages::answer_turn(of, result.clone()), result }
+}
+
+fn trace_outcome(ctx: &Context, outcome: CallOutcome) {
+    let failed = !matches!(outcome, CallOutcome::Success | CallOutcome::Cancelled);
+    trace::ended(ctx.span(), outcome.as_str(), failed);
+}
+
+/// Waits for the handler of a call that is in the ledger, and writes its reply.
+async fn finish(
+    node: &Node,
+    work: &ActiveWork,
+    supervised: Pin<&mut impl Future<Output = Ending>>,
+    begun: Instant,
+    permit: CallPermit,
+    answer: oneshot::Sender<Result<Dispatched>>,
+) {
+    let ActiveWork { lease, ctx, replied, .. } = work;
+    let origin = ctx.origin();
+    let Some(ending) = lease.lost.run_until_cancelled(supervised).await else {
+        trace::ended(ctx.span(), "lost", true);
+        return node.active.remove(origin);
+    };
+    let Reply { outcome, turn, result } = reply_of(node, ctx, ending, begun);
     failpoint::hit("before-reply");
-    if write_reply(node, incarnation, origin, turn, result, (permit, answer)).await {
-        let failed = !matches!(outcome, CallOutcome::Success | CallOutcome::Cancelled);
-        trace::ended(ctx.span(), outcome.as_str(), failed);
+    if write_reply(node, &lease.incarnation, origin, turn, result, (permit, answer)).await {
+        trace_outcome(ctx, outcome);
     } else {
         trace::ended(ctx.span(), "lost", true);
     }
     failpoint::hit("after-ack");
-    work.replied.cancel();
+    replied.cancel();
     node.active.remove(origin);
+}
+
+/// Writes a call together with its reply, and answers the caller.
+async fn write_answered(
+    node: &Node,
+    work: &ActiveWork,
+    call: &NewCall,
+    reply: Reply,
+    permit: CallPermit,
+    Caller { accepted, answer }: Caller,
+) {
+    let ActiveWork { lease, ctx, acceptance, .. } = work;
+    let Reply { outcome, turn, result } = reply;
+    let mut claiming = pin!(node.claim_answered(&lease.incarnation, call, &turn));
+    match tokio::time::timeout(WRITE_DEADLINE, &mut claiming).await {
+        Ok(Ok(Answered::Ours(turn))) => {
+            failpoint::hit("after-reply");
+            acceptance.iter().for_each(|acceptance| acceptance.note_accepted());
+            drop(permit);
+            let _ = accepted.send(());
+            let reply = CallReply { call_id: call.call_id, turn, result, repeated: false };
+            let _ = answer.send(Ok(Dispatched::Replied(Box::new(reply))));
+            trace_outcome(ctx, outcome);
+        }
+        Ok(Ok(Answered::Duplicate)) => answer_duplicate(ctx, call, permit, answer),
+        Ok(Err(error)) => answer_refused(ctx, &error, permit, answer),
+        Err(_) => {
+            let _ = answer.send(Err(no_response()));
+            drop(permit);
+            // It goes on: the chat shows the answer once it is stored.
+            let stored = matches!(claiming.await, Ok(Answered::Ours(_)));
+            trace::ended(ctx.span(), if stored { outcome.as_str() } else { "lost" }, !stored);
+        }
+    }
+    failpoint::hit("after-ack");
 }
 
 /// Writes the reply and answers the caller after the first attempt. Returns whether the reply is stored.

@@ -1,4 +1,7 @@
 //! The platform's side of the surfaces.
+//!
+//! A surface that writes for the work waits for its acceptance here, so none can write for a call that is not in the
+//! ledger.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,7 +27,10 @@ use crate::secrets::Secret;
 
 impl Host for Node {
     fn start_task(self: Arc<Self>, parent: Context, task: TaskRequest) -> HostFuture<'static, TaskId> {
-        Box::pin(self.start_background_task(parent, task))
+        Box::pin(async move {
+            self.wait_for_acceptance(parent.origin()).await;
+            self.start_background_task(parent, task).await
+        })
     }
 
     fn running_task<'a>(&'a self, origin: &'a Origin, key: &'a str) -> HostFuture<'a, Option<RunningTask>> {
@@ -32,6 +38,7 @@ impl Host for Node {
     }
 
     fn report_progress(&self, origin: &Origin, mark: ProgressMark) {
+        self.request_acceptance(origin);
         self.progress.report(origin, mark);
     }
 
@@ -40,11 +47,17 @@ impl Host for Node {
     }
 
     fn deliver_message<'a>(&'a self, origin: &'a Origin, delivery: ChatDelivery) -> HostFuture<'a, TurnId> {
-        Box::pin(self.deliver_chat_message(origin, delivery))
+        Box::pin(async move {
+            self.wait_for_acceptance(origin).await;
+            self.deliver_chat_message(origin, delivery).await
+        })
     }
 
     fn start_durable_task(self: Arc<Self>, parent: Context, task: DurableRequest) -> HostFuture<'static, TaskId> {
-        Box::pin(self.start_durable(parent, task))
+        Box::pin(async move {
+            self.wait_for_acceptance(parent.origin()).await;
+            self.start_durable(parent, task).await
+        })
     }
 
     fn store_step(self: Arc<Self>, origin: &Origin, step: NewStep) -> HostFuture<'static, ()> {
@@ -68,7 +81,10 @@ impl Host for Node {
     }
 
     fn put_file(self: Arc<Self>, origin: &Origin, put: FilePut) -> HostFuture<'_, FileRef> {
-        Box::pin(self.put_file_of(origin, put))
+        Box::pin(async move {
+            self.wait_for_acceptance(origin).await;
+            self.put_file_of(origin, put).await
+        })
     }
 
     fn find_file<'a>(&'a self, origin: &'a Origin, file_id: FileId) -> HostFuture<'a, Option<FileRef>> {
@@ -90,7 +106,10 @@ impl Host for Node {
     }
 
     fn delete_file<'a>(&'a self, origin: &'a Origin, file_id: FileId) -> HostFuture<'a, bool> {
-        Box::pin(self.delete_file_of(origin, file_id))
+        Box::pin(async move {
+            self.wait_for_acceptance(origin).await;
+            self.delete_file_of(origin, file_id).await
+        })
     }
 
     fn discard_files<'a>(
@@ -106,7 +125,10 @@ impl Host for Node {
         origin: &'a Origin,
         writes: Vec<DocumentWrite>,
     ) -> HostFuture<'a, DocumentsWritten> {
-        Box::pin(self.write_documents_of(origin, writes))
+        Box::pin(async move {
+            self.wait_for_acceptance(origin).await;
+            self.write_documents_of(origin, writes).await
+        })
     }
 
     fn read_documents<'a>(
@@ -145,7 +167,10 @@ impl Host for Node {
         index_set: i64,
         keys: Vec<DocumentKeys>,
     ) -> HostFuture<'a, u64> {
-        Box::pin(self.rekey_documents_of(origin, collection, index_set, keys))
+        Box::pin(async move {
+            self.wait_for_acceptance(origin).await;
+            self.rekey_documents_of(origin, collection, index_set, keys).await
+        })
     }
 
     fn step_value<'a>(&'a self, origin: &'a Origin, ordinal: u16) -> HostFuture<'a, Option<String>> {
@@ -208,10 +233,16 @@ impl Host for Node {
         secret: Secret,
         value: Option<Zeroizing<String>>,
     ) -> HostFuture<'a, bool> {
-        Box::pin(self.write_secret_of(origin, secret, value))
+        Box::pin(async move {
+            self.wait_for_acceptance(origin).await;
+            self.write_secret_of(origin, secret, value).await
+        })
     }
 
     fn change_schedule<'a>(&'a self, origin: &'a Origin, change: ScheduleChange) -> HostFuture<'a, bool> {
-        Box::pin(self.change_schedule_of(origin, change))
+        Box::pin(async move {
+            self.wait_for_acceptance(origin).await;
+            self.change_schedule_of(origin, change).await
+        })
     }
 }

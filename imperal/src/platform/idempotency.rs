@@ -13,7 +13,7 @@ use super::{CallReply, Node};
 use crate::codes;
 use crate::error::Error;
 use crate::ids::FileId;
-use crate::ledger::{CallRecord, FeedSignal, Incarnation, LedgerError, NewCall};
+use crate::ledger::{CallRecord, FeedSignal, Incarnation, LedgerError, NewCall, Turn, TurnBody};
 use crate::result::Result;
 
 /// Which request a call id belongs to.
@@ -25,7 +25,38 @@ pub(super) enum Claim {
     Duplicate,
 }
 
+/// The same for a call that was written with its reply.
+#[derive(Debug)]
+pub(super) enum Answered {
+    /// This request wrote it, with this reply turn.
+    Ours(Turn),
+    /// An earlier request under the same key has the call.
+    Duplicate,
+}
+
 impl Node {
+    /// Writes the call together with its reply, and finds out which request its id belongs to.
+    pub(super) async fn claim_answered(
+        &self,
+        incarnation: &Incarnation,
+        call: &NewCall,
+        reply: &TurnBody,
+    ) -> std::result::Result<Answered, LedgerError> {
+        let answer = || self.ledger.answer_call(incarnation, call.clone(), reply.clone());
+        match self.write_idempotent("call", answer).await {
+            Ok(Written::Now([_, reply])) => Ok(Answered::Ours(reply)),
+            Ok(Written::Earlier) => Ok(match self.read_record(call).await? {
+                // Our own transaction, which wrote the reply too.
+                Some(CallRecord { reply: Some(turn), .. }) if turn.body.turn_id == reply.turn_id => {
+                    Answered::Ours(turn)
+                }
+                _ => Answered::Duplicate,
+            }),
+            Err(LedgerError::IdExists) => Ok(Answered::Duplicate),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Writes the call with its files and finds out which request its id belongs to.
     pub(super) async fn claim_call(
         &self,
@@ -51,11 +82,18 @@ impl Node {
 
     /// Reads which request wrote the call: every request generates a turn id of its own.
     async fn read_claim(&self, call: &NewCall) -> std::result::Result<Claim, LedgerError> {
+        Ok(match self.read_record(call).await? {
+            Some(record) if record.asked.body.turn_id == call.turn.turn_id => Claim::Ours,
+            _ => Claim::Duplicate,
+        })
+    }
+
+    /// Reads a call until the ledger answers.
+    async fn read_record(&self, call: &NewCall) -> std::result::Result<Option<CallRecord>, LedgerError> {
         let mut backoff = write_backoff();
         loop {
             match self.ledger.find_call(&call.owner, call.call_id).await {
-                Ok(Some(record)) if record.asked.body.turn_id == call.turn.turn_id => return Ok(Claim::Ours),
-                Ok(_) => return Ok(Claim::Duplicate),
+                Ok(record) => return Ok(record),
                 Err(error) => {
                     let wait = backoff.next_wait();
                     tracing::warn!(%error, retry_ms = wait.as_millis(), "cannot read which request has the call");

@@ -4,6 +4,7 @@
 //! work, settles what dead nodes left, and shuts down in two phases. Users reach it only through [`Access`],
 //! which checks the owner before it reads or writes.
 
+mod acceptance;
 mod access;
 mod active;
 mod admission;

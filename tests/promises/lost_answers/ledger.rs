@@ -35,6 +35,12 @@ pub(crate) struct LosesAnswers {
     pub(super) to_refuse: AtomicU32,
     /// Number of times that it refuses the results of effects as unavailable.
     pub(super) results_to_refuse: AtomicU32,
+    /// Number of calls that were written before their reply.
+    pub(crate) accepted: AtomicU32,
+    /// Number of calls that were written with their reply.
+    pub(crate) answered: AtomicU32,
+    /// Number of calls that it refuses as unavailable.
+    pub(crate) calls_to_refuse: AtomicU32,
     /// Number of reads of a call.
     pub(crate) looks: AtomicU32,
     /// Number of ends of orphaned work that it refuses.
@@ -118,10 +124,25 @@ impl Recovery for LosesAnswers {
 
 impl Calls for LosesAnswers {
     async fn accept_call(&self, incarnation: &Incarnation, call: NewCall) -> LedgerResult<Turn> {
+        self.accepted.fetch_add(1, Ordering::SeqCst);
+        if counted_down(&self.calls_to_refuse) {
+            return Err(LedgerError::Unavailable("the disk is full".to_owned()));
+        }
         if counted_down(&self.to_forget) {
             return Err(LedgerError::Indeterminate("the connection was lost".to_owned()));
         }
         self.losing(self.inner.accept_call(incarnation, call)).await
+    }
+
+    async fn answer_call(&self, incarnation: &Incarnation, call: NewCall, reply: TurnBody) -> LedgerResult<[Turn; 2]> {
+        self.answered.fetch_add(1, Ordering::SeqCst);
+        if counted_down(&self.calls_to_refuse) {
+            return Err(LedgerError::Unavailable("the disk is full".to_owned()));
+        }
+        if counted_down(&self.to_forget) {
+            return Err(LedgerError::Indeterminate("the connection was lost".to_owned()));
+        }
+        self.losing(self.inner.answer_call(incarnation, call, reply)).await
     }
 
     async fn reply(&self, incarnation: &Incarnation, call_id: CallId, turn: TurnBody) -> LedgerResult<Turn> {

@@ -97,6 +97,8 @@ pub async fn stored_bytes_per_day_are_limited(backend: &impl Backend) {
         node.ledger.inject(anna(), bot(&"x".repeat(LONG)), new_audit(&anna(), "chat.inject"), from)
     };
     assert_eq!(message(Some(MOST)).await, refused);
+    let answered = other.ledger.answer_call(&other.incarnation, large_call(MOST), bot("!")).await;
+    assert_eq!(answered, Err(LedgerError::QuotaExceeded(MOST)));
     assert_eq!(node.look(&anna()).await, before, "what was refused left something");
 
     // A repeated write is refused for its id, not for the limit.

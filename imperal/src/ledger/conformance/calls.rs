@@ -3,7 +3,9 @@
 use super::Backend;
 use super::scene::{Node, all_of, anna, assert_one_winner, ben, bot, end, new_audit, new_call, new_task, ok, turn};
 use crate::ids::CallId;
-use crate::ledger::{Attempt, CallCancel, CallRecord, LedgerError, MessageSource, NewCall, Owner, Role, TaskState};
+use crate::ledger::{
+    Attempt, CallCancel, CallRecord, LedgerError, MessageSource, NewCall, Orphan, Owner, Role, TaskState,
+};
 
 impl Node {
     async fn found(&self, owner: &Owner, call_id: CallId) -> Option<CallRecord> {
@@ -135,6 +137,74 @@ pub async fn existing_ids_are_refused(backend: &impl Backend) {
     assert_eq!(node.ledger.finish_task(&node.incarnation, Attempt::first(task.task_id), outcome).await, exists);
     assert_eq!(node.look(&anna()).await, before, "half of an end was written");
     ok(node.finish(&anna(), task.task_id).await);
+}
+
+/// Both turns of a call that is written with its reply follow one another, and nothing of it stays open.
+pub async fn answered_call_is_two_turns(backend: &impl Backend) {
+    let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
+    node.detached(&anna()).await;
+    let (call, reply) = (new_call(&anna()), bot("hello"));
+    let before = node.look(&anna()).await;
+    let [asked, replied] = ok(node.ledger.answer_call(&node.incarnation, call.clone(), reply.clone()).await);
+    assert_eq!((&asked.body, &replied.body), (&call.turn, &reply));
+    assert_eq!((asked.seq, replied.seq), (before.head + 1, before.head + 2));
+    assert!(replied.at >= asked.at, "time runs backwards");
+    let after = node.look(&anna()).await;
+    assert_eq!(after.turns[before.turns.len()..], [asked.clone(), replied.clone()]);
+    assert_eq!(after.head, before.head + 2);
+    let found = Some(CallRecord { asked, reply: Some(replied) });
+    assert_eq!(other.found(&anna(), call.call_id).await, found);
+    assert_eq!(other.found(&ben(), call.call_id).await, None, "another's");
+    assert_eq!(node.reply(call.call_id).await, Err(LedgerError::AlreadyReplied));
+    let next = Node::start(backend, "a").await;
+    let left = ok(next.ledger.orphans(10).await);
+    assert!(left.iter().all(|orphan| matches!(orphan, Orphan::Task(_))), "it is left open: {left:?}");
+}
+
+/// An id that exists refuses all of it, the reply's included.
+pub async fn answered_call_with_an_existing_id_is_refused(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let (first, reply) = (new_call(&anna()), bot("hello"));
+    ok(node.ledger.answer_call(&node.incarnation, first.clone(), reply.clone()).await);
+    let open = new_call(&anna());
+    ok(node.ledger.accept_call(&node.incarnation, open.clone()).await);
+    let before = node.look(&anna()).await;
+    let exists = Err(LedgerError::IdExists);
+    for same in [&first, &open] {
+        let same_call = NewCall { turn: turn(Role::User, "?"), ..same.clone() };
+        assert_eq!(node.ledger.answer_call(&node.incarnation, same_call, bot("again")).await, exists);
+        let same_turn = NewCall { call_id: CallId::generate(), ..same.clone() };
+        assert_eq!(node.ledger.answer_call(&node.incarnation, same_turn, bot("again")).await, exists);
+    }
+    assert_eq!(node.ledger.answer_call(&node.incarnation, new_call(&anna()), reply).await, exists);
+    assert_eq!(node.ledger.accept_call(&node.incarnation, first).await.err(), Some(LedgerError::IdExists));
+    assert_eq!(node.look(&anna()).await, before);
+    ok(node.reply(open.call_id).await);
+}
+
+/// One request under a key wins, however its call is written.
+pub async fn racing_answered_calls_have_one_winner(backend: &impl Backend) {
+    let nodes = [Node::start(backend, "a").await, Node::start(backend, "b").await];
+    for _ in 0..4 {
+        let call = new_call(&anna());
+        let before = nodes[0].look(&anna()).await;
+        let racers = (0..8).map(|racer: usize| {
+            let (node, same_call) = (nodes[racer % 2].clone(), NewCall { turn: turn(Role::User, "?"), ..call.clone() });
+            tokio::spawn(async move {
+                if racer < 4 {
+                    return node.ledger.accept_call(&node.incarnation, same_call).await;
+                }
+                node.ledger.answer_call(&node.incarnation, same_call, bot("!")).await.map(|[asked, _]| asked)
+            })
+        });
+        let outcomes = all_of(racers.collect()).await;
+        assert_one_winner(&outcomes, &LedgerError::IdExists);
+        let accepted = outcomes.into_iter().find_map(Result::ok);
+        let record = nodes[0].found(&anna(), call.call_id).await.unwrap();
+        assert_eq!(Some(&record.asked), accepted.as_ref());
+        let turns = nodes[0].look(&anna()).await.turns.len() - before.turns.len();
+        assert_eq!(turns, 1 + usize::from(record.reply.is_some()));
+    }
 }
 
 /// Any node may store the request. It makes no event, and is told until the reply.

@@ -37,6 +37,9 @@ macro_rules! ledger_conformance {
                 call_is_found_with_its_reply
                 reclaimed_call_is_found_with_its_reply
                 racing_calls_with_one_id_have_one_winner
+                answered_call_is_two_turns
+                answered_call_with_an_existing_id_is_refused
+                racing_answered_calls_have_one_winner
                 existing_ids_are_refused
                 stop_of_a_call_is_told_to_its_holder
                 stop_of_another_users_call_is_refused

@@ -29,6 +29,8 @@ async fn assert_buried(zombie: &Node, held: &Held) {
     let fenced = Err(LedgerError::Fenced);
     assert_eq!(ledger.renew(incarnation, LONG).await, Err(LedgerError::Fenced), "renew");
     assert_eq!(ledger.accept_call(incarnation, new_call(&anna())).await, fenced, "accept_call");
+    let answered = ledger.answer_call(incarnation, new_call(&anna()), bot("late")).await;
+    assert_eq!(answered, Err(LedgerError::Fenced), "answer_call");
     assert_eq!(ledger.reply(incarnation, held.open, bot("late")).await, fenced, "reply");
     let task = new_task(held.replied, &anna());
     assert_eq!(ledger.start_task(incarnation, task).await, Err(LedgerError::Fenced), "start_task");

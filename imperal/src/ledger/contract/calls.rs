@@ -17,6 +17,18 @@ pub trait Calls: Send + Sync {
     /// `Fenced`; `IdExists` for the call's or the turn's id; `QuotaExceeded`; `TooDeep`.
     fn accept_call(&self, incarnation: &Incarnation, call: NewCall) -> impl Future<Output = LedgerResult<Turn>> + Send;
 
+    /// Writes a call that has its answer already: the call, its user turn and its reply turn with their events, in one
+    /// transaction. The call starts no task and writes nothing else. The numbers of both turns follow one another.
+    ///
+    /// # Errors
+    /// Those of `accept_call`, where the reply's turn id counts too. Nothing is written then.
+    fn answer_call(
+        &self,
+        incarnation: &Incarnation,
+        call: NewCall,
+        reply: TurnBody,
+    ) -> impl Future<Output = LedgerResult<[Turn; 2]>> + Send;
+
     /// Writes the reply turn of an open call with its event, and closes the call. If its user has tasks that no process
     /// holds, the nodes' feeds hear that a task is ready: a claim takes a call's tasks only after the reply.
     ///

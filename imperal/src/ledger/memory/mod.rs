@@ -144,6 +144,12 @@ impl Calls for MemoryLedger {
         Ok(turn)
     }
 
+    async fn answer_call(&self, incarnation: &Incarnation, call: NewCall, reply: TurnBody) -> LedgerResult<[Turn; 2]> {
+        call.turn.check_depth()?;
+        reply.check_depth()?;
+        self.write(|state, now| state.answer_call(incarnation, call, reply, now))
+    }
+
     async fn request_call_cancel(&self, owner: &Owner, call_id: CallId, audit: NewAudit) -> LedgerResult<CallCancel> {
         self.with(|state, now| state.request_call_cancel(owner, call_id, audit, now))
     }

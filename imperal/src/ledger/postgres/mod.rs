@@ -235,6 +235,10 @@ impl Calls for PostgresLedger {
         self.settle_call(incarnation, call_id, false, turn).await
     }
 
+    async fn answer_call(&self, incarnation: &Incarnation, call: NewCall, reply: TurnBody) -> LedgerResult<[Turn; 2]> {
+        self.write_answered(incarnation, call, reply).await
+    }
+
     async fn request_call_cancel(&self, owner: &Owner, call_id: CallId, audit: NewAudit) -> LedgerResult<CallCancel> {
         self.write_call_cancel(owner, call_id, &audit).await
     }

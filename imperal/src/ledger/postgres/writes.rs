@@ -7,16 +7,16 @@ use std::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use super::PostgresLedger;
 use super::fault::Fault;
 use super::pool::{Param, flag, int, ints, text, texts};
 use super::rows::{RECORD_COLUMNS, audit, get, get_id, get_number, get_time, json_text, micros, to_json};
 use super::stored_text::{original, stored};
+use super::{PostgresLedger, number, quota};
 use crate::ids::{CallId, TaskId};
 use crate::ledger::decode::{Cell, Columns};
 use crate::ledger::{
-    Attempt, CallCancel, CancelOutcome, Follows, Incarnation, LedgerError, NewAudit, NewTask, Owner, Progress, Task,
-    TaskEnd, Turn, TurnBody, Work, decode,
+    Attempt, CallCancel, CancelOutcome, Follows, Incarnation, LedgerError, NewAudit, NewCall, NewTask, Owner, Progress,
+    Task, TaskEnd, Turn, TurnBody, Work, decode,
 };
 
 impl PostgresLedger {
@@ -71,6 +71,29 @@ impl PostgresLedger {
         let replied = self.write_turn(sql, &params, body).await;
         self.permits.replied(call_id, &replied);
         replied
+    }
+
+    pub(super) async fn write_answered(
+        &self,
+        incarnation: &Incarnation,
+        call: NewCall,
+        reply: TurnBody,
+    ) -> Result<[Turn; 2], LedgerError> {
+        let sql = "SELECT * FROM @.answer_call($1, $2, $3::uuid, $4, $5, $6::uuid, $7, $8, $9::uuid, $10)";
+        let (node, asked_json, reply_json) = (stored(&incarnation.node), to_json(&call.turn)?, to_json(&reply)?);
+        let (tenant, user) = (stored(&call.owner.tenant_id), stored(&call.owner.user_id));
+        let (call_id, turn_id) = (call.call_id.to_string(), call.turn.turn_id.to_string());
+        let reply_id = reply.turn_id.to_string();
+        let whose = [text(&node), int(&incarnation.number), text(&call_id), text(&tenant), text(&user)];
+        let most = call.max_stored.map(number);
+        let what = [text(&turn_id), text(&asked_json), (&most, Type::INT8), text(&reply_id), text(&reply_json)];
+        let _permit = self.permits.acquire(&call.owner).await?;
+        let row = self.one(sql, &[&whose[..], &what[..]].concat()).await;
+        let row = row.map_err(|error| quota(error.into(), call.max_stored))?;
+        let (seq, at, asked_at) = (get_number(&row, 0)?, get_time(&row, 1)?, get_time(&row, 6)?);
+        self.notifier.events(get(&row, 2)?, &decode::owner(&row, self.store.unreadable()), seq);
+        let asked = Turn { seq: seq - 1, at: asked_at, body: call.turn };
+        Ok([asked, Turn { seq, at, body: reply }])
     }
 
     pub(super) async fn end_task(

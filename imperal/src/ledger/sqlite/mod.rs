@@ -176,6 +176,18 @@ impl Calls for SqliteLedger {
         Ok(self.writer.write_sized(Weight::Durable, bytes, work).await?.on(turn))
     }
 
+    async fn answer_call(&self, incarnation: &Incarnation, call: NewCall, reply: TurnBody) -> LedgerResult<[Turn; 2]> {
+        let incarnation = incarnation.clone();
+
+        let NewCall { call_id, owner, turn, max_stored } = call;
+        let (asked, replied) = (json(&turn)?, json(&reply)?);
+        let bytes = asked.json.len() + replied.json.len();
+        let work =
+            move |tx: &mut ops::Tx<'_>| tx.answer_call(&incarnation, call_id, &owner, &asked, max_stored, &replied);
+        let [asked, replied] = self.writer.write_sized(Weight::Durable, bytes, work).await?;
+        Ok([asked.on(turn), replied.on(reply)])
+    }
+
     async fn request_call_cancel(&self, owner: &Owner, call_id: CallId, audit: NewAudit) -> LedgerResult<CallCancel> {
         let owner = owner.clone();
         self.writer.write(Weight::Durable, move |tx| tx.request_call_cancel(&owner, call_id, &audit)).await

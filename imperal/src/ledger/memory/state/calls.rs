@@ -53,6 +53,21 @@ impl State {
         Ok((owner, turn))
     }
 
+    pub(in crate::ledger::memory) fn answer_call(
+        &mut self,
+        incarnation: &Incarnation,
+        call: NewCall,
+        reply: TurnBody,
+        now: Timestamp,
+    ) -> Told<[Turn; 2]> {
+        self.check_accept(incarnation, &call, now)?;
+        self.fresh(&reply)?;
+        let call_id = call.call_id;
+        let (_, asked) = self.accept_call(incarnation, call, now)?;
+        let (owner, replied) = self.settle_call(call_id, reply, now)?;
+        Ok((owner, [asked, replied]))
+    }
+
     /// Whether a call may be written.
     pub(super) fn check_accept(
         &self,

@@ -82,6 +82,26 @@ impl Tx<'_> {
         self.add_turn(owner_id, turn)
     }
 
+    /// Writes a call together with its reply.
+    pub(in crate::ledger::sqlite) fn answer_call(
+        &mut self,
+        incarnation: &Incarnation,
+        call_id: CallId,
+        owner: &Owner,
+        turn: &TurnJson,
+        max_stored: Option<u64>,
+        reply: &TurnJson,
+    ) -> Result<[Stamp; 2], Fault> {
+        self.fence(incarnation)?;
+        let owner_id = self.find_or_add_owner(owner)?;
+        self.check_stored(owner_id, Some(call_id), turn, max_stored)?;
+        let sql = "INSERT INTO call (call_id, owner_id, node, incarnation, turn_seq, state, reply_seq)
+                   SELECT ?1, owner_id, ?3, ?4, head + 1, 'replied', head + 2 FROM owner WHERE owner_id = ?2";
+        execute(self.conn, sql, params![call_id.to_string(), owner_id, &*incarnation.node, incarnation.number])?;
+        let first = self.take_numbers(owner_id, 2, turn.json.len() + reply.json.len())?;
+        Ok([self.insert_turn(owner_id, first, turn)?, self.insert_turn(owner_id, first + 1, reply)?])
+    }
+
     /// Refuses a write that would take the owner's bytes of today over the limit. An id that exists is refused as such
     /// first.
     fn check_stored(
