@@ -65,9 +65,9 @@ const INSIDE: &[(&str, &str)] = &[
     (
         "platform",
         "error ledger_errors readable_name refusals messages queue settings call_reply lease_age
-         active progress meters http_meter admission step_quota answer_types hazards seen file_store node
+         acceptance active progress meters http_meter admission step_quota answer_types hazards seen file_store node
          lease retention durable_write durable_digest recovery questions documents files secrets host task_run hazard_checks
-         chat injection tasks durable idempotency dispatch schedules resume follow_up timeline export access",
+         chat injection tasks durable idempotency call_run dispatch schedules resume follow_up timeline export access",
     ),
     (
         "gateway",

@@ -10,9 +10,6 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::Node;
-use crate::context::Origin;
-
 /// How long a read runs before it is written.
 pub(super) const DEFERRED: Duration = Duration::from_millis(5);
 
@@ -38,6 +35,23 @@ impl Acceptance {
         self.wanted.notify_one();
     }
 
+    /// Completes once the call is in the ledger. A call that the ledger refuses ends its handler, so this does not complete
+    /// for it.
+    pub(super) async fn wait(&self) {
+        self.request();
+        self.accepted.cancelled().await;
+    }
+
+    /// Waits until the call is written or over. Returns whether it is in the ledger.
+    pub(super) async fn decided(&self) -> bool {
+        self.request();
+        tokio::select! {
+            () = self.accepted.cancelled() => {}
+            () = self.over.cancelled() => {}
+        }
+        self.accepted.is_cancelled()
+    }
+
     pub(super) fn note_accepted(&self) {
         self.accepted.cancel();
     }
@@ -45,35 +59,5 @@ impl Acceptance {
     /// The call's end: whether it is in the ledger does not change after the guard is dropped.
     pub(super) fn over(&self) -> DropGuard {
         self.over.clone().drop_guard()
-    }
-}
-
-impl Node {
-    /// Completes once the work's call is in the ledger: at once, but for a read that just began. A call that the ledger
-    /// refuses ends its handler, so this does not complete for it.
-    pub(super) async fn wait_for_acceptance(&self, origin: &Origin) {
-        if let Some(acceptance) = self.active.find(origin).and_then(|work| work.acceptance) {
-            acceptance.request();
-            acceptance.accepted.cancelled().await;
-        }
-    }
-
-    /// Whether the call that runs here under this id is in the ledger. Waits until that is known.
-    pub(super) async fn is_accepted(&self, origin: &Origin) -> bool {
-        let Some(work) = self.active.find(origin) else { return false };
-        let Some(acceptance) = work.acceptance else { return true };
-        acceptance.request();
-        tokio::select! {
-            () = acceptance.accepted.cancelled() => {}
-            () = acceptance.over.cancelled() => {}
-        }
-        acceptance.accepted.is_cancelled()
-    }
-
-    /// Has the work's call written soon, without waiting for it.
-    pub(super) fn request_acceptance(&self, origin: &Origin) {
-        if let Some(acceptance) = self.active.find(origin).and_then(|work| work.acceptance) {
-            acceptance.request();
-        }
     }
 }

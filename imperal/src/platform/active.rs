@@ -110,6 +110,29 @@ impl ActiveWorkRegistry {
         self.entries().get(&Work::Call(call_id)).cloned()
     }
 
+    /// Completes once the work's call is in the ledger: at once, unless it is a read that just began.
+    pub(super) async fn wait_for_acceptance(&self, origin: &Origin) {
+        if let Some(acceptance) = self.find(origin).and_then(|work| work.acceptance) {
+            acceptance.wait().await;
+        }
+    }
+
+    /// Has the work's call written soon, without waiting for it.
+    pub(super) fn request_acceptance(&self, origin: &Origin) {
+        if let Some(acceptance) = self.find(origin).and_then(|work| work.acceptance) {
+            acceptance.request();
+        }
+    }
+
+    /// Whether the call that runs here under this id is in the ledger. Waits until that is known.
+    pub(super) async fn is_accepted(&self, origin: &Origin) -> bool {
+        match self.find(origin).map(|work| work.acceptance) {
+            None => false,
+            Some(None) => true,
+            Some(Some(acceptance)) => acceptance.decided().await,
+        }
+    }
+
     /// Tells a task that its user cancelled it. Returns whether the task runs here.
     pub(super) fn cancel_task(&self, task_id: TaskId) -> bool {
         self.find_task(task_id).is_some_and(|task| task.ctx.signal().cancel())

@@ -28,7 +28,7 @@ use crate::secrets::Secret;
 impl Host for Node {
     fn start_task(self: Arc<Self>, parent: Context, task: TaskRequest) -> HostFuture<'static, TaskId> {
         Box::pin(async move {
-            self.wait_for_acceptance(parent.origin()).await;
+            self.active.wait_for_acceptance(parent.origin()).await;
             self.start_background_task(parent, task).await
         })
     }
@@ -38,7 +38,7 @@ impl Host for Node {
     }
 
     fn report_progress(&self, origin: &Origin, mark: ProgressMark) {
-        self.request_acceptance(origin);
+        self.active.request_acceptance(origin);
         self.progress.report(origin, mark);
     }
 
@@ -48,14 +48,14 @@ impl Host for Node {
 
     fn deliver_message<'a>(&'a self, origin: &'a Origin, delivery: ChatDelivery) -> HostFuture<'a, TurnId> {
         Box::pin(async move {
-            self.wait_for_acceptance(origin).await;
+            self.active.wait_for_acceptance(origin).await;
             self.deliver_chat_message(origin, delivery).await
         })
     }
 
     fn start_durable_task(self: Arc<Self>, parent: Context, task: DurableRequest) -> HostFuture<'static, TaskId> {
         Box::pin(async move {
-            self.wait_for_acceptance(parent.origin()).await;
+            self.active.wait_for_acceptance(parent.origin()).await;
             self.start_durable(parent, task).await
         })
     }
@@ -82,7 +82,7 @@ impl Host for Node {
 
     fn put_file(self: Arc<Self>, origin: &Origin, put: FilePut) -> HostFuture<'_, FileRef> {
         Box::pin(async move {
-            self.wait_for_acceptance(origin).await;
+            self.active.wait_for_acceptance(origin).await;
             self.put_file_of(origin, put).await
         })
     }
@@ -107,7 +107,7 @@ impl Host for Node {
 
     fn delete_file<'a>(&'a self, origin: &'a Origin, file_id: FileId) -> HostFuture<'a, bool> {
         Box::pin(async move {
-            self.wait_for_acceptance(origin).await;
+            self.active.wait_for_acceptance(origin).await;
             self.delete_file_of(origin, file_id).await
         })
     }
@@ -126,7 +126,7 @@ impl Host for Node {
         writes: Vec<DocumentWrite>,
     ) -> HostFuture<'a, DocumentsWritten> {
         Box::pin(async move {
-            self.wait_for_acceptance(origin).await;
+            self.active.wait_for_acceptance(origin).await;
             self.write_documents_of(origin, writes).await
         })
     }
@@ -168,7 +168,7 @@ impl Host for Node {
         keys: Vec<DocumentKeys>,
     ) -> HostFuture<'a, u64> {
         Box::pin(async move {
-            self.wait_for_acceptance(origin).await;
+            self.active.wait_for_acceptance(origin).await;
             self.rekey_documents_of(origin, collection, index_set, keys).await
         })
     }
@@ -234,14 +234,14 @@ impl Host for Node {
         value: Option<Zeroizing<String>>,
     ) -> HostFuture<'a, bool> {
         Box::pin(async move {
-            self.wait_for_acceptance(origin).await;
+            self.active.wait_for_acceptance(origin).await;
             self.write_secret_of(origin, secret, value).await
         })
     }
 
     fn change_schedule<'a>(&'a self, origin: &'a Origin, change: ScheduleChange) -> HostFuture<'a, bool> {
         Box::pin(async move {
-            self.wait_for_acceptance(origin).await;
+            self.active.wait_for_acceptance(origin).await;
             self.change_schedule_of(origin, change).await
         })
     }

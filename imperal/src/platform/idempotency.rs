@@ -29,7 +29,7 @@ pub(super) enum Claim {
 #[derive(Debug)]
 pub(super) enum Answered {
     /// This request wrote it, with this reply turn.
-    Ours(Turn),
+    Ours(Box<Turn>),
     /// An earlier request under the same key has the call.
     Duplicate,
 }
@@ -44,11 +44,11 @@ impl Node {
     ) -> std::result::Result<Answered, LedgerError> {
         let answer = || self.ledger.answer_call(incarnation, call.clone(), reply.clone());
         match self.write_idempotent("call", answer).await {
-            Ok(Written::Now([_, reply])) => Ok(Answered::Ours(reply)),
+            Ok(Written::Now([_, reply])) => Ok(Answered::Ours(Box::new(reply))),
             Ok(Written::Earlier) => Ok(match self.read_record(call).await? {
                 // Our own transaction, which wrote the reply too.
                 Some(CallRecord { reply: Some(turn), .. }) if turn.body.turn_id == reply.turn_id => {
-                    Answered::Ours(turn)
+                    Answered::Ours(Box::new(turn))
                 }
                 _ => Answered::Duplicate,
             }),

@@ -10,6 +10,7 @@ mod active;
 mod admission;
 mod answer_types;
 mod call_reply;
+mod call_run;
 mod chat;
 mod dispatch;
 mod documents;

@@ -23,7 +23,8 @@ use crate::ledger::{
 use crate::platform::Node;
 use crate::platform::active::Lease;
 use crate::platform::admission::CallPermit;
-use crate::platform::dispatch::{self, user_turn};
+use crate::platform::call_run::guarded_run;
+use crate::platform::dispatch::user_turn;
 use crate::platform::durable_write::write_backoff;
 use crate::platform::meters::Scheduled;
 use crate::platform::seen::new_seen;
@@ -268,7 +269,7 @@ impl Node {
         let run = async move {
             // Nobody waits for the answer: the chat has it.
             let (answer, _) = oneshot::channel();
-            dispatch::guarded_run(&node, lease, ctx, runnable.checked.handler, permit, answer).await;
+            guarded_run(&node, lease, ctx, runnable.checked.handler, permit, answer).await;
             drop(slot);
             node.note_end(&stored).await;
         };

@@ -1,0 +1,354 @@
+//! Runs a call and writes its reply.
+//!
+//! Owns the order of a call's writes: accepted before its handler runs, replied before its caller hears of it. A read that
+//! answers at once is the exception: [`super::acceptance`]. A call is written for its request alone, whatever happens to
+//! the caller meanwhile.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::FutureExt;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::acceptance::Acceptance;
+use super::active::{ActiveWork, Lease};
+use super::durable_write::WRITE_DEADLINE;
+use super::idempotency::{Answered, Claim};
+use super::ledger_errors::{file_error, reply_unconfirmed, unavailable};
+use super::messages::{self, WorkRef};
+use super::meters::CallOutcome;
+use super::{CallPermit, CallReply, Node};
+use crate::context::{Context, Origin, StopReason};
+use crate::error::Error;
+use crate::failpoint;
+use crate::function::BoundHandler;
+use crate::ids::FileId;
+use crate::ledger::{Incarnation, LedgerError, NewCall, TurnBody};
+use crate::panic_text::{log_excerpt, panic_text};
+use crate::result::{Result, WireResult};
+use crate::task::{Ending, Label, Returned, supervise};
+use crate::trace;
+
+/// What a call begins with.
+pub(super) struct Request {
+    pub(super) call: NewCall,
+    pub(super) files: Vec<FileId>,
+    /// It may be written together with its reply.
+    pub(super) is_deferred: bool,
+}
+
+/// How a running call reports to the request that started it.
+pub(super) struct Caller {
+    pub(super) accepted: oneshot::Sender<()>,
+    pub(super) answer: oneshot::Sender<Result<Dispatched>>,
+}
+
+/// The outcome of an accepted request.
+pub(super) enum Dispatched {
+    Replied(Box<CallReply>),
+    /// An earlier request under the same key has the call. The permit keeps this request counted while it
+    /// waits for the first reply.
+    Duplicate(Box<NewCall>, CallPermit),
+}
+
+/// Runs a call. A panic in the platform's own code still ends the call with a reply.
+pub(super) async fn guarded_call(
+    node: Arc<Node>,
+    ctx: Context,
+    handler: BoundHandler,
+    request: Request,
+    permit: CallPermit,
+    caller: Caller,
+) {
+    let lease = node.lease();
+    let running = pin!(run_call(&node, lease.clone(), ctx.clone(), handler, request, permit, caller));
+    guarded(&node, &lease, &ctx, running).await;
+}
+
+/// Runs a call that is written already, as [`guarded_call`] does.
+pub(super) async fn guarded_run(
+    node: &Node,
+    lease: Lease,
+    ctx: Context,
+    handler: BoundHandler,
+    permit: CallPermit,
+    answer: oneshot::Sender<Result<Dispatched>>,
+) {
+    let running = pin!(run_accepted(node, lease.clone(), ctx.clone(), handler, permit, answer));
+    guarded(node, &lease, &ctx, running).await;
+}
+
+async fn guarded(node: &Node, lease: &Lease, ctx: &Context, running: impl Future<Output = ()>) {
+    let Err(payload) = AssertUnwindSafe(running).catch_unwind().await else { return };
+    tracing::error!(panic = log_excerpt(&panic_text(payload)), "the platform panicked while it ran a call");
+    let origin = ctx.origin();
+    ctx.signal().close(StopReason::Interrupted);
+    let replied = node.active.find(origin).map(|work| work.replied);
+    write_interrupted_reply(node, &lease.incarnation, origin).await;
+    // Tasks of the call wait for its reply.
+    if let Some(replied) = replied {
+        replied.cancel();
+    }
+    node.active.remove(origin);
+}
+
+async fn write_interrupted_reply(node: &Node, incarnation: &Incarnation, origin: &Origin) {
+    let turn = messages::answer_turn(WorkRef::from(origin), messages::interrupted(origin.function));
+    node.retry_until_durable("reply", || node.ledger.reply(incarnation, origin.call_id, turn.clone())).await;
+}
+
+async fn run_call(
+    node: &Node,
+    lease: Lease,
+    ctx: Context,
+    handler: BoundHandler,
+    request: Request,
+    permit: CallPermit,
+    caller: Caller,
+) {
+    failpoint::hit("before-accept");
+    if request.is_deferred {
+        return run_read(node, lease, ctx, handler, request, permit, caller).await;
+    }
+    let Some((permit, answer)) = accept(node, &lease.incarnation, &ctx, &request, permit, caller).await else { return };
+    run_accepted(node, lease, ctx, handler, permit, answer).await;
+}
+
+/// Writes the call. `None` if it does not run: its caller has the reason.
+async fn accept(
+    node: &Node,
+    incarnation: &Incarnation,
+    ctx: &Context,
+    request: &Request,
+    permit: CallPermit,
+    caller: Caller,
+) -> Option<(CallPermit, oneshot::Sender<Result<Dispatched>>)> {
+    let Caller { accepted, answer } = caller;
+    let Request { call, files, .. } = request;
+    let mut claiming = pin!(node.claim_call(incarnation, call, files));
+    match tokio::time::timeout(WRITE_DEADLINE, &mut claiming).await {
+        Ok(Ok(Claim::Ours)) => {
+            let _ = accepted.send(());
+            return Some((permit, answer));
+        }
+        Ok(Ok(Claim::Duplicate)) => answer_duplicate(ctx, call, permit, answer),
+        Ok(Err(error)) => answer_refused(ctx, &error, permit, answer),
+        Err(_) => {
+            let _ = answer.send(Err(no_response()));
+            if matches!(claiming.await, Ok(Claim::Ours)) {
+                // The caller already has an error: the handler must not run after it.
+                write_interrupted_reply(node, incarnation, ctx.origin()).await;
+            }
+        }
+    }
+    None
+}
+
+fn answer_duplicate(ctx: &Context, call: &NewCall, permit: CallPermit, answer: oneshot::Sender<Result<Dispatched>>) {
+    let _ = answer.send(Ok(Dispatched::Duplicate(Box::new(call.clone()), permit)));
+    trace::ended(ctx.span(), "repeated", false);
+}
+
+fn answer_refused(ctx: &Context, error: &LedgerError, permit: CallPermit, answer: oneshot::Sender<Result<Dispatched>>) {
+    // Before the answer: the caller's next call finds the permit free.
+    drop(permit);
+    let _ = answer.send(Err(match error {
+        LedgerError::FileMissing(_) => file_error(error),
+        error => unavailable(error),
+    }));
+    trace::ended(ctx.span(), "refused", true);
+}
+
+fn no_response() -> Error {
+    let why = format!("no response to the call's write within {} s", WRITE_DEADLINE.as_secs());
+    unavailable(&LedgerError::Indeterminate(why))
+}
+
+/// Runs a call that is in the ledger, and writes its reply.
+async fn run_accepted(
+    node: &Node,
+    lease: Lease,
+    ctx: Context,
+    handler: BoundHandler,
+    permit: CallPermit,
+    answer: oneshot::Sender<Result<Dispatched>>,
+) {
+    failpoint::hit("after-accept");
+    let begun = Instant::now();
+    let work = ActiveWork { lease, ctx, replied: CancellationToken::new(), acceptance: None };
+    node.active.insert(work.clone());
+    let supervised = pin!(run_handler(node, &work.ctx, handler));
+    finish(node, &work, supervised, begun, permit, answer).await;
+}
+
+/// Runs a read, which is written together with its reply if it answers at once.
+async fn run_read(
+    node: &Node,
+    lease: Lease,
+    ctx: Context,
+    handler: BoundHandler,
+    request: Request,
+    permit: CallPermit,
+    caller: Caller,
+) {
+    let begun = Instant::now();
+    let acceptance = Arc::new(Acceptance::default());
+    let work = ActiveWork { lease, ctx, replied: CancellationToken::new(), acceptance: Some(acceptance.clone()) };
+    let (ctx, lost) = (&work.ctx, &work.lease.lost);
+    while !node.active.insert(work.clone()) {
+        // Another request under the same key runs here.
+        if node.active.is_accepted(ctx.origin()).await {
+            return answer_duplicate(ctx, &request.call, permit, caller.answer);
+        }
+    }
+    let _over = acceptance.over();
+    let mut supervised = pin!(run_handler(node, ctx, handler));
+    let ending = tokio::select! {
+        biased;
+        ending = supervised.as_mut() => Some(ending),
+        () = lost.cancelled() => {
+            trace::ended(ctx.span(), "lost", true);
+            return node.active.remove_read(&work);
+        }
+        () = acceptance.due() => None,
+    };
+    if let Some(ending) = ending {
+        let reply = reply_of(node, ctx, ending, begun);
+        failpoint::hit("before-reply");
+        write_answered(node, &work, &request.call, reply, permit, caller).await;
+        return node.active.remove_read(&work);
+    }
+    let accepted = accept(node, &work.lease.incarnation, ctx, &request, permit, caller).await;
+    let Some((permit, answer)) = accepted else {
+        // The handler goes with its supervision.
+        ctx.signal().close(StopReason::Interrupted);
+        return node.active.remove_read(&work);
+    };
+    failpoint::hit("after-accept");
+    acceptance.note_accepted();
+    finish(node, &work, supervised, begun, permit, answer).await;
+}
+
+fn run_handler<'a>(node: &'a Node, ctx: &'a Context, handler: BoundHandler) -> impl Future<Output = Ending> + 'a {
+    let origin = ctx.origin();
+    let handler = {
+        let ctx = ctx.clone();
+        async move { Returned::Answer(handler(ctx).await.map(Box::new)) }
+    };
+    let handler = node.watchdog.watch(Label::Call(origin.call_id, origin.function), handler);
+    supervise(ctx, handler, node.call_limits(), &node.killing)
+}
+
+/// The answer of a handler that has ended.
+struct Reply {
+    outcome: CallOutcome,
+    turn: TurnBody,
+    result: WireResult,
+}
+
+fn reply_of(node: &Node, ctx: &Context, ending: Ending, begun: Instant) -> Reply {
+    let origin = ctx.origin();
+    let outcome = CallOutcome::from(&ending);
+    node.meters.call(origin.app_id, origin.function, outcome, begun.elapsed());
+    let of = WorkRef::from(origin);
+    let result = messages::call_answer(of, ending, &node.call_limits());
+    Reply { outcome, turn: messages::answer_turn(of, result.clone()), result }
+}
+
+fn trace_outcome(ctx: &Context, outcome: CallOutcome) {
+    let failed = !matches!(outcome, CallOutcome::Success | CallOutcome::Cancelled);
+    trace::ended(ctx.span(), outcome.as_str(), failed);
+}
+
+/// Waits for the handler of a call that is in the ledger, and writes its reply.
+async fn finish(
+    node: &Node,
+    work: &ActiveWork,
+    supervised: Pin<&mut impl Future<Output = Ending>>,
+    begun: Instant,
+    permit: CallPermit,
+    answer: oneshot::Sender<Result<Dispatched>>,
+) {
+    let ActiveWork { lease, ctx, replied, .. } = work;
+    let origin = ctx.origin();
+    let Some(ending) = lease.lost.run_until_cancelled(supervised).await else {
+        trace::ended(ctx.span(), "lost", true);
+        return node.active.remove(origin);
+    };
+    let Reply { outcome, turn, result } = reply_of(node, ctx, ending, begun);
+    failpoint::hit("before-reply");
+    if write_reply(node, &lease.incarnation, origin, turn, result, (permit, answer)).await {
+        trace_outcome(ctx, outcome);
+    } else {
+        trace::ended(ctx.span(), "lost", true);
+    }
+    failpoint::hit("after-ack");
+    replied.cancel();
+    node.active.remove(origin);
+}
+
+/// Writes a call together with its reply, and answers the caller.
+async fn write_answered(
+    node: &Node,
+    work: &ActiveWork,
+    call: &NewCall,
+    reply: Reply,
+    permit: CallPermit,
+    Caller { accepted, answer }: Caller,
+) {
+    let ActiveWork { lease, ctx, acceptance, .. } = work;
+    let Reply { outcome, turn, result } = reply;
+    let mut claiming = pin!(node.claim_answered(&lease.incarnation, call, &turn));
+    match tokio::time::timeout(WRITE_DEADLINE, &mut claiming).await {
+        Ok(Ok(Answered::Ours(turn))) => {
+            failpoint::hit("after-reply");
+            if let Some(acceptance) = acceptance {
+                acceptance.note_accepted();
+            }
+            drop(permit);
+            let _ = accepted.send(());
+            let reply = CallReply { call_id: call.call_id, turn: *turn, result, repeated: false };
+            let _ = answer.send(Ok(Dispatched::Replied(Box::new(reply))));
+            trace_outcome(ctx, outcome);
+        }
+        Ok(Ok(Answered::Duplicate)) => answer_duplicate(ctx, call, permit, answer),
+        Ok(Err(error)) => answer_refused(ctx, &error, permit, answer),
+        Err(_) => {
+            let _ = answer.send(Err(no_response()));
+            drop(permit);
+            // It goes on: the chat shows the answer once it is stored.
+            let stored = matches!(claiming.await, Ok(Answered::Ours(_)));
+            trace::ended(ctx.span(), if stored { outcome.as_str() } else { "lost" }, !stored);
+        }
+    }
+    failpoint::hit("after-ack");
+}
+
+/// Writes the reply and answers the caller after the first attempt. Returns whether the reply is stored.
+async fn write_reply(
+    node: &Node,
+    incarnation: &Incarnation,
+    origin: &Origin,
+    turn: TurnBody,
+    result: WireResult,
+    (permit, answer): (CallPermit, oneshot::Sender<Result<Dispatched>>),
+) -> bool {
+    let call_id = origin.call_id;
+    match node.ledger.reply(incarnation, call_id, turn.clone()).await {
+        Ok(turn) => {
+            failpoint::hit("after-reply");
+            // Before the answer: the caller's next call finds the permit free.
+            drop(permit);
+            let reply = CallReply { call_id, turn, result, repeated: false };
+            let _ = answer.send(Ok(Dispatched::Replied(Box::new(reply))));
+            true
+        }
+        Err(error) => {
+            let _ = answer.send(Err(reply_unconfirmed(&error)));
+            node.retry_until_durable("reply", || node.ledger.reply(incarnation, call_id, turn.clone())).await
+        }
+    }
+}
