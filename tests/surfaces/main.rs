@@ -16,6 +16,8 @@ mod poll;
 mod redirect;
 mod retry;
 mod server;
+mod stream;
+mod stream_server;
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -66,10 +66,11 @@ pub(crate) use guarded_host::screen_ending;
 use hazard::Place;
 pub(crate) use hazard::{Hazard, PathText, SaidText};
 pub(crate) use host::{AnswerCheck, Host, HostFuture};
+pub(crate) use http::{BodyStream, Exchange, HttpPool, OpenResponse, OutgoingRequest, Pending, Transport};
 pub use http::{
-    DEFAULT_TIMEOUT, Http, MAX_BODY_LIMIT, MAX_TIMEOUT, RequestBuilder, Response, Retry, RetryWait, Timeout,
+    DEFAULT_TIMEOUT, EventStream, Http, MAX_BODY_LIMIT, MAX_TIMEOUT, RequestBuilder, Response, ResponseStream, Retry,
+    RetryWait, ServerEvent, Timeout,
 };
-pub(crate) use http::{Exchange, HttpPool, OutgoingRequest, Transport};
 pub use log::Log;
 pub use on_cancel::OnCancel;
 pub(crate) use on_cancel::{clean_up, forget_cleanups};

@@ -12,15 +12,18 @@ use crate::codes::{self, ErrorCode};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HttpErrorKind {
-    /// No complete answer within the timeout.
+    /// No complete answer within the timeout. Of an answer that is read as it comes: silence for that long.
     Timeout,
     /// The service could not be reached, or the connection broke.
     Connect,
+    /// An answer that is read as it comes broke off in its middle. What was read of it is not all of it.
+    CutOff,
     /// The service answered with a 4xx or 5xx status.
     Status(StatusCode),
     /// The answer is not what was asked for: not JSON, not UTF-8.
     Decode,
-    /// The answer has more bytes than the [body limit](crate::context::RequestBuilder::body_limit).
+    /// The answer has more bytes than the [body limit](crate::context::RequestBuilder::body_limit), or one of its events
+    /// more than the [event limit](crate::context::RequestBuilder::event_limit).
     TooLarge,
     /// A redirect that is not followed: with a body to another origin, from https to http, to another
     /// scheme, or one too many. The error names the origins.
@@ -62,6 +65,11 @@ impl HttpError {
         Self::new(HttpErrorKind::TooLarge, detail)
     }
 
+    pub(crate) fn event_too_large(limit: usize) -> Self {
+        let detail = format!("an event is larger than the limit of {limit} bytes; `.event_limit(..)` sets another");
+        Self::new(HttpErrorKind::TooLarge, detail)
+    }
+
     pub(crate) fn redirect(detail: String) -> Self {
         Self::new(HttpErrorKind::Redirect, detail)
     }
@@ -76,6 +84,20 @@ impl HttpError {
 
     pub(crate) fn timeout(timeout: Duration) -> Self {
         Self::new(HttpErrorKind::Timeout, format!("no answer within {} s", timeout.as_secs_f64()))
+    }
+
+    /// Nothing came of an answer that is read as it comes.
+    pub(crate) fn silence(longest: Duration) -> Self {
+        Self::new(HttpErrorKind::Timeout, format!("no byte for {} s", longest.as_secs_f64()))
+    }
+
+    /// The body of an answer broke off.
+    pub(crate) fn cut_off(error: reqwest::Error) -> Self {
+        Self { source: Some(error.without_url()), ..Self::broken_off() }
+    }
+
+    pub(crate) fn broken_off() -> Self {
+        Self::new(HttpErrorKind::CutOff, "the connection broke before the answer was complete".to_owned())
     }
 
     fn connect() -> Self {
@@ -165,6 +187,10 @@ impl HttpError {
             ),
             HttpErrorKind::Connect => {
                 (ErrorKind::Retryable, codes::BACKEND_5XX, format!("The service could not be reached.{tried}"))
+            }
+            HttpErrorKind::CutOff => {
+                let text = "The connection to the service broke in the middle of its answer.";
+                (ErrorKind::Retryable, codes::BACKEND_5XX, text.to_owned())
             }
             HttpErrorKind::Status(status) if status.is_server_error() => {
                 (ErrorKind::Retryable, codes::BACKEND_5XX, format!("The service failed ({status}).{tried}"))

@@ -4,13 +4,19 @@
 //! number of names, and some identify the user.
 
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
 use reqwest::StatusCode;
 use tracing::{Instrument, Span};
 
-use super::meters::{HostKind, HttpOutcome, Meters};
-use crate::context::{Exchange, HttpErrorKind, OutgoingRequest, Response, Transport};
+use super::meters::{HostKind, HttpOutcome, Meters, RequestMeter};
+use crate::context::{
+    BodyStream, Exchange, HttpError, HttpErrorKind, OpenResponse, OutgoingRequest, Pending, Response, Transport,
+};
 use crate::trace;
 
 /// A transport that counts.
@@ -29,28 +35,83 @@ impl MeteredTransport {
 impl Transport for MeteredTransport {
     fn exchange(&self, mut outgoing: OutgoingRequest) -> Exchange<'_> {
         Box::pin(async move {
-            let (resent, traced) = (outgoing.resent, outgoing.traced);
-            let mut request = RequestSpan::new(trace::outgoing(&mut outgoing.request, resent, traced));
-            let mut meter = self.meters.request(host_kind(outgoing.request.url().host_str().unwrap_or_default()));
-            let answer = self.transport.exchange(outgoing).instrument(request.span.clone()).await;
-            meter.outcome = match &answer {
-                Ok(answer) => match answer.status().as_u16() / 100 {
-                    1 => HttpOutcome::Informational,
-                    2 => HttpOutcome::Success,
-                    3 => HttpOutcome::Redirect,
-                    4 => HttpOutcome::Refused,
-                    _ => HttpOutcome::Failed,
-                },
-                Err(error) => match error.kind() {
-                    HttpErrorKind::Timeout => HttpOutcome::Timeout,
-                    HttpErrorKind::Decode | HttpErrorKind::TooLarge => HttpOutcome::Decode,
-                    HttpErrorKind::Stopped => HttpOutcome::Aborted,
-                    _ => HttpOutcome::Connect,
-                },
-            };
-            request.ended = answer.as_ref().map(Response::status).map_err(|_| meter.outcome);
+            let mut measured = Measured::begin(&self.meters, &mut outgoing);
+            let answer = self.transport.exchange(outgoing).instrument(measured.span.span.clone()).await;
+            measured.end(answer.as_ref().map(Response::status));
             answer
         })
+    }
+
+    /// A response that is read as it comes is measured up to its end.
+    fn open(&self, mut outgoing: OutgoingRequest) -> Pending<'_, OpenResponse> {
+        Box::pin(async move {
+            let mut measured = Measured::begin(&self.meters, &mut outgoing);
+            match self.transport.open(outgoing).instrument(measured.span.span.clone()).await {
+                Ok(OpenResponse { status, headers, body, .. }) => {
+                    let body = MeasuredBody { body, status, measured };
+                    Ok(OpenResponse::over(status, headers, Box::pin(body)))
+                }
+                Err(error) => {
+                    measured.end(Err(&error));
+                    Err(error)
+                }
+            }
+        })
+    }
+}
+
+/// One request under measurement. Dropped without an end, it was aborted.
+struct Measured {
+    span: RequestSpan,
+    meter: RequestMeter,
+}
+
+impl Measured {
+    fn begin(meters: &Arc<Meters>, outgoing: &mut OutgoingRequest) -> Self {
+        let (resent, traced) = (outgoing.resent, outgoing.traced);
+        let span = RequestSpan::new(trace::outgoing(&mut outgoing.request, resent, traced));
+        Self { span, meter: meters.request(host_kind(outgoing.request.url().host_str().unwrap_or_default())) }
+    }
+
+    fn end(&mut self, ended: Result<StatusCode, &HttpError>) {
+        self.meter.outcome = match ended {
+            Ok(status) => match status.as_u16() / 100 {
+                1 => HttpOutcome::Informational,
+                2 => HttpOutcome::Success,
+                3 => HttpOutcome::Redirect,
+                4 => HttpOutcome::Refused,
+                _ => HttpOutcome::Failed,
+            },
+            Err(error) => match error.kind() {
+                HttpErrorKind::Timeout => HttpOutcome::Timeout,
+                HttpErrorKind::Decode | HttpErrorKind::TooLarge => HttpOutcome::Decode,
+                HttpErrorKind::Stopped => HttpOutcome::Aborted,
+                _ => HttpOutcome::Connect,
+            },
+        };
+        self.span.ended = ended.map_err(|_| self.meter.outcome);
+    }
+}
+
+/// A body under measurement.
+struct MeasuredBody {
+    body: BodyStream,
+    status: StatusCode,
+    measured: Measured,
+}
+
+impl Stream for MeasuredBody {
+    type Item = Result<Bytes, HttpError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let next = self.body.poll_next_unpin(cx);
+        let status = self.status;
+        match &next {
+            Poll::Pending | Poll::Ready(Some(Ok(_))) => {}
+            Poll::Ready(None) => self.measured.end(Ok(status)),
+            Poll::Ready(Some(Err(error))) => self.measured.end(Err(error)),
+        }
+        next
     }
 }
 

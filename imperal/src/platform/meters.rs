@@ -4,6 +4,7 @@
 //! names a user. Counting takes no lock and allocates nothing.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -277,8 +278,8 @@ impl Meters {
     }
 
     /// Measures an outgoing request from now until the guard is dropped.
-    pub(crate) fn request(&self, host: HostKind) -> RequestMeter<'_> {
-        RequestMeter { outcomes: &self.http[host as usize], begun: Instant::now(), outcome: HttpOutcome::Aborted }
+    pub(crate) fn request(self: &Arc<Self>, host: HostKind) -> RequestMeter {
+        RequestMeter { meters: self.clone(), host, begun: Instant::now(), outcome: HttpOutcome::Aborted }
     }
 
     /// All metrics as text. `at_work` are the numbers of calls, of tasks and of suspects that run here.
@@ -421,14 +422,15 @@ impl Meters {
 
 /// Measures one outgoing request. When it is dropped without an outcome, the request was aborted.
 #[derive(Debug)]
-pub(crate) struct RequestMeter<'a> {
-    outcomes: &'a [Histogram],
+pub(crate) struct RequestMeter {
+    meters: Arc<Meters>,
+    host: HostKind,
     begun: Instant,
     pub(crate) outcome: HttpOutcome,
 }
 
-impl Drop for RequestMeter<'_> {
+impl Drop for RequestMeter {
     fn drop(&mut self) {
-        self.outcomes[self.outcome as usize].took(self.begun.elapsed());
+        self.meters.http[self.host as usize][self.outcome as usize].took(self.begun.elapsed());
     }
 }

@@ -26,7 +26,7 @@ pub use documents::TestDocuments;
 pub use from_test::FromTest;
 #[doc(hidden)]
 pub use from_test::{assert_from_test, run};
-pub use http::{Reply, Rule, RuleLog, ScriptedHttp, SentRequest};
+pub use http::{Chunks, Reply, Rule, RuleLog, ScriptedHttp, SentRequest};
 pub use outcome::Outcome;
 pub use platform::TestPlatform;
 pub use replay::{Replay, ReplayEnd, ReplayProblem, ReplayReport, ReplayedTask, replay};

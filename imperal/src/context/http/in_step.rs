@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{Response, retry};
+use super::retry;
+use super::transport::AnyResponse;
 use crate::context::Context;
 use crate::context::durable::{StepLogEntry, StepScope, cut_log_text};
 use crate::context::hazard::{Hazard, Place};
@@ -100,7 +101,7 @@ impl LoggedRequest {
         Self { scope, method: request.method().to_string(), url, secrets: secrets.clone(), begun: Instant::now() }
     }
 
-    pub(super) fn note(self, answer: &Result<Response, HttpError>) {
+    pub(super) fn note(self, answer: &Result<impl AnyResponse, HttpError>) {
         let ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (status, error) = match answer {
             Ok(answer) => (Some(answer.status().as_u16()), None),

@@ -2,8 +2,11 @@
 //!
 //! Owns the timeout rule (P1), the request builder over the process's pooled client, and the abort of calls
 //! whose work is cancelled or has ended. Bodies are bytes and are not decoded. `redirect` follows redirects,
-//! `retry` sends requests again, `in_step` is for steps of durable tasks.
+//! `retry` sends requests again, `in_step` is for steps of durable tasks, `body` and `events` read responses as they
+//! come.
 
+mod body;
+mod events;
 mod in_step;
 mod proving;
 mod redirect;
@@ -23,11 +26,14 @@ use serde::Serialize;
 
 use super::{Context, Place, StopReason};
 use crate::error::HttpError;
+pub use body::ResponseStream;
+pub use events::{EventStream, ServerEvent};
 use in_step::{LoggedRequest, note_repeated, with_step_key};
 pub use response::Response;
 pub use retry::{Retry, RetryWait};
 pub use timeout::Timeout;
-pub(crate) use transport::{Exchange, OutgoingRequest, Transport};
+use transport::AnyResponse;
+pub(crate) use transport::{BodyStream, Exchange, OpenResponse, OutgoingRequest, Pending, Transport};
 
 /// Timeout of a call that sets none.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -38,8 +44,11 @@ pub const MAX_TIMEOUT: Duration = Duration::from_secs(180);
 /// Largest body that is read, unless the call sets another limit.
 const DEFAULT_BODY_LIMIT: usize = 64 * 1024 * 1024;
 
-/// Largest body limit that a call can set. The whole body is held in memory.
+/// Largest body limit that a call can set. `send` holds the whole body in memory.
 pub const MAX_BODY_LIMIT: usize = 1024 * 1024 * 1024;
+
+/// Largest server-sent event that is read, unless the call sets another limit.
+const DEFAULT_EVENT_LIMIT: usize = 1024 * 1024;
 
 /// The process's pooled client, and the transport of its requests.
 #[derive(Debug, Clone)]
@@ -161,6 +170,8 @@ impl Http<'_> {
             ctx: self.0.clone(),
             timeout: Ok(DEFAULT_TIMEOUT),
             body_limit: DEFAULT_BODY_LIMIT,
+            event_limit: DEFAULT_EVENT_LIMIT,
+            accepts_events: false,
             follow_redirects: true,
             retry: None,
             is_safe,
@@ -169,13 +180,16 @@ impl Http<'_> {
     }
 }
 
-/// A request being built. Nothing is sent before [`send`](Self::send).
-#[must_use = "nothing is sent unless `send()` is called and awaited"]
+/// A request being built. Nothing is sent before [`send`](Self::send), [`stream`](Self::stream) or
+/// [`events`](Self::events).
+#[must_use = "nothing is sent unless `send()`, `stream()` or `events()` is called and awaited"]
 pub struct RequestBuilder {
     request: reqwest::RequestBuilder,
     ctx: Context,
     timeout: Result<Duration, HttpError>,
     body_limit: usize,
+    event_limit: usize,
+    accepts_events: bool,
     follow_redirects: bool,
     retry: Option<Retry>,
     is_safe: bool,
@@ -219,7 +233,9 @@ impl RequestBuilder {
         self
     }
 
-    /// Longest time of the whole call, body included: a `Duration`, or a number of seconds.
+    /// Longest time of the whole call, body included: a `Duration`, or a number of seconds. For
+    /// [`stream`](Self::stream) and [`events`](Self::events) it is the longest silence: up to the head of the response,
+    /// and then between two chunks. The time of their whole response is bounded by that of the call or task.
     ///
     /// The most is 180 s. [`send`](Self::send) refuses a longer timeout, zero, a negative number and NaN
     /// before it sends anything.
@@ -244,6 +260,16 @@ impl RequestBuilder {
     /// A larger body fails with [`HttpErrorKind::TooLarge`](crate::context::HttpErrorKind::TooLarge). [`send`](Self::send) refuses a larger limit.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = bytes;
+        self
+    }
+
+    /// Largest data, name and id of a server-sent event, in bytes, for [`events`](Self::events). Default: 1 MiB; at most
+    /// [`MAX_BODY_LIMIT`].
+    ///
+    /// A larger event fails with [`HttpErrorKind::TooLarge`](crate::context::HttpErrorKind::TooLarge) and ends the
+    /// stream. [`events`](Self::events) refuses a larger limit, and zero.
+    pub fn event_limit(mut self, bytes: usize) -> Self {
+        self.event_limit = bytes;
         self
     }
 
@@ -293,45 +319,105 @@ impl RequestBuilder {
     /// # Errors
     /// [`HttpErrorKind`](crate::context::HttpErrorKind) lists them. `?` gives each its error code.
     pub async fn send(self) -> Result<Response, HttpError> {
+        self.receive().await.map(|(answer, _)| answer)
+    }
+
+    /// Sends the request and reads the head of the response. The chunks of the body are then read as they come, in as
+    /// little memory as they take. A response of any status is `Ok`.
+    ///
+    /// The [timeout](Self::timeout) is the longest silence, and the [body limit](Self::body_limit) counts the bytes that
+    /// were read. A [retry](Self::retry) repeats the request only until the head of a response has come: later failures
+    /// are errors of the body, since you may have used its beginning.
+    ///
+    /// A cancel and the end of the call or task end the body with an error. In a durable task, a body that is open holds
+    /// up a hand-over, like every request.
+    ///
+    /// # Errors
+    /// [`HttpErrorKind`](crate::context::HttpErrorKind) lists them. `?` gives each its error code.
+    pub async fn stream(self) -> Result<ResponseStream, HttpError> {
+        let (ctx, event_limit) = (self.ctx.clone(), self.event_limit);
+        let (answer, effect) = self.receive().await?;
+        Ok(ResponseStream::new(&ctx, answer, event_limit, effect.as_ref()))
+    }
+
+    /// Sends the request and reads the response as server-sent events, such as the tokens of a language model.
+    ///
+    /// Sends `accept: text/event-stream`, unless you set `accept`. Otherwise it is [`stream`](Self::stream), then
+    /// [`error_for_status`](ResponseStream::error_for_status), then [`events`](ResponseStream::events): call these
+    /// yourself to read the body of a failed response. [`EventStream`] has an example.
+    ///
+    /// # Errors
+    /// [`HttpErrorKind::Status`](crate::context::HttpErrorKind::Status) for 4xx and 5xx,
+    /// [`Decode`](crate::context::HttpErrorKind::Decode) if the response has another `content-type`; the other kinds as
+    /// in [`stream`](Self::stream).
+    pub async fn events(mut self) -> Result<EventStream, HttpError> {
+        if self.event_limit == 0 || self.event_limit > MAX_BODY_LIMIT {
+            return Err(HttpError::refused(format!(
+                "an event limit is from 1 to {MAX_BODY_LIMIT} bytes, not {}",
+                self.event_limit
+            )));
+        }
+        self.accepts_events = true;
+        self.stream().await?.error_for_status()?.events()
+    }
+
+    /// Sends the request, and reads a response of either shape.
+    async fn receive<T: AnyResponse>(self) -> Result<(T, Option<Arc<super::EffectRequest>>), HttpError> {
         let scope = self.ctx.step_in_use().filter(|_| !self.is_safe);
         let effect = match scope.as_ref().and_then(|scope| scope.effect()) {
             Some(effect) => Some(effect.begin_request().ok_or_else(HttpError::second_request)?),
             None => None,
         };
         let timeout = self.timeout?;
-        let request = self.request.build().map_err(|error| HttpError::from_reqwest(error, timeout))?;
+        let mut request = self.request.build().map_err(|error| HttpError::from_reqwest(error, timeout))?;
         if self.body_limit > MAX_BODY_LIMIT {
             return Err(HttpError::refused(format!(
                 "a body limit is at most {MAX_BODY_LIMIT} bytes, not {}",
                 self.body_limit
             )));
         }
+        if self.accepts_events {
+            let accept = http::HeaderValue::from_static("text/event-stream");
+            request.headers_mut().entry(http::header::ACCEPT).or_insert(accept);
+        }
         let request = with_step_key(&self.ctx, request);
         note_repeated(&self.ctx, &request, self.place);
         let _in_flight = self.ctx.in_flight();
-        let outgoing = OutgoingRequest { request, timeout, body_limit: self.body_limit, resent: 0, traced: true };
-        match &self.retry {
+        let outgoing = OutgoingRequest {
+            request,
+            timeout,
+            silence: timeout,
+            body_limit: self.body_limit,
+            resent: 0,
+            traced: true,
+        };
+        let answer = match &self.retry {
             None => attempt(&self.ctx, outgoing, self.follow_redirects, effect.as_ref()).await,
             Some(retry) => retry::send(&self.ctx, outgoing, self.follow_redirects, retry, effect.as_ref()).await,
-        }
+        };
+        answer.map(|answer| (answer, effect))
     }
 }
 
 /// Makes one attempt, redirects included. A cancel aborts it, but not the request of an effect, which would leave the
 /// effect unknown: that is dropped with its work.
-async fn attempt(
+async fn attempt<T: AnyResponse>(
     ctx: &Context,
     outgoing: OutgoingRequest,
     follow_redirects: bool,
     effect: Option<&Arc<super::EffectRequest>>,
-) -> Result<Response, HttpError> {
+) -> Result<T, HttpError> {
     let signal = ctx.signal();
     let transport = &*ctx.services().http.transport;
     let proving = effect.map(|request| proving::Proving { transport, request: request.clone() });
     let transport = proving.as_ref().map_or(transport, |proving| proving as &dyn Transport);
     let logged = ctx.step_in_use().map(|scope| LoggedRequest::new(scope, &outgoing.request, &ctx.origin().secrets));
     let exchange = async {
-        if follow_redirects { redirect::follow(transport, outgoing).await } else { transport.exchange(outgoing).await }
+        if follow_redirects {
+            redirect::follow(transport, outgoing).await
+        } else {
+            T::receive(transport, outgoing).await
+        }
     };
     signal.check().map_err(stopped)?;
     if ctx.step_scope().is_some_and(super::StepScope::is_closed) {

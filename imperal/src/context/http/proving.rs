@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Exchange, OutgoingRequest, Response, Transport};
+use super::transport::{AnyResponse, Pending};
+use super::{Exchange, OpenResponse, OutgoingRequest, Transport};
 use crate::context::EffectRequest;
 use crate::error::HttpError;
 
@@ -15,9 +16,20 @@ pub(super) struct Proving<'a> {
 
 impl Transport for Proving<'_> {
     fn exchange(&self, outgoing: OutgoingRequest) -> Exchange<'_> {
+        self.receive(outgoing)
+    }
+
+    /// The head of the response is enough to tell.
+    fn open(&self, outgoing: OutgoingRequest) -> Pending<'_, OpenResponse> {
+        self.receive(outgoing)
+    }
+}
+
+impl Proving<'_> {
+    fn receive<T: AnyResponse>(&self, outgoing: OutgoingRequest) -> Pending<'_, T> {
         Box::pin(async move {
             self.request.begin_exchange();
-            let answer = self.transport.exchange(outgoing).await;
+            let answer = T::receive(self.transport, outgoing).await;
             self.request.end_exchange(is_refusal(&answer));
             answer
         })
@@ -25,7 +37,7 @@ impl Transport for Proving<'_> {
 }
 
 /// Whether a service that answers so has done nothing.
-fn is_refusal(answer: &Result<Response, HttpError>) -> bool {
+fn is_refusal(answer: &Result<impl AnyResponse, HttpError>) -> bool {
     match answer {
         // A 408 and a 409 may be about an earlier send of the same request. 307 and 308 name another place for it.
         Ok(answer) => matches!(answer.status().as_u16(), 307 | 308 | 400..=407 | 410..=499),
@@ -38,6 +50,7 @@ mod tests {
     use http::{HeaderMap, StatusCode};
 
     use super::*;
+    use crate::context::Response;
 
     #[expect(clippy::unnecessary_wraps, reason = "what a send returns")]
     fn answered(status: u16) -> Result<Response, HttpError> {
@@ -52,10 +65,10 @@ mod tests {
         for status in [200, 201, 301, 302, 303, 408, 409, 500, 503] {
             assert!(!is_refusal(&answered(status)), "{status}");
         }
-        assert!(is_refusal(&Err(HttpError::refused("a timeout".to_owned()))));
-        assert!(is_refusal(&Err(HttpError::unreachable())));
-        assert!(!is_refusal(&Err(HttpError::timeout(std::time::Duration::from_secs(1)))));
-        assert!(!is_refusal(&Err(HttpError::stopped("cancelled"))));
-        assert!(!is_refusal(&Err(HttpError::redirect("too many".to_owned()))));
+        assert!(is_refusal(&Err::<Response, _>(HttpError::refused("a timeout".to_owned()))));
+        assert!(is_refusal(&Err::<Response, _>(HttpError::unreachable())));
+        assert!(!is_refusal(&Err::<Response, _>(HttpError::timeout(std::time::Duration::from_secs(1)))));
+        assert!(!is_refusal(&Err::<Response, _>(HttpError::stopped("cancelled"))));
+        assert!(!is_refusal(&Err::<Response, _>(HttpError::redirect("too many".to_owned()))));
     }
 }

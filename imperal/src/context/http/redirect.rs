@@ -9,7 +9,8 @@ use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use reqwest::Url;
 use tokio::time::Instant;
 
-use super::{OutgoingRequest, Response, Transport};
+use super::OutgoingRequest;
+use super::transport::{AnyResponse, Transport};
 use crate::error::HttpError;
 
 /// Most redirects of one call.
@@ -38,8 +39,12 @@ const BODY_HEADERS: [HeaderName; 7] = [
     header::TRANSFER_ENCODING,
 ];
 
-/// Sends a request and follows redirects to the final response. The timeout covers all requests together.
-pub(super) async fn follow(transport: &dyn Transport, mut outgoing: OutgoingRequest) -> Result<Response, HttpError> {
+/// Sends a request and follows redirects to the final response. The timeout covers all requests together; of a
+/// response that is read as it comes, it covers them up to the head of the final one, and then each silence.
+pub(super) async fn follow<T: AnyResponse>(
+    transport: &dyn Transport,
+    mut outgoing: OutgoingRequest,
+) -> Result<T, HttpError> {
     let (timeout, begun) = (outgoing.timeout, Instant::now());
     let mut redirects = 0;
     loop {
@@ -49,7 +54,7 @@ pub(super) async fn follow(transport: &dyn Transport, mut outgoing: OutgoingRequ
         }
         // `None` if the body cannot be sent twice. Then even a redirect is returned as the response.
         let next = outgoing.again(outgoing.resent + 1);
-        let answer = transport.exchange(outgoing).await;
+        let answer = T::receive(transport, outgoing).await;
         let answer = answer.map_err(|error| if error.is_timeout() { HttpError::timeout(timeout) } else { error })?;
         let (Some(mut next), Some(location)) = (next, location(&answer)) else { return Ok(answer) };
         if redirects == MAX_REDIRECTS {
@@ -62,7 +67,7 @@ pub(super) async fn follow(transport: &dyn Transport, mut outgoing: OutgoingRequ
 }
 
 /// The target of a redirect, as the service wrote it; `None` if the response is no redirect.
-fn location(answer: &Response) -> Option<&[u8]> {
+fn location(answer: &impl AnyResponse) -> Option<&[u8]> {
     matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308)
         .then(|| answer.headers().get(header::LOCATION))
         .flatten()
@@ -153,7 +158,8 @@ mod tests {
             request.headers_mut().append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
         }
         *request.body_mut() = (!body.is_empty()).then(|| body.into());
-        OutgoingRequest { request, timeout: Duration::from_secs(1), body_limit: 1, resent: 0, traced: true }
+        let timeout = Duration::from_secs(1);
+        OutgoingRequest { request, timeout, silence: timeout, body_limit: 1, resent: 0, traced: true }
     }
 
     /// Method, URL, headers and body of the redirected request, or the error if there is none.

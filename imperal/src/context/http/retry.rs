@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{OutgoingRequest, Response, attempt, stopped};
+use super::transport::AnyResponse;
+use super::{OutgoingRequest, attempt, stopped};
 use crate::context::{Context, Percent};
 use crate::error::HttpError;
 
@@ -38,7 +39,7 @@ const STATUSES: [u16; 4] = [429, 502, 503, 504];
 /// the request is not sent again.
 ///
 /// After the last attempt you get its response or error unchanged, with the number of attempts:
-/// [`Response::attempts`], [`HttpError::attempts`].
+/// [`Response::attempts`](super::Response::attempts), [`HttpError::attempts`].
 ///
 /// ```
 /// # use imperal::context::Retry;
@@ -176,10 +177,11 @@ impl Retry {
     }
 
     /// The wait before the next attempt; `None` if this response or error is final.
-    fn wait_after(&self, attempt: u32, answer: &Result<Response, HttpError>) -> Option<Duration> {
+    fn wait_after(&self, attempt: u32, answer: &Result<impl AnyResponse, HttpError>) -> Option<Duration> {
         let asked = match answer {
             Ok(answer) if self.statuses.contains(&answer.status().as_u16()) => {
-                answer.header("retry-after").and_then(|text| retry_after(text, Timestamp::now()))
+                let asked = answer.headers().get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+                asked.and_then(|text| retry_after(text, Timestamp::now()))
             }
             Err(error) if error.may_pass() || (self.on_timeout && error.is_timeout()) => None,
             _ => return None,
@@ -194,13 +196,13 @@ impl Retry {
 }
 
 /// Sends the request until a response or error is final.
-pub(super) async fn send(
+pub(super) async fn send<T: AnyResponse>(
     ctx: &Context,
     outgoing: OutgoingRequest,
     follow_redirects: bool,
     retry: &Retry,
     effect: Option<&Arc<crate::context::EffectRequest>>,
-) -> Result<Response, HttpError> {
+) -> Result<T, HttpError> {
     let method = outgoing.request.method();
     if !method.is_idempotent() && !outgoing.request.headers().contains_key(IDEMPOTENCY_KEY) {
         return Err(HttpError::refused(format!(
@@ -214,7 +216,7 @@ pub(super) async fn send(
             return Err(HttpError::refused("the body cannot be sent twice".to_owned()));
         };
         attempts += 1;
-        let answer = attempt(ctx, once, follow_redirects, effect).await;
+        let answer = attempt::<T>(ctx, once, follow_redirects, effect).await;
         let left = ctx.time_left();
         // An effect's request that the service may have acted on.
         let is_last = effect.is_some_and(|request| !request.may_be_sent_again());
@@ -239,7 +241,13 @@ pub(super) async fn send(
 }
 
 impl Retry {
-    fn tell(&self, ctx: &Context, attempt: u32, wait: Duration, answer: &Result<Response, HttpError>) -> RetryWait {
+    fn tell(
+        &self,
+        ctx: &Context,
+        attempt: u32,
+        wait: Duration,
+        answer: &Result<impl AnyResponse, HttpError>,
+    ) -> RetryWait {
         let why = match answer {
             Ok(answer) => HttpError::status(answer.status()).to_string(),
             Err(error) => error.to_string(),

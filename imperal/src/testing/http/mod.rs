@@ -1,8 +1,9 @@
 //! Scripted outgoing HTTP: rules that answer, and a record of the requests.
 //!
-//! Owns the replacement of the network. `rule` matches requests, `reply` has the responses, `recording`
+//! Owns the replacement of the network. `rule` matches requests, `reply` and `chunks` have the responses, `recording`
 //! the responses of a real service in a file.
 
+mod chunks;
 mod pattern;
 mod recording;
 mod reply;
@@ -15,12 +16,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::Method;
 
+pub use self::chunks::Chunks;
 use self::recording::Recorder;
 pub use self::reply::Reply;
 pub use self::request::SentRequest;
-use self::rule::Kept;
+use self::rule::{Kept, Pending as PendingReply};
 pub use self::rule::{Rule, RuleLog};
-use crate::context::{Exchange, HttpError, HttpPool, OutgoingRequest, Transport};
+use crate::context::{Exchange, HttpError, HttpPool, OpenResponse, OutgoingRequest, Pending, Transport};
 
 /// The destination of a test platform's calls.
 #[derive(Debug, Default)]
@@ -177,26 +179,55 @@ impl Script {
     }
 }
 
-impl Transport for Script {
-    fn exchange(&self, outgoing: OutgoingRequest) -> Exchange<'_> {
-        let request = SentRequest::of(&outgoing.request);
+/// What answers a request.
+enum Answered<'a> {
+    Rule(Reply, PendingReply),
+    Recorder(&'a Recorder),
+}
+
+impl Script {
+    /// Notes a request, and finds what answers it.
+    fn ask(&self, request: &SentRequest) -> Result<Answered<'_>, HttpError> {
         let mut state = self.lock();
         state.requests.push(request.clone());
-        if let Some((reply, pending)) = state.rules.iter_mut().find_map(|rule| rule.answer(&request)) {
-            drop(state);
-            return Box::pin(async move {
-                let _pending = pending;
-                reply.given(&request, outgoing.timeout, outgoing.body_limit).await
-            });
+        if let Some((reply, pending)) = state.rules.iter_mut().find_map(|rule| rule.answer(request)) {
+            return Ok(Answered::Rule(reply, pending));
         }
         if let Some(Outside::Kept(recorder)) = &self.outside {
-            drop(state);
-            return recorder.exchange(request, outgoing);
+            return Ok(Answered::Recorder(recorder));
         }
         let text = format!("no rule answers {request}");
         let told = format!("{text}; {}", state.list_rules());
         state.unanswered.push(text);
-        Box::pin(std::future::ready(Err(HttpError::refused(told))))
+        Err(HttpError::refused(told))
+    }
+}
+
+impl Transport for Script {
+    fn exchange(&self, outgoing: OutgoingRequest) -> Exchange<'_> {
+        let request = SentRequest::of(&outgoing.request);
+        let asked = self.ask(&request);
+        Box::pin(async move {
+            match asked? {
+                Answered::Rule(reply, _pending) => reply.given(&request, outgoing.timeout, outgoing.body_limit).await,
+                Answered::Recorder(recorder) => recorder.exchange(request, outgoing).await,
+            }
+        })
+    }
+
+    fn open(&self, outgoing: OutgoingRequest) -> Pending<'_, OpenResponse> {
+        let request = SentRequest::of(&outgoing.request);
+        let asked = self.ask(&request);
+        Box::pin(async move {
+            let (times, limit) = ((outgoing.timeout, outgoing.silence), outgoing.body_limit);
+            match asked? {
+                Answered::Rule(reply, pending) => reply.opened(&request, times, limit, pending).await,
+                Answered::Recorder(recorder) => {
+                    let answer = recorder.open(request.clone(), outgoing).await?;
+                    recording::replayed(&answer).opened(&request, times, limit, ()).await
+                }
+            }
+        })
     }
 }
 

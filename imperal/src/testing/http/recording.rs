@@ -1,20 +1,23 @@
 //! Responses of a real service in a file.
 //!
 //! Owns the file's format and the redaction: by names, and of secrets that the extension has read. A recorded call runs
-//! in its own runtime on its own thread, so that the test's paused clock stands still during it.
+//! in its own runtime on its own thread, so that the test's paused clock stands still during it. A response that is read
+//! as it comes is recorded whole; its server-sent events are replayed one chunk each, without pauses.
 
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
+use futures_util::TryStreamExt;
 use http::{HeaderMap, Method};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::rule::Kept;
-use super::{Reply, SentRequest};
+use super::{Chunks, Reply, SentRequest};
 use crate::context::{Exchange, HttpError, HttpPool, OutgoingRequest, Response};
 use crate::secrets::screen_process_text;
 
@@ -166,13 +169,41 @@ fn rule_of(recorded: Recorded, path: &Path) -> Kept {
     let bad = |what: &str| -> ! { panic!("{}: {what} of {} is not sound", path.display(), recorded.url) };
     let Ok(method) = recorded.method.parse::<Method>() else { bad("the method") };
     let Some(answer) = recorded.answer.bytes() else { bad("the answer") };
-    let mut reply = Reply::bytes(answer).with_status(recorded.status);
+    let is_stream = recorded.headers.get("content-type").and_then(Value::as_str).is_some_and(is_event_stream);
+    let mut reply = if is_stream { Reply::stream(one_chunk_an_event(&answer)) } else { Reply::bytes(answer) };
+    reply = reply.with_status(recorded.status);
     for (name, value) in &recorded.headers {
         reply = reply.header(name, value.as_str().unwrap_or_default());
     }
     let (url, body) = (recorded.url.clone(), recorded.body);
     let is_it = move |sent: &SentRequest| redacted_url(&sent.url) == url && Body::of(&sent.body) == body;
     Kept::recorded(method, &recorded.url, is_it, reply)
+}
+
+/// A response as a replay gives it.
+pub(super) fn replayed(answer: &Response) -> Reply {
+    let is_stream = answer.header("content-type").is_some_and(is_event_stream);
+    let chunks = if is_stream { one_chunk_an_event(answer.bytes()) } else { answer.bytes().clone().into() };
+    answer.headers().iter().fold(Reply::stream(chunks).with_status(answer.status().as_u16()), |reply, (name, value)| {
+        reply.header(name.as_str(), value.to_str().unwrap_or_default())
+    })
+}
+
+fn is_event_stream(content_type: &str) -> bool {
+    content_type.trim_start().starts_with("text/event-stream")
+}
+
+/// Cuts a body of server-sent events behind each blank line.
+fn one_chunk_an_event(body: &[u8]) -> Chunks {
+    let (mut chunks, mut from) = (Chunks::new(), 0);
+    for at in 1..body.len() {
+        let is_blank = body[at] == b'\n' && (body[at - 1] == b'\n' || body[..at].ends_with(b"\n\r"));
+        if is_blank {
+            chunks = chunks.bytes(body[from..=at].to_vec());
+            from = at + 1;
+        }
+    }
+    if from < body.len() { chunks.bytes(body[from..].to_vec()) } else { chunks }
 }
 
 /// Sends calls to the network and records the responses.
@@ -191,10 +222,23 @@ impl Recorder {
     }
 
     pub(super) fn exchange(&self, request: SentRequest, outgoing: OutgoingRequest) -> Exchange<'_> {
+        self.record(request, move || go(outgoing))
+    }
+
+    /// Records a response that its caller reads as it comes.
+    pub(super) fn open(&self, request: SentRequest, outgoing: OutgoingRequest) -> Exchange<'_> {
+        self.record(request, move || go_to_the_end(outgoing))
+    }
+
+    fn record(
+        &self,
+        request: SentRequest,
+        go: impl FnOnce() -> Result<Response, HttpError> + Send + 'static,
+    ) -> Exchange<'_> {
         let exchanges = self.exchanges.clone();
         Box::pin(async move {
             // The paused clock stands still while this thread runs.
-            let going = tokio::task::spawn_blocking(move || go(outgoing));
+            let going = tokio::task::spawn_blocking(go);
             let answer = going.await.unwrap_or_else(|error| panic!("the call could not be recorded: {error}"))?;
             let recorded = Recorded {
                 method: request.method.to_string(),
@@ -222,10 +266,21 @@ impl Recorder {
 }
 
 fn go(outgoing: OutgoingRequest) -> Result<Response, HttpError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.unwrap_or_else(|error| panic!("no runtime to record with: {error}"));
     // A client of its own: a pool's connections belong to the runtime that opened them.
-    runtime.block_on(async { HttpPool::new()?.transport().exchange(outgoing).await })
+    runtime().block_on(async { HttpPool::new()?.transport().exchange(outgoing).await })
+}
+
+fn go_to_the_end(outgoing: OutgoingRequest) -> Result<Response, HttpError> {
+    runtime().block_on(async {
+        let answer = HttpPool::new()?.transport().open(outgoing).await?;
+        let body: Vec<Bytes> = answer.body.try_collect().await?;
+        Ok(Response::new(answer.status, answer.headers, body.concat().into()))
+    })
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.unwrap_or_else(|error| panic!("no runtime to record with: {error}"))
 }
 
 #[cfg(test)]
@@ -249,6 +304,13 @@ mod tests {
             headers,
             r#"{"set-cookie":"REDACTED","content-type":"text/plain","location":"https://a.example/two?token=REDACTED&page=2"}"#
         );
+    }
+
+    #[test]
+    fn events_are_replayed_one_chunk_each() {
+        let body = b"data: 1\n\ndata: 2\r\n\r\n: still here\n\nda";
+        let chunks = format!("{:?}", one_chunk_an_event(body));
+        assert_eq!(chunks.matches("Bytes").count(), 4, "{chunks}");
     }
 
     #[test]

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 
-use super::SentRequest;
-use crate::context::{HttpError, Response};
+use super::{Chunks, SentRequest};
+use crate::context::{HttpError, OpenResponse, Response};
 
 /// The response of a scripted service, or its failure.
 ///
@@ -23,7 +24,7 @@ pub struct Reply {
 
 #[derive(Clone)]
 enum Kind {
-    Answer { status: StatusCode, headers: HeaderMap, body: Bytes },
+    Answer { status: StatusCode, headers: HeaderMap, body: Chunks },
     NoConnection,
     Hang,
     Made(Arc<dyn Fn(&SentRequest) -> Reply + Send + Sync>),
@@ -39,7 +40,7 @@ impl Reply {
         if let Some(content_type) = content_type {
             headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
-        Self::of(Kind::Answer { status, headers, body })
+        Self::of(Kind::Answer { status, headers, body: body.into() })
     }
 
     /// 200 with a value as JSON.
@@ -60,6 +61,21 @@ impl Reply {
     /// 200 with these bytes.
     pub fn bytes(bytes: impl Into<Bytes>) -> Self {
         Self::answer(StatusCode::OK, None, bytes.into())
+    }
+
+    /// 200 with a body that comes in chunks, as `text/event-stream`. [`header`](Self::header) sets another
+    /// `content-type`. A function that reads its answers whole gets the whole body.
+    pub fn stream(chunks: Chunks) -> Self {
+        let mut reply = Self::answer(StatusCode::OK, Some("text/event-stream"), Bytes::new());
+        if let Kind::Answer { body, .. } = &mut reply.kind {
+            *body = chunks;
+        }
+        reply
+    }
+
+    /// 200 with server-sent events, one for each text, and the end of the response after the last.
+    pub fn events<T: AsRef<str>>(data: impl IntoIterator<Item = T>) -> Self {
+        Self::stream(data.into_iter().fold(Chunks::new(), Chunks::event))
     }
 
     /// A status without a body.
@@ -129,7 +145,7 @@ impl Reply {
         self
     }
 
-    /// The result for the caller.
+    /// The result for a caller that reads its answer whole.
     pub(super) async fn given(
         self,
         request: &SentRequest,
@@ -137,21 +153,45 @@ impl Reply {
         limit: usize,
     ) -> Result<Response, HttpError> {
         let answer = async {
-            let mut reply = self;
-            loop {
-                tokio::time::sleep(reply.after).await;
-                reply = match reply.kind {
-                    Kind::Answer { status, headers, body } if body.len() <= limit => {
-                        return Ok(Response::new(status, headers, body));
-                    }
-                    Kind::Answer { .. } => return Err(HttpError::too_large(limit)),
-                    Kind::NoConnection => return Err(HttpError::unreachable()),
-                    Kind::Hang => std::future::pending().await,
-                    Kind::Made(make) => make(request),
-                };
+            let (status, headers, body) = self.head(request).await?;
+            if body.len() > limit {
+                return Err(HttpError::too_large(limit));
             }
+            let chunks: Vec<Bytes> = body.into_stream().try_collect().await?;
+            Ok(Response::new(status, headers, chunks.concat().into()))
         };
         tokio::time::timeout(timeout, answer).await.unwrap_or_else(|_| Err(HttpError::timeout(timeout)))
+    }
+
+    /// The result for a caller that reads its answer as it comes. `kept` is dropped with the body.
+    pub(super) async fn opened<K: Send + 'static>(
+        self,
+        request: &SentRequest,
+        (timeout, silence): (Duration, Duration),
+        limit: usize,
+        kept: K,
+    ) -> Result<OpenResponse, HttpError> {
+        let head = tokio::time::timeout(timeout, self.head(request)).await;
+        let (status, headers, body) = head.unwrap_or_else(|_| Err(HttpError::timeout(timeout)))?;
+        let body = body.into_stream().map(move |chunk| {
+            let _kept = &kept;
+            chunk
+        });
+        Ok(OpenResponse::new((status, headers), body, silence, limit))
+    }
+
+    /// Waits for the head of the response.
+    async fn head(self, request: &SentRequest) -> Result<(StatusCode, HeaderMap, Chunks), HttpError> {
+        let mut reply = self;
+        loop {
+            tokio::time::sleep(reply.after).await;
+            reply = match reply.kind {
+                Kind::Answer { status, headers, body } => return Ok((status, headers, body)),
+                Kind::NoConnection => return Err(HttpError::unreachable()),
+                Kind::Hang => std::future::pending().await,
+                Kind::Made(make) => make(request),
+            };
+        }
     }
 }
 

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 
 use crate::context::{
     AnswerCheck, ChatDelivery, Context, DocumentChange, DocumentsWritten, DurableRequest, DurableRun, Exchange,
-    FileBytes, FilePut, Hazard, Host, HostFuture, Origin, OutgoingRequest, PathText, ProgressMark, ReportPause,
-    ScheduleChange, TaskRequest, Transport,
+    FileBytes, FilePut, Hazard, Host, HostFuture, OpenResponse, Origin, OutgoingRequest, PathText, Pending,
+    ProgressMark, ReportPause, ScheduleChange, TaskRequest, Transport,
 };
 use crate::error::{Error, HttpError, RunningTask};
 use crate::files::FileRef;
@@ -234,6 +234,13 @@ impl Transport for NoNetwork {
         self.wanted.add(format!("the request {method} {host}{} outside of a step", url.path()));
         self.run.ask_hand_over();
         Box::pin(std::future::ready(Err(HttpError::stopped("a replay sends no requests"))))
+    }
+
+    fn open(&self, outgoing: OutgoingRequest) -> Pending<'_, OpenResponse> {
+        Box::pin(async move {
+            self.exchange(outgoing).await?;
+            Err(HttpError::stopped("a replay sends no requests"))
+        })
     }
 }
 
