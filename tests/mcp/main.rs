@@ -1,18 +1,22 @@
-//! The functions as tools for MCP clients: the official Rust and Python clients and raw requests, against a server in
-//! this process; a process that is killed in between.
+//! The functions as tools for MCP clients: the official Rust, TypeScript and Python clients, FastMCP and raw requests,
+//! against a server in this process; processes that are killed in between; the official conformance suite.
 
 #![allow(deprecated, reason = "the results of test functions need no data_model")]
 #![allow(clippy::large_futures, reason = "the futures of the clients are large")]
 
+mod clients;
+mod conformance;
 mod crash;
 mod postgres;
 mod python;
 mod questions;
+mod refine;
 mod requests;
 mod slow;
 mod stdio;
 mod tasks;
 mod tools;
+mod typescript;
 
 use std::time::Duration;
 

@@ -21,6 +21,8 @@ use super::api::ApiClient;
 use super::client::Client;
 use super::connect_args::{ConnectArgs, FolderArg};
 use super::exit::{CliError, Exit};
+#[cfg(feature = "mcp")]
+use super::server_args::McpServerArgs;
 use super::signals::StopSignals;
 use super::sse::SseParser;
 use crate::app::App;
@@ -47,9 +49,16 @@ pub(super) struct McpArgs {
     /// URL of a remote platform; your token for it is `IMPERAL_TOKEN`. Default: the platform of the data folder
     #[arg(long, env = "IMPERAL_URL", value_name = "URL")]
     pub(super) url: Option<String>,
+    #[cfg(feature = "mcp")]
+    #[command(flatten)]
+    pub(super) settings: McpServerArgs,
 }
 
-pub(super) async fn mcp(app: App, registry: Registry, args: McpArgs) -> Result<Exit, CliError> {
+pub(super) async fn mcp(
+    #[cfg_attr(not(feature = "mcp"), expect(unused_mut, reason = "without MCP there is nothing to set"))] mut app: App,
+    registry: Registry,
+    args: McpArgs,
+) -> Result<Exit, CliError> {
     if let Some(client) = args.print_config {
         return config::print(client, &registry, &args);
     }
@@ -57,6 +66,8 @@ pub(super) async fn mcp(app: App, registry: Registry, args: McpArgs) -> Result<E
         return Err(CliError::new("this program was built without MCP")
             .hint("add the feature `mcp` to `imperal` in Cargo.toml: features = [\"mcp\"]".to_owned()));
     }
+    #[cfg(feature = "mcp")]
+    args.settings.apply(&mut app.mcp);
     let mut signals = StopSignals::listen()?;
     let grace = app.settings.shutdown_grace;
     let connect = ConnectArgs { folder: args.folder, url: args.url, json: false };

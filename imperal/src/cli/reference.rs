@@ -32,6 +32,8 @@ const SETTINGS: &[&str] = &[
     "file_bytes",
     "files_per_user",
     "file_bytes_per_user",
+    "mcp_wait",
+    "mcp_destructive",
     "turns",
     "tasks",
     "events",

@@ -30,6 +30,8 @@ const DEV_PORT: u16 = 7717;
 
 pub(super) async fn dev(mut app: App, registry: Registry, args: DevArgs) -> Result<Exit, CliError> {
     args.settings.apply(&mut app.settings);
+    #[cfg(feature = "mcp")]
+    args.mcp.apply(&mut app.mcp);
     args.keep.apply(&mut app.settings);
     let grace = app.settings.shutdown_grace;
     let names: Vec<_> = registry.extensions().map(|e| format!("{} {}", e.def().name, e.def().version)).collect();
@@ -107,6 +109,8 @@ fn open_in_browser(folder: &Path, link: &str) -> Option<LinkFile> {
 pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> Result<Exit, CliError> {
     core_dumps::turn_off();
     args.settings.apply(&mut app.settings);
+    #[cfg(feature = "mcp")]
+    args.mcp.apply(&mut app.mcp);
     args.keep.apply(&mut app.settings);
     app.settings.stored_per_user_and_day = args.limits.stored();
     let connections = ConnectionLimits::from(&args.connections);

@@ -10,6 +10,8 @@ use clap::Args as ClapArgs;
 
 use super::connect_args::FolderArg;
 use crate::gateway::{ConnectionLimits, LOCAL_TENANT, UserLimits};
+#[cfg(feature = "mcp")]
+use crate::mcp::{Destructive, McpSettings};
 use crate::platform::Settings;
 
 #[derive(Debug, ClapArgs)]
@@ -27,6 +29,9 @@ pub(super) struct DevArgs {
     pub(super) no_open: bool,
     #[command(flatten)]
     pub(super) settings: SettingsArgs,
+    #[cfg(feature = "mcp")]
+    #[command(flatten)]
+    pub(super) mcp: McpServerArgs,
     /// With --supervised: the supervisor has a terminal, so the browser may be opened
     #[arg(long, hide = true, requires = "supervised")]
     pub(super) open: bool,
@@ -75,6 +80,9 @@ pub(super) struct ServeArgs {
     pub(super) service_tenant: String,
     #[command(flatten)]
     pub(super) settings: SettingsArgs,
+    #[cfg(feature = "mcp")]
+    #[command(flatten)]
+    pub(super) mcp: McpServerArgs,
     #[command(flatten)]
     pub(super) limits: LimitArgs,
     #[command(flatten)]
@@ -130,6 +138,35 @@ pub(super) struct SettingsArgs {
     /// Bytes of a user's files in one extension [default: 1073741824]
     #[arg(long, env = "IMPERAL_FILE_BYTES_PER_USER", value_name = "BYTES")]
     file_bytes_per_user: Option<u64>,
+}
+
+/// How MCP clients are served.
+#[cfg(feature = "mcp")]
+#[derive(Debug, ClapArgs)]
+pub(super) struct McpServerArgs {
+    /// How long an MCP client waits for work before it gets a ticket, in seconds, up to 3600 [default: 45]
+    #[arg(long = "mcp-wait", env = "IMPERAL_MCP_WAIT", value_name = "SECONDS", value_parser = seconds)]
+    mcp_wait: Option<Duration>,
+    /// Destructive functions for MCP clients: `confirm` (the user runs them on the page) or `allow` [default: confirm]
+    #[arg(long = "mcp-destructive", env = "IMPERAL_MCP_DESTRUCTIVE", value_name = "HOW", value_parser = destructive, hide_possible_values = true)]
+    mcp_destructive: Option<Destructive>,
+}
+
+#[cfg(feature = "mcp")]
+impl McpServerArgs {
+    pub(super) fn apply(&self, settings: &mut McpSettings) {
+        settings.wait = self.mcp_wait.unwrap_or(settings.wait);
+        settings.destructive = self.mcp_destructive.unwrap_or(settings.destructive);
+    }
+}
+
+#[cfg(feature = "mcp")]
+fn destructive(text: &str) -> Result<Destructive, String> {
+    match text {
+        "confirm" => Ok(Destructive::Confirm),
+        "allow" => Ok(Destructive::Allow),
+        _ => Err("use confirm or allow".to_owned()),
+    }
 }
 
 /// Limits per signed-in user on this node.

@@ -4,7 +4,7 @@
 //! links in answers.
 
 use axum::extract::{OriginalUri, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
@@ -36,9 +36,36 @@ pub(super) async fn serve(
     // What follows needs no token.
     parts.headers.remove(header::AUTHORIZATION);
     parts.headers.remove(header::COOKIE);
+    add_task_name(&mut parts.headers, &bytes);
     let http = axum::http::Request::from_parts(parts, Bytes::from(bytes));
     let response = gateway.mcp.respond(McpRequest { access, http, page, memory, cancels }).await;
     Ok(response.map(axum::body::Body::new))
+}
+
+/// The header that repeats the name of the tool, or the id of the task, for proxies.
+const NAME: HeaderName = HeaderName::from_static("mcp-name");
+
+/// Adds the header with the id of the task to a request that lacks it. The specification wants it of clients, but
+/// `FastMCP` 4.1 sends none with `tasks/get`. A header with another id is still refused.
+fn add_task_name(headers: &mut HeaderMap, body: &[u8]) {
+    #[derive(serde::Deserialize)]
+    struct Message {
+        params: Params,
+    }
+    #[derive(serde::Deserialize)]
+    struct Params {
+        #[serde(rename = "taskId")]
+        task_id: String,
+    }
+    let is_of_task = headers.get("mcp-method").is_some_and(|method| method.as_bytes().starts_with(b"tasks/"));
+    if !is_of_task || headers.contains_key(NAME) {
+        return;
+    }
+    if let Ok(Message { params }) = crate::json::read::<Message>(body)
+        && let Ok(task_id) = HeaderValue::try_from(params.task_id)
+    {
+        headers.insert(NAME, task_id);
+    }
 }
 
 /// The address of the chat page as the client can reach it: next to the address of this route.

@@ -3,6 +3,7 @@
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Map, Value, json};
 
+use crate::codes;
 use crate::error::Error;
 use crate::ids::CallId;
 use crate::ledger::{Task, TaskState};
@@ -36,6 +37,15 @@ pub(super) fn of_result(result: &WireResult, page: &str) -> CallToolResult {
         answer.structured_content = Some(result.data.clone());
     }
     answer
+}
+
+/// The reply of a call without tasks.
+pub(super) fn of_reply(reply: &WireResult, page: &str) -> CallToolResult {
+    if reply.error_code.as_ref() == Some(&codes::CANCELLED) {
+        of_error(Error::cancelled())
+    } else {
+        of_result(reply, page)
+    }
 }
 
 /// A request that was refused, or that failed before there was a result.
@@ -126,7 +136,6 @@ fn cut(text: &str, most: usize, page: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codes;
 
     fn text(answer: &CallToolResult) -> &str {
         &answer.content[0].as_text().unwrap().text

@@ -158,6 +158,9 @@ impl Face {
                 Some(reply.await?)
             }
         };
+        if let Some(reply) = replied.as_ref().filter(|reply| !reply.may_have_tasks) {
+            return Ok(answer::of_reply(&reply.result, &self.page).into());
+        }
         let until = match &replied {
             // A client with tasks gets one as soon as it is known that there is something to wait for.
             Some(_) if wants_task => Instant::now(),
@@ -166,7 +169,7 @@ impl Face {
         let waited = Box::pin(wait_for_work(&self.access, call_id, until, context));
         let Some(work) = until_hung_up(context, waited).await? else {
             return match replied {
-                Some(reply) => Ok(answer::of_result(&reply.result, &self.page).into()),
+                Some(reply) => Ok(answer::of_reply(&reply.result, &self.page).into()),
                 None => Err(Error::user(codes::NOT_FOUND, "The call is no longer kept.")),
             };
         };

@@ -16,7 +16,7 @@ use super::answer;
 use crate::codes;
 use crate::error::Error;
 use crate::ids::CallId;
-use crate::ledger::{FeedSignal, Progress, RetentionPolicy, Task, TaskState, WaitsFor};
+use crate::ledger::{FeedSignal, RetentionPolicy, Task, TaskState, WaitsFor};
 use crate::platform::{Access, CallWork};
 use crate::result::Result;
 
@@ -155,10 +155,15 @@ pub(super) async fn wait_for_work(
 ) -> Result<Option<CallWork>> {
     // Subscribed before the first read, so that no event is missed in between.
     let mut signals = access.subscribe();
+    let mut reporter = Reporter { client, sent: None };
     loop {
         let Some(work) = access.call_work(call_id).await? else { return Ok(None) };
         if work.is_done() || Instant::now() >= until {
             return Ok(Some(work));
+        }
+        // A task may have reported before this subscribed.
+        for task in work.tasks.iter().filter(|task| task.state.is_open()) {
+            reporter.report(task.percent, task.message.as_deref()).await;
         }
         let news = async {
             loop {
@@ -166,7 +171,7 @@ pub(super) async fn wait_for_work(
                     FeedSignal::Events => return,
                     FeedSignal::Progress(progress) => {
                         if work.tasks.iter().any(|task| task.task_id == progress.task_id) {
-                            report(client, &progress).await;
+                            reporter.report(progress.percent, progress.message.as_deref()).await;
                         }
                     }
                 }
@@ -177,13 +182,26 @@ pub(super) async fn wait_for_work(
     }
 }
 
-/// Sends the progress of a task to a client that asked for it.
-async fn report(client: &RequestContext<RoleServer>, progress: &Progress) {
-    let (Some(token), Some(percent)) = (client.meta.get_progress_token(), progress.percent) else { return };
-    let mut said = ProgressNotificationParam::new(token, percent).with_total(100.0);
-    said.message.clone_from(&progress.message);
-    // A client that has hung up gets nothing.
-    let _ = Box::pin(client.peer.notify_progress(said)).await;
+/// Sends progress to a client that asked for it.
+struct Reporter<'a> {
+    client: &'a RequestContext<RoleServer>,
+    /// The latest percentage that was sent.
+    sent: Option<f64>,
+}
+
+impl Reporter<'_> {
+    /// Sends a percentage that is higher than the last one: the protocol allows no other.
+    async fn report(&mut self, percent: Option<f64>, message: Option<&str>) {
+        let (Some(token), Some(percent)) = (self.client.meta.get_progress_token(), percent) else { return };
+        if self.sent.is_some_and(|sent| percent <= sent) {
+            return;
+        }
+        self.sent = Some(percent);
+        let mut said = ProgressNotificationParam::new(token, percent).with_total(100.0);
+        said.message = message.map(str::to_owned);
+        // A client that has hung up gets nothing.
+        let _ = Box::pin(self.client.peer.notify_progress(said)).await;
+    }
 }
 
 /// Stops a call and every task that it started. Work that has ended stays as it is.

@@ -14,6 +14,7 @@ use super::acceptance::Acceptance;
 use crate::context::{Context, Origin, StopReason};
 use crate::ids::{CallId, TaskId};
 use crate::ledger::{Fence, Incarnation, Work};
+use crate::sync::atomic::AtomicBool;
 use crate::sync::{Mutex, MutexGuard};
 
 /// The lease of one incarnation of this node, as its work sees it.
@@ -40,6 +41,8 @@ pub(super) struct ActiveWork {
     pub(super) replied: CancellationToken,
     /// In a read that may not be in the ledger yet.
     pub(super) acceptance: Option<Arc<Acceptance>>,
+    /// Set before the call's first task is written.
+    pub(super) starts_tasks: Arc<AtomicBool>,
 }
 
 impl ActiveWork {
@@ -213,7 +216,8 @@ mod tests {
             secrets: SecretsInUse::default(),
         };
         let ctx = Context::new(origin, services, WorkSpan::none());
-        ActiveWork { lease: lease.clone(), ctx, replied: CancellationToken::new(), acceptance: None }
+        let replied = CancellationToken::new();
+        ActiveWork { lease: lease.clone(), ctx, replied, acceptance: None, starts_tasks: Arc::default() }
     }
 
     #[tokio::test]

@@ -20,4 +20,7 @@ pub struct CallReply {
     /// Whether this is the reply to an earlier request under the same key.
     #[serde(skip)]
     pub repeated: bool,
+    /// Whether the ledger may have tasks of the call.
+    #[serde(skip)]
+    pub(crate) may_have_tasks: bool,
 }

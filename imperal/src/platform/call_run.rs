@@ -29,6 +29,7 @@ use crate::ids::FileId;
 use crate::ledger::{Incarnation, LedgerError, NewCall, TurnBody};
 use crate::panic_text::{log_excerpt, panic_text};
 use crate::result::{Result, WireResult};
+use crate::sync::atomic::Ordering;
 use crate::task::{Ending, Label, Returned, supervise};
 use crate::trace;
 
@@ -167,6 +168,11 @@ fn no_response() -> Error {
     unavailable(&LedgerError::Indeterminate(why))
 }
 
+/// A call that begins.
+fn work_of(lease: Lease, ctx: Context, acceptance: Option<Arc<Acceptance>>) -> ActiveWork {
+    ActiveWork { lease, ctx, replied: CancellationToken::new(), acceptance, starts_tasks: Arc::default() }
+}
+
 /// Runs a call that is in the ledger, and writes its reply.
 async fn run_accepted(
     node: &Node,
@@ -178,7 +184,7 @@ async fn run_accepted(
 ) {
     failpoint::hit("after-accept");
     let begun = Instant::now();
-    let work = ActiveWork { lease, ctx, replied: CancellationToken::new(), acceptance: None };
+    let work = work_of(lease, ctx, None);
     node.active.insert(work.clone());
     let supervised = pin!(run_handler(node, &work.ctx, handler));
     finish(node, &work, supervised, begun, permit, answer).await;
@@ -196,7 +202,7 @@ async fn run_read(
 ) {
     let begun = Instant::now();
     let acceptance = Arc::new(Acceptance::default());
-    let work = ActiveWork { lease, ctx, replied: CancellationToken::new(), acceptance: Some(acceptance.clone()) };
+    let work = work_of(lease, ctx, Some(acceptance.clone()));
     let (ctx, lost) = (&work.ctx, &work.lease.lost);
     while !node.active.insert(work.clone()) {
         // Another request under the same key runs here.
@@ -280,7 +286,7 @@ async fn finish(
     };
     let Reply { outcome, turn, result } = reply_of(node, ctx, ending, begun);
     failpoint::hit("before-reply");
-    if write_reply(node, &lease.incarnation, origin, turn, result, (permit, answer)).await {
+    if write_reply(node, work, turn, result, (permit, answer)).await {
         trace_outcome(ctx, outcome);
     } else {
         trace::ended(ctx.span(), "lost", true);
@@ -310,7 +316,8 @@ async fn write_answered(
             }
             drop(permit);
             let _ = accepted.send(());
-            let reply = CallReply { call_id: call.call_id, turn: *turn, result, repeated: false };
+            let may_have_tasks = work.starts_tasks.load(Ordering::Acquire);
+            let reply = CallReply { call_id: call.call_id, turn: *turn, result, repeated: false, may_have_tasks };
             let _ = answer.send(Ok(Dispatched::Replied(Box::new(reply))));
             trace_outcome(ctx, outcome);
         }
@@ -330,19 +337,19 @@ async fn write_answered(
 /// Writes the reply and answers the caller after the first attempt. Returns whether the reply is stored.
 async fn write_reply(
     node: &Node,
-    incarnation: &Incarnation,
-    origin: &Origin,
+    work: &ActiveWork,
     turn: TurnBody,
     result: WireResult,
     (permit, answer): (CallPermit, oneshot::Sender<Result<Dispatched>>),
 ) -> bool {
-    let call_id = origin.call_id;
+    let (incarnation, call_id) = (&work.lease.incarnation, work.ctx.origin().call_id);
     match node.ledger.reply(incarnation, call_id, turn.clone()).await {
         Ok(turn) => {
             failpoint::hit("after-reply");
             // Before the answer: the caller's next call finds the permit free.
             drop(permit);
-            let reply = CallReply { call_id, turn, result, repeated: false };
+            let may_have_tasks = work.starts_tasks.load(Ordering::Acquire);
+            let reply = CallReply { call_id, turn, result, repeated: false, may_have_tasks };
             let _ = answer.send(Ok(Dispatched::Replied(Box::new(reply))));
             true
         }

@@ -147,7 +147,7 @@ impl Node {
         }
         Ok(reply.and_then(|turn| {
             let result = turn.body.result.clone()?;
-            Some(CallReply { call_id: call.call_id, turn, result, repeated: true })
+            Some(CallReply { call_id: call.call_id, turn, result, repeated: true, may_have_tasks: true })
         }))
     }
 }

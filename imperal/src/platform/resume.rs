@@ -186,7 +186,7 @@ impl Node {
         let replied = CancellationToken::new();
         // A claim requires the reply.
         replied.cancel();
-        let work = ActiveWork { lease, ctx, replied, acceptance: None };
+        let work = ActiveWork { lease, ctx, replied, acceptance: None, starts_tasks: Arc::default() };
         let limits = self.task_limits(task.long_running);
         let cap_left = limits.cap.saturating_sub(ran).max(Duration::from_secs(1));
         let attempt = task.attempt();

@@ -24,6 +24,7 @@ use crate::ids::TaskId;
 use crate::ledger::{Attempt, LedgerError, NewTask, Owner, Task, TaskRecord, TaskState, Work};
 use crate::panic_text::{log_excerpt, panic_text};
 use crate::result::{DataType, Result};
+use crate::sync::atomic::Ordering;
 use crate::task::{Ending, Returned};
 use crate::trace;
 
@@ -93,6 +94,7 @@ impl Node {
     pub(super) async fn store_start(&self, run: &TaskRun<'_>, row: NewTask, derived: bool) -> (Result<TaskId>, bool) {
         let (incarnation, task_id) = (&run.work.lease.incarnation, row.task_id);
         let asked = tokio::time::Instant::now();
+        run.work.starts_tasks.store(true, Ordering::Release);
         let written = self.write_idempotent("task", || self.ledger.start_task(incarnation, row.clone())).await;
         let stored = match written {
             Ok(Written::Now(task)) => Some(task),
