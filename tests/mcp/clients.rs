@@ -10,7 +10,7 @@ pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("mcp")
 }
 
-/// Python with the official client and FastMCP, and a script of this folder.
+/// Python with the official client and `FastMCP`, and a script of this folder.
 pub(crate) async fn python(script: &str) -> Command {
     run(installed().await.join("bin/python"), script)
 }

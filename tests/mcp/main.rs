@@ -1,5 +1,5 @@
-//! The functions as tools for MCP clients: the official Rust, TypeScript and Python clients, FastMCP and raw requests,
-//! against a server in this process; processes that are killed in between; the official conformance suite.
+//! The functions as tools for MCP clients: the official Rust, TypeScript and Python clients, `FastMCP` and raw
+//! requests, against a server in this process; processes that are killed in between; the official conformance suite.
 
 #![allow(deprecated, reason = "the results of test functions need no data_model")]
 #![allow(clippy::large_futures, reason = "the futures of the clients are large")]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use imperal_tests::{Claims, JWT_SECRET, Node, NodeOptions, User, eventually, free_port, sibling, token};
 use rmcp::model::{CallToolResponse, GetTaskParams, TaskPayload};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
@@ -117,7 +117,7 @@ async fn rust_client_of_the_handshake_era_gets_the_outcome_by_its_ticket() {
     let refine = refine.kill_and_start().await;
     let outcome = eventually("the work ends", async || {
         let status = crate::call(&client, "task_status", json!({"id": id})).await;
-        let is_open = status.structured_content.as_ref().is_some_and(|state| state["status"] == Value::from("working"));
+        let is_open = status.structured_content.as_ref().is_some_and(|state| state["status"] == "working");
         (!is_open).then(|| text(&status))
     })
     .await;
