@@ -29,6 +29,19 @@ test("a background call shows its acknowledgement, progress and outcome", async 
   await page.locator(".audit-row", { hasText: "chat.inject" }).first().waitFor();
 });
 
+test("a call of an MCP client is watched while it works", async () => {
+  const page = await opened();
+  const client = await refine.mcp("claude-code");
+  client.call("refine_output", { text: DRAFT });
+  const held = await refine.completions.next();
+  await page.locator(".turn.user .bubble").getByText("From Claude Code", { exact: true }).waitFor();
+  await page.getByRole("progressbar").waitFor();
+  held.answer(REFINED);
+  await outcome().getByText(REFINED).waitFor();
+  assert.match(await client.answer(), new RegExp(REFINED));
+  client.close();
+});
+
 test("the outcome is in the chat when a closed browser comes back", async () => {
   await opened();
   const held = await working();

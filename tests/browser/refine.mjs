@@ -140,6 +140,20 @@ export class Refine {
     return response.json();
   }
 
+  /** An MCP client of this name, which starts the command `mcp` and has shaken hands. */
+  async mcp(name) {
+    const child = spawn(this.binary, ["mcp", "--data-dir", this.data], { stdio: ["pipe", "pipe", "inherit"] });
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    const send = (message) => child.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`);
+    const answer = async () => (await within("an answer of `mcp`", lines.next(), 60_000)).value;
+    const params = { protocolVersion: "2025-06-18", capabilities: {}, clientInfo: { name, version: "1" } };
+    send({ id: 0, method: "initialize", params });
+    await answer();
+    send({ method: "notifications/initialized" });
+    const call = (tool, args) => send({ id: 1, method: "tools/call", params: { name: tool, arguments: args } });
+    return { call, answer, close: () => child.kill() };
+  }
+
   /** Puts a service's message into a user's chat. */
   async inject(user, text) {
     const response = await fetch(`${this.url}v1/internal/chat/inject`, {

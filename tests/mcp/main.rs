@@ -139,6 +139,32 @@ async fn break_down(_ctx: Context, _params: Nothing) -> Result<ActionResult> {
     Err(Error::user(codes::NOT_FOUND, "There is no such drawer."))
 }
 
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Drawing {
+    picture: FileRef,
+}
+
+/// The smallest picture: one red dot.
+const PNG: &[u8] = &[
+    0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0x00, 0x00, 0x00, 0x0d, 0x49, 0x48, 0x44, 0x52, 0x00, 0x00, 0x00,
+    0x01, 0x00, 0x00, 0x00, 0x01, 0x08, 0x02, 0x00, 0x00, 0x00, 0x90, 0x77, 0x53, 0xde, 0x00, 0x00, 0x00, 0x0c, 0x49,
+    0x44, 0x41, 0x54, 0x08, 0xd7, 0x63, 0xf8, 0xcf, 0xc0, 0x00, 0x00, 0x03, 0x01, 0x01, 0x00, 0x18, 0xdd, 0x8d, 0xb0,
+    0x00, 0x00, 0x00, 0x00, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82,
+];
+
+/// Draw a picture of this many bytes.
+#[chat_function(action_type = "write", event = "drawn", effects = ["create:picture"], background)]
+async fn draw(ctx: Context, params: Amount) -> Result<ActionResult> {
+    ctx.background_task(async move |ctx: Context| {
+        let mut bytes = PNG.to_vec();
+        bytes.resize(bytes.len().max(params.characters), 0);
+        let picture = ctx.files().put("dot.png", bytes).await?;
+        Ok(ActionResult::success(Drawing { picture }, "Drawn."))
+    })
+    .await?;
+    Ok(ActionResult::done("Drawing."))
+}
+
 /// A server with the extension of this suite.
 struct Desk {
     _folder: tempfile::TempDir,

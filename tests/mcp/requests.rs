@@ -1,5 +1,7 @@
 //! What a request has to pass before it is read as MCP.
 
+use imperal::mcp::AuthIssuer;
+use imperal_tests::{NodeOptions, sibling};
 use serde_json::{Value, json};
 
 use crate::{Desk, http, token_of};
@@ -71,5 +73,56 @@ async fn malformed_requests_are_errors_of_the_protocol() {
         assert!(status.is_client_error() || status == 200, "{body}: {status}");
         let text = answer.text().await.unwrap();
         assert!(status != 200 || text.contains("\"error\""), "{body}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn clients_learn_of_the_issuer_and_tokens_name_this_server() {
+    let resource = "https://chat.example/mcp";
+    let issuer = AuthIssuer::new("https://id.example", resource).unwrap();
+    let desk = Desk::start_with(|settings| settings.auth_issuer = Some(issuer)).await;
+    let refused = desk.plain_request(&list()).send().await.unwrap();
+    assert_eq!(refused.status(), 401);
+    let metadata = "/.well-known/oauth-protected-resource/mcp";
+    let challenge = format!("Bearer resource_metadata=\"https://chat.example{metadata}\"");
+    assert_eq!(refused.headers()["www-authenticate"], challenge);
+    // The rest of the API knows no such clients.
+    let chat = http().get(desk.url().replace("/mcp", "/v1/chat/turns")).send().await.unwrap();
+    assert_eq!(chat.headers()["www-authenticate"], "Bearer");
+
+    let found = http().get(desk.url().replace("/mcp", metadata)).send().await.unwrap();
+    let found: Value = found.json().await.unwrap();
+    assert_eq!(
+        (&found["resource"], &found["authorization_servers"]),
+        (&json!(resource), &json!(["https://id.example"]))
+    );
+    let other = desk.url().replace("/mcp", "/.well-known/oauth-protected-resource/other");
+    assert_eq!(http().get(other).send().await.unwrap().status(), 404);
+
+    let token = |aud: &str, iss: &str| {
+        let claims = json!({"sub": "anna", "tenant_id": "acme", "aud": aud, "iss": iss, "exp": 4_000_000_000_u64});
+        let key = jsonwebtoken::EncodingKey::from_secret(crate::SECRET.as_bytes());
+        jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
+    };
+    let status = async |aud: &str, iss: &str| {
+        desk.plain_request(&list()).bearer_auth(token(aud, iss)).send().await.unwrap().status()
+    };
+    assert_eq!(status(resource, "https://id.example").await, 200);
+    assert_eq!(status("https://other.example/mcp", "https://id.example").await, 401, "for another server");
+    assert_eq!(status(resource, "https://evil.example").await, 401, "of another issuer");
+}
+
+#[tokio::test]
+async fn serve_needs_the_url_that_tokens_name() {
+    for (args, why) in [
+        (&["--auth-issuer", "https://id.example"][..], "--audience"),
+        (&["--auth-issuer", "https://id.example", "--audience", "desk"][..], "is not a URL such as"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = NodeOptions::new(sibling("probe"), folder.path().join("data"));
+        options.args.extend(args.iter().map(|arg| (*arg).to_owned()));
+        let output = options.command().stderr(std::process::Stdio::piped()).output().await.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(why), "{said}");
     }
 }

@@ -92,8 +92,9 @@ async fn windows_are_clients_of_one_platform_which_outlives_the_first_of_them() 
     for window in windows {
         window.close().await;
     }
-    let asked = chat(&data).await.into_iter().filter(|turn| turn["role"] == "user");
-    let texts: Vec<_> = asked.map(|turn| turn["params"]["text"].as_str().unwrap().to_owned()).collect();
+    let asked: Vec<_> = chat(&data).await.into_iter().filter(|turn| turn["role"] == "user").collect();
+    assert!(asked.iter().all(|turn| turn["client"] == "suite"), "{asked:?}");
+    let texts: Vec<_> = asked.iter().map(|turn| turn["params"]["text"].as_str().unwrap().to_owned()).collect();
     assert_eq!(texts, ["window 0", "window 1", "window 2", "after 0", "after 1"]);
 }
 

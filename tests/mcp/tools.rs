@@ -13,7 +13,8 @@ async fn tools_are_listed_in_the_order_of_the_functions_for_both_eras() {
         let client = desk.client("anna", kind).await;
         let tools = client.list_all_tools().await.unwrap();
         let names: Vec<_> = tools.iter().map(|tool| &*tool.name).collect();
-        let wanted = ["add", "write_long", "wipe", "think", "build", "break_down", "task_status", "task_cancel"];
+        let wanted =
+            ["add", "write_long", "wipe", "think", "build", "break_down", "draw", "task_status", "task_cancel"];
         assert_eq!(names, wanted, "{kind:?}: `unlock` needs a secret and is not offered");
         let add = &tools[0];
         assert_eq!((add.title.as_deref(), add.description.as_deref()), (Some("Add"), Some("Add two whole numbers.")));
@@ -43,6 +44,10 @@ async fn tool_call_is_a_call_in_the_users_chat() {
         let turns = desk.access(user).turns(0, 10).await.unwrap().rows;
         let said: Vec<_> = turns.iter().map(|turn| turn.body.text.as_str()).collect();
         assert_eq!(said, ["add", "The sum is 42."]);
+        // A client with a handshake says its name once, and this one's HTTP requests are those of a library.
+        let from = if kind == Kind::Handshake { "an MCP client" } else { "suite" };
+        assert_eq!(turns[0].body.client.as_deref(), Some(from));
+        assert_eq!(turns[1].body.client, None, "the platform answers");
     }
     assert!(desk.access("ben").turns(0, 10).await.unwrap().rows.is_empty());
 }
@@ -127,4 +132,25 @@ async fn repeated_request_runs_once_only_under_a_key() {
     };
     assert_eq!(calls(Some("first")).await, 2, "one call");
     assert_eq!(calls(None).await, 6, "two more calls");
+}
+
+#[tokio::test]
+async fn small_pictures_are_in_the_answer_and_large_ones_only_named() {
+    let desk = Desk::start().await;
+    let images = |blocks: &[rmcp::model::ContentBlock]| {
+        let blocks = serde_json::to_value(blocks).unwrap();
+        let is_image = |block: &&serde_json::Value| block["type"] == "image";
+        blocks.as_array().unwrap().iter().filter(is_image).map(|block| block["mimeType"].clone()).collect::<Vec<_>>()
+    };
+    let client = desk.client("anna", Kind::Modern).await;
+    let small = call(&client, "draw", json!({"characters": 0})).await;
+    assert_eq!(images(&small.content), ["image/png"], "{small:?}");
+    assert!(text(&small).starts_with("Drawn."));
+    let large = call(&client, "draw", json!({"characters": 300_000})).await;
+    assert_eq!(images(&large.content), [json!(null); 0], "{large:?}");
+
+    // The same by a task.
+    let client = desk.client("anna", Kind::Tasks).await;
+    let done = client.call_tool(tool_call("draw", json!({"characters": 0}))).await.unwrap();
+    assert_eq!(images(&done.content), ["image/png"], "{done:?}");
 }

@@ -30,7 +30,7 @@ use crate::function::Registry;
 use crate::ids::RequestKey;
 use crate::sync::{Mutex, MutexGuard};
 pub(super) use config::ConfigFor;
-use message::Message;
+use message::{Message, Said};
 
 /// How long a message is sent again to a platform that does not answer.
 const RETRY_FOR: Duration = Duration::from_secs(15);
@@ -91,8 +91,8 @@ struct Inner {
     api: Mutex<ApiClient>,
     /// Notified when it does not answer.
     lost: Notify,
-    /// The version of a client with a handshake, once it is known.
-    version: Mutex<Option<String>>,
+    /// What a client with a handshake has said of itself.
+    said: Mutex<Said>,
     /// The requests of the client that have no answer yet, by id.
     open: Mutex<HashMap<String, CancellationToken>>,
     tracker: TaskTracker,
@@ -108,7 +108,7 @@ impl Bridge {
         Self(Arc::new(Inner {
             api: Mutex::new(api),
             lost: Notify::new(),
-            version: Mutex::new(None),
+            said: Mutex::default(),
             open: Mutex::new(HashMap::new()),
             tracker: TaskTracker::new(),
         }))
@@ -187,8 +187,8 @@ impl Bridge {
 
     async fn send(&self, message: &Message, output: &mpsc::Sender<String>) -> Result<(), CliError> {
         let api = locked(&self.0.api).clone();
-        let version = locked(&self.0.version).clone();
-        let mut answer = api.post_mcp(&message.headers(version.as_deref()), &message.body).await?;
+        let said = locked(&self.0.said).clone();
+        let mut answer = api.post_mcp(&message.headers(&said), &message.body).await?;
         let is_stream =
             answer.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
         if is_stream {
@@ -209,7 +209,8 @@ impl Bridge {
             Ok(answer) if answer.get("jsonrpc").is_some() => {
                 if message.is_handshake() {
                     let version = answer["result"]["protocolVersion"].as_str().map(str::to_owned);
-                    *locked(&self.0.version) = version;
+                    let name = message.client_name().map(str::to_owned);
+                    *locked(&self.0.said) = Said { version, name };
                 }
                 let _ = output.send(answer.to_string()).await;
             }

@@ -111,6 +111,11 @@ pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> 
     args.settings.apply(&mut app.settings);
     #[cfg(feature = "mcp")]
     args.mcp.apply(&mut app.mcp);
+    #[cfg(feature = "mcp")]
+    if let (Some(issuer), Some(audience)) = (&args.auth_issuer, &args.audience) {
+        let issuer = crate::mcp::AuthIssuer::new(issuer, audience).map_err(|error| CliError::new(error.to_string()))?;
+        app.mcp.auth_issuer = Some(issuer);
+    }
     args.keep.apply(&mut app.settings);
     app.settings.stored_per_user_and_day = args.limits.stored();
     let connections = ConnectionLimits::from(&args.connections);

@@ -83,6 +83,11 @@ pub(super) struct ServeArgs {
     #[cfg(feature = "mcp")]
     #[command(flatten)]
     pub(super) mcp: McpServerArgs,
+    /// Issuer at which MCP clients get tokens by themselves. It needs --audience: the URL of `/mcp` as clients reach it,
+    /// which tokens must name
+    #[cfg(feature = "mcp")]
+    #[arg(long, env = "IMPERAL_AUTH_ISSUER", value_name = "URL", requires = "audience")]
+    pub(super) auth_issuer: Option<String>,
     #[command(flatten)]
     pub(super) limits: LimitArgs,
     #[command(flatten)]

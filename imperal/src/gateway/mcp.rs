@@ -1,7 +1,7 @@
 //! `POST /mcp`: the functions as tools for MCP clients.
 //!
-//! Owns what a request has to pass before it is read as MCP: sign-in, origin, size, and the address of the page for
-//! links in answers.
+//! Owns what a request has to pass before it is read as MCP: sign-in, origin, size; the address of the page for links in
+//! answers; and where clients learn of the issuer of tokens.
 
 use axum::extract::{OriginalUri, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
@@ -15,6 +15,8 @@ use crate::platform::Access;
 
 /// Sent by the command `mcp`, which closes a connection only to cancel its request.
 const BRIDGE: &str = "imperal-mcp-bridge";
+/// Sent by the command `mcp` too: the name of the client that talks to it.
+const CLIENT: &str = "imperal-mcp-client";
 
 pub(super) async fn serve(
     State(gateway): State<Gateway>,
@@ -33,13 +35,20 @@ pub(super) async fn serve(
     let bytes = body::json_bytes(Request::from_parts(parts.clone(), content)).await?;
     let memory = body::estimate_memory(&bytes);
     let cancels = parts.headers.contains_key(BRIDGE);
+    let client = client_name(&parts.headers);
     // What follows needs no token.
     parts.headers.remove(header::AUTHORIZATION);
     parts.headers.remove(header::COOKIE);
     add_task_name(&mut parts.headers, &bytes);
     let http = axum::http::Request::from_parts(parts, Bytes::from(bytes));
-    let response = gateway.mcp.respond(McpRequest { access, http, page, memory, cancels }).await;
+    let response = gateway.mcp.respond(McpRequest { access, http, page, memory, client, cancels }).await;
     Ok(response.map(axum::body::Body::new))
+}
+
+/// The name of the client, of which requests after a handshake say nothing.
+fn client_name(headers: &HeaderMap) -> Option<String> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    text(CLIENT).map(str::to_owned).or_else(|| crate::mcp::of_user_agent(text("user-agent")?).map(str::to_owned))
 }
 
 /// The header that repeats the name of the tool, or the id of the task, for proxies.
@@ -66,6 +75,25 @@ fn add_task_name(headers: &mut HeaderMap, body: &[u8]) {
     {
         headers.insert(NAME, task_id);
     }
+}
+
+/// Where clients get tokens, if this server has an issuer for them.
+pub(super) async fn metadata(State(gateway): State<Gateway>, OriginalUri(uri): OriginalUri) -> Response {
+    match gateway.mcp.auth_issuer().and_then(|issuer| issuer.metadata_at(uri.path())) {
+        Some(metadata) => super::json(StatusCode::OK, &metadata),
+        None => super::api_error::route_not_found(uri).await.into_response(),
+    }
+}
+
+/// Tells a client that is refused without a token where it gets one, if this server has an issuer for them.
+pub(super) async fn name_issuer(State(gateway): State<Gateway>, mut response: Response) -> Response {
+    if response.status() == StatusCode::UNAUTHORIZED
+        && let Some(issuer) = gateway.mcp.auth_issuer()
+        && let Ok(challenge) = HeaderValue::try_from(issuer.challenge())
+    {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
 }
 
 /// The address of the chat page as the client can reach it: next to the address of this route.

@@ -219,7 +219,13 @@ fn router(gateway: Gateway) -> Router {
         .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(openapi::document));
     #[cfg(feature = "mcp")]
-    let api = api.route("/mcp", axum::routing::any(mcp::serve));
+    let api = {
+        let refusals = axum::middleware::map_response_with_state(gateway.clone(), mcp::name_issuer);
+        let metadata = crate::mcp::METADATA;
+        api.route("/mcp", axum::routing::any(mcp::serve).layer(refusals))
+            .route(metadata, get(mcp::metadata))
+            .route(&format!("{metadata}/{{*path}}"), get(mcp::metadata))
+    };
     #[cfg(feature = "otel")]
     let api = crate::trace::requests(api);
     api.merge(page::routes())

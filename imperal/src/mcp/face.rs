@@ -16,12 +16,12 @@ use tokio::time::Instant;
 use super::questions::{self, Asking};
 use super::tools::{Entry, TASK_CANCEL, TASK_STATUS, Way};
 use super::work::{Standing, stop, wait_for_work};
-use super::{Mcp, answer};
+use super::{Mcp, answer, client_name, images};
 use crate::codes;
 use crate::error::{Error, ErrorKind};
 use crate::ids::{CallId, RequestKey};
-use crate::platform::{Access, CallWork, StartedCall};
-use crate::result::Result;
+use crate::platform::{Access, CallRequest, CallWork, StartedCall};
+use crate::result::{Result, WireResult};
 
 /// How long a client with the tasks extension waits before it gets a task. Most calls are done by then.
 const TASK_WAIT: Duration = Duration::from_secs(2);
@@ -41,6 +41,8 @@ pub(super) struct Face {
     pub(super) page: String,
     /// The memory that the request takes.
     pub(super) memory: u64,
+    /// The name of the client by its headers.
+    pub(super) client: Option<String>,
     /// Whether a client of any version cancels its request by closing the connection.
     pub(super) cancels: bool,
 }
@@ -99,7 +101,8 @@ impl ServerHandler for Face {
             None => InputRequests::new(),
         };
         let keep = self.access.platform().retention_policy();
-        Ok(GetTaskResult::new(work.as_task(call_id, &self.page, keep, inputs)))
+        let images = work.images(&self.access).await;
+        Ok(GetTaskResult::new(work.as_task(call_id, &self.page, keep, inputs, images)))
     }
 
     async fn update_task(&self, request: UpdateTaskParams, _: Request) -> std::result::Result<(), ErrorData> {
@@ -132,9 +135,21 @@ impl Face {
         let key = request_key(context)?;
         let mut permit = self.access.begin_call()?;
         permit.hold(self.memory)?;
-        let params = Value::Object(arguments);
-        let started = self.access.start_call(permit, key.as_ref(), entry.app_id, entry.function.name, params).await?;
+        let request = CallRequest {
+            app_id: entry.app_id,
+            function: entry.function.name,
+            params: Value::Object(arguments),
+            key: key.as_ref(),
+            client: Some(self.client_name(context)),
+        };
+        let started = self.access.start_call(request, permit).await?;
         self.follow(started, context).await
+    }
+
+    /// The name of the client for its user. Only clients without a handshake name themselves in each request.
+    fn client_name(&self, context: &Request) -> String {
+        let info = if is_modern(context) { context.client_info() } else { None };
+        client_name::of(info.as_ref(), self.client.as_deref())
     }
 
     /// Waits for a call and the tasks that it started, as long as this client waits.
@@ -159,7 +174,7 @@ impl Face {
             }
         };
         if let Some(reply) = replied.as_ref().filter(|reply| !reply.may_have_tasks) {
-            return Ok(answer::of_reply(&reply.result, &self.page).into());
+            return Ok(self.of_reply(&reply.result).await.into());
         }
         let until = match &replied {
             // A client with tasks gets one as soon as it is known that there is something to wait for.
@@ -169,19 +184,32 @@ impl Face {
         let waited = Box::pin(wait_for_work(&self.access, call_id, until, context));
         let Some(work) = until_hung_up(context, waited).await? else {
             return match replied {
-                Some(reply) => Ok(answer::of_reply(&reply.result, &self.page).into()),
+                Some(reply) => Ok(self.of_reply(&reply.result).await.into()),
                 None => Err(Error::user(codes::NOT_FOUND, "The call is no longer kept.")),
             };
         };
         Ok(match work.standing(&self.page) {
-            Standing::Done(result) => result.into(),
+            Standing::Done(result) => self.with_images(result, &work).await.into(),
             Standing::Cancelled => answer::of_error(Error::cancelled()).into(),
             Standing::Working(_) if wants_task => {
                 let keep = self.access.platform().retention_policy();
-                CreateTaskResult::new(work.as_task(call_id, &self.page, keep, InputRequests::new()).task).into()
+                CreateTaskResult::new(work.as_task(call_id, &self.page, keep, InputRequests::new(), Vec::new()).task)
+                    .into()
             }
             Standing::Working(sentence) => answer::ticket(call_id, work.ack(), &sentence, &self.page).into(),
         })
+    }
+
+    /// The answer to a call without tasks.
+    async fn of_reply(&self, reply: &WireResult) -> CallToolResult {
+        let mut answer = answer::of_reply(reply, &self.page);
+        answer.content.extend(images::of(&self.access, std::iter::once(&reply.data)).await);
+        answer
+    }
+
+    async fn with_images(&self, mut answer: CallToolResult, work: &CallWork) -> CallToolResult {
+        answer.content.extend(work.images(&self.access).await);
+        answer
     }
 
     async fn task_status(&self, arguments: &JsonObject, context: &Request) -> Result<CallToolResult> {
@@ -196,7 +224,7 @@ impl Face {
             return Err(self.unknown_work(&call_id.to_string()).await);
         };
         Ok(match work.standing(&self.page) {
-            Standing::Done(result) => result,
+            Standing::Done(result) => self.with_images(result, &work).await,
             Standing::Cancelled => answer::say("It was cancelled."),
             Standing::Working(sentence) => answer::ticket(call_id, None, &sentence, &self.page),
         })

@@ -5,7 +5,10 @@
 //! the gateway hands it a request of a user that it has checked.
 
 mod answer;
+mod auth_issuer;
+mod client_name;
 mod face;
+mod images;
 mod questions;
 mod schema;
 mod tools;
@@ -21,6 +24,9 @@ use rmcp::transport::streamable_http_server::session::never::NeverSessionManager
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 
 use crate::platform::{Access, Platform};
+pub(crate) use auth_issuer::METADATA;
+pub use auth_issuer::{AuthIssuer, NotAServer};
+pub(crate) use client_name::of_user_agent;
 use face::Face;
 use tools::Tools;
 
@@ -39,6 +45,8 @@ pub struct McpSettings {
     pub wait: Duration,
     /// Whether clients may run functions with the action type `destructive`.
     pub destructive: Destructive,
+    /// Where clients get tokens by themselves. Without it they need a token in their configuration.
+    pub auth_issuer: Option<AuthIssuer>,
 }
 
 /// Whether MCP clients may run destructive functions.
@@ -53,7 +61,7 @@ pub enum Destructive {
 
 impl Default for McpSettings {
     fn default() -> Self {
-        Self { wait: Duration::from_secs(45), destructive: Destructive::Confirm }
+        Self { wait: Duration::from_secs(45), destructive: Destructive::Confirm, auth_issuer: None }
     }
 }
 
@@ -67,6 +75,8 @@ pub(crate) struct McpRequest {
     pub(crate) page: String,
     /// An estimate of the memory that the parsed body takes.
     pub(crate) memory: u64,
+    /// The name of the client by its headers.
+    pub(crate) client: Option<String>,
     /// Whether closing the connection cancels the request in every version of the protocol.
     pub(crate) cancels: bool,
 }
@@ -85,10 +95,15 @@ impl Mcp {
         Self { tools: Tools::of(platform, &settings), settings, config: server_config(platform) }
     }
 
+    /// Where clients get tokens.
+    pub(crate) fn auth_issuer(&self) -> Option<&AuthIssuer> {
+        self.settings.auth_issuer.as_ref()
+    }
+
     /// Answers a request.
     pub(crate) async fn respond(self: &Arc<Self>, request: McpRequest) -> http::Response<Body> {
-        let McpRequest { access, http, page, memory, cancels } = request;
-        let face = Face { mcp: self.clone(), access, page, memory, cancels };
+        let McpRequest { access, http, page, memory, client, cancels } = request;
+        let face = Face { mcp: self.clone(), access, page, memory, client, cancels };
         // The gateway checks host, origin and size before this.
         let config = StreamableHttpServerConfig::default()
             .disable_allowed_hosts()

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use rmcp::RoleServer;
 use rmcp::model::{
-    CallToolResult, DetailedTask, InputRequests, JsonObject, ProgressNotificationParam, Task as McpTask, TaskPayload,
-    TaskStatus,
+    CallToolResult, ContentBlock, DetailedTask, InputRequests, JsonObject, ProgressNotificationParam, Task as McpTask,
+    TaskPayload, TaskStatus,
 };
 use rmcp::service::RequestContext;
+use serde_json::Value;
 use tokio::time::Instant;
 
-use super::answer;
+use super::{answer, images};
 use crate::codes;
 use crate::error::Error;
 use crate::ids::CallId;
@@ -53,6 +54,18 @@ impl CallWork {
         })
     }
 
+    /// The data that it has led to: of its tasks, else of its reply.
+    fn data(&self) -> impl Iterator<Item = &Value> {
+        let reply = self.record.reply.as_ref().and_then(|turn| turn.body.result.as_ref());
+        let reply = reply.filter(|_| self.tasks.is_empty());
+        self.tasks.iter().filter_map(|task| task.result.as_ref()).chain(reply).map(|result| &result.data)
+    }
+
+    /// The pictures of ended work.
+    pub(super) async fn images(&self, access: &Access) -> Vec<ContentBlock> {
+        if self.is_done() { images::of(access, self.data()).await } else { Vec::new() }
+    }
+
     /// A sentence on the open work, for a person or a model.
     pub(super) fn sentence(&self, page: &str) -> String {
         let mut open = self.tasks.iter().filter(|task| task.state.is_open());
@@ -71,13 +84,15 @@ impl CallWork {
         self.record.reply.as_ref().map(|turn| turn.body.text.as_str())
     }
 
-    /// The work as a task of the tasks extension, whose id is the call's. `inputs` is what the client can answer.
+    /// The work as a task of the tasks extension, whose id is the call's. `inputs` is what the client can answer, `images`
+    /// what ended work shows.
     pub(super) fn as_task(
         &self,
         call_id: CallId,
         page: &str,
         keep: &RetentionPolicy,
         inputs: InputRequests,
+        images: Vec<ContentBlock>,
     ) -> DetailedTask {
         let asked = &self.record.asked;
         let ends = self.tasks.iter().map(|task| task.finished_at.unwrap_or(task.created_at));
@@ -95,7 +110,10 @@ impl CallWork {
                 }
             }
             Standing::Cancelled => TaskPayload::Cancelled,
-            Standing::Done(result) => TaskPayload::Completed { result: as_object(&result) },
+            Standing::Done(mut result) => {
+                result.content.extend(images);
+                TaskPayload::Completed { result: as_object(&result) }
+            }
         };
         if payload.status().is_terminal() {
             let kept = [keep.turns, keep.tasks].into_iter().flatten().min();
@@ -140,7 +158,7 @@ fn state_of(task: &Task, page: &str) -> String {
 
 fn as_object(result: &CallToolResult) -> JsonObject {
     match serde_json::to_value(result) {
-        Ok(serde_json::Value::Object(object)) => object,
+        Ok(Value::Object(object)) => object,
         _ => JsonObject::new(),
     }
 }

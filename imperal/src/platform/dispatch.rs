@@ -24,6 +24,16 @@ use crate::secrets::SecretsInUse;
 use crate::trace;
 use crate::user::User;
 
+/// A request to call a function.
+pub(crate) struct CallRequest<'a> {
+    pub(crate) app_id: &'a str,
+    pub(crate) function: &'a str,
+    pub(crate) params: Value,
+    pub(crate) key: Option<&'a RequestKey>,
+    /// The name of the MCP client that asks.
+    pub(crate) client: Option<String>,
+}
+
 /// A call that is on its way to its reply. It goes on without this value.
 pub(crate) struct StartedCall {
     /// Its id.
@@ -40,32 +50,27 @@ impl Platform {
     pub(super) async fn call_function(
         &self,
         user: &User,
-        app_id: &str,
-        function: &str,
-        params: Value,
-        key: Option<&RequestKey>,
+        request: CallRequest<'_>,
         permit: CallPermit,
     ) -> Result<CallReply> {
-        self.start_call(user, app_id, function, params, key, permit).await?.reply.await
+        self.start_call(user, request, permit).await?.reply.await
     }
 
     /// Begins a call. It then runs by itself: the returned value only waits for it.
     pub(super) async fn start_call(
         &self,
         user: &User,
-        app_id: &str,
-        function: &str,
-        params: Value,
-        key: Option<&RequestKey>,
+        request: CallRequest<'_>,
         permit: CallPermit,
     ) -> Result<StartedCall> {
+        let CallRequest { app_id, function, params, key, client } = request;
         let node = &self.node;
         node.check_accepting()?;
         node.wait_for_lease().await?;
         let (origin, checked) = node.check_call(user, app_id, function, params, key).await?;
         let is_read = node.find_function(app_id, function)?.1.action_type == ActionType::Read;
         let CheckedParams { handler, redacted, files } = checked;
-        let turn = user_turn(&origin, redacted);
+        let turn = TurnBody { client, ..user_turn(&origin, redacted) };
         let request = self.request(&origin, turn, files);
         let is_deferred = is_read && request.files.is_empty();
         Ok(self.run_call(origin, handler, Request { is_deferred, ..request }, permit))

@@ -89,6 +89,7 @@ pub use access::{
 };
 pub(crate) use admission::CallPermit;
 pub use call_reply::CallReply;
+pub(crate) use dispatch::CallRequest;
 #[cfg(feature = "mcp")]
 pub(crate) use dispatch::StartedCall;
 #[cfg(feature = "testing")]

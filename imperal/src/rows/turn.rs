@@ -59,6 +59,9 @@ pub struct TurnBody {
     /// The schedule that made a call, or that a message is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Box<ScheduleMark>>,
+    /// The MCP client that made a call, by the name that it gives itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
     /// The result that it shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<WireResult>,
@@ -104,6 +107,7 @@ impl TurnBody {
             task_id: None,
             follows: None,
             schedule: None,
+            client: None,
             result: None,
             refresh_panels: None,
             truncated: false,

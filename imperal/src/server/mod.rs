@@ -211,6 +211,11 @@ impl ServerBuilder {
         let registry = self.registry.map_or_else(Registry::collect, Ok)?;
         let mut auth = Auth::local(LocalKey::of_folder(folder.path()).map_err(|error| folder.unusable(error))?);
         if let Some(users) = self.users {
+            #[cfg(feature = "mcp")]
+            let users = match &self.app.mcp.auth_issuer {
+                Some(issuer) => users.for_resource(issuer.issuer(), issuer.resource()),
+                None => users,
+            };
             auth = auth.with_users(users);
         }
         if let Some(token) = self.service_token {

@@ -11,6 +11,7 @@ mod dispatch;
 mod documents;
 mod durable;
 mod functions;
+mod mcp;
 mod parked;
 mod recovery;
 mod sample;
@@ -60,6 +61,8 @@ enum Section {
     Recovery,
     /// Each step of a cancel.
     Cancel,
+    /// A tool call of an MCP client, compared with `rmcp` alone and with `FastMCP`.
+    Mcp,
 }
 
 /// Costs of the platform, as rows of the tables of BENCHMARKS.md.
@@ -71,7 +74,7 @@ struct Options {
     /// Measure in full, as `cargo bench` asks. Without it each section runs once with the least work.
     #[arg(long)]
     bench: bool,
-    /// Folder for the files of the sections `durable`, `steps` and `documents`.
+    /// Folder for the files of the sections `durable`, `steps`, `documents` and `mcp`.
     #[arg(long, env = "BENCH_FOLDER", default_value = ".")]
     folder: PathBuf,
 }
@@ -98,6 +101,7 @@ async fn main() {
             Section::Streams => streams::run(size, &mut table).await,
             Section::Recovery => recovery::run(size, &mut table).await,
             Section::Cancel => cancel::run(size, &mut table).await,
+            Section::Mcp => mcp::run(size, &options.folder, &mut table).await,
         }
         if size == Size::Full {
             println!("\n## {}\n\n{table}", format!("{section:?}").to_lowercase());

@@ -8,6 +8,15 @@ use crate::ids::RequestKey;
 const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 const KEY: &str = "imperal/idempotencyKey";
 
+/// What a client with a handshake has said of itself.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Said {
+    /// The version of the protocol, once it is agreed.
+    pub(super) version: Option<String>,
+    /// The name of the client.
+    pub(super) name: Option<String>,
+}
+
 /// A message of the client.
 #[derive(Debug)]
 pub(super) struct Message {
@@ -39,6 +48,12 @@ impl Message {
         self.method() == "initialize"
     }
 
+    /// The name of the client that begins a handshake.
+    pub(super) fn client_name(&self) -> Option<&str> {
+        let info = &self.body["params"]["clientInfo"];
+        info["title"].as_str().or_else(|| info["name"].as_str())
+    }
+
     /// The id of the request that it cancels.
     pub(super) fn cancels(&self) -> Option<String> {
         (self.method() == "notifications/cancelled").then(|| self.body["params"]["requestId"].to_string())
@@ -58,12 +73,12 @@ impl Message {
         }
     }
 
-    /// The headers of its request. `version` is that of a client with a handshake.
-    pub(super) fn headers(&self, version: Option<&str>) -> Vec<(&'static str, String)> {
+    /// The headers of its request, for a client that has said this of itself.
+    pub(super) fn headers(&self, Said { version, name: client }: &Said) -> Vec<(&'static str, String)> {
         let params = &self.body["params"];
         let own = params["_meta"][VERSION].as_str();
         let mut headers = Vec::new();
-        if let Some(version) = own.or(version.filter(|_| !self.is_handshake())) {
+        if let Some(version) = own.or(version.as_deref().filter(|_| !self.is_handshake())) {
             headers.push(("mcp-protocol-version", version.to_owned()));
         }
         if own.is_some() {
@@ -76,6 +91,7 @@ impl Message {
             };
             headers.extend(name.as_str().map(|name| ("mcp-name", name.to_owned())));
         }
+        headers.extend(client.iter().map(|client| ("imperal-mcp-client", client.clone())));
         // A header's value is visible ASCII. Other texts name nothing here, and the platform says so.
         headers.retain(|(_, value)| value.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
         headers
@@ -101,11 +117,23 @@ mod tests {
         let call = message(&json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {
             "name": "add", "_meta": {VERSION: "2026-07-28"},
         }}));
+        let said = |version: Option<&str>| Said { version: version.map(str::to_owned), name: None };
         let wanted = [("mcp-protocol-version", "2026-07-28"), ("mcp-method", "tools/call"), ("mcp-name", "add")];
-        assert_eq!(call.headers(Some("2025-06-18")), wanted.map(|(name, value)| (name, value.to_owned())));
+        assert_eq!(call.headers(&said(Some("2025-06-18"))), wanted.map(|(name, value)| (name, value.to_owned())));
         let list = message(&json!({"jsonrpc": "2.0", "id": 8, "method": "tools/list"}));
-        assert_eq!(list.headers(Some("2025-06-18")), [("mcp-protocol-version", "2025-06-18".to_owned())]);
-        assert_eq!(list.headers(None), []);
+        assert_eq!(list.headers(&said(Some("2025-06-18"))), [("mcp-protocol-version", "2025-06-18".to_owned())]);
+        assert_eq!(list.headers(&said(None)), []);
+    }
+
+    #[test]
+    fn client_of_a_handshake_is_named_in_later_requests() {
+        let hello =
+            message(&json!({"id": 0, "method": "initialize", "params": {"clientInfo": {"name": "claude-code"}}}));
+        let list = message(&json!({"id": 1, "method": "tools/list"}));
+        let named = |name: &str| Said { version: None, name: Some(name.to_owned()) };
+        let headers = list.headers(&named(hello.client_name().unwrap()));
+        assert_eq!(headers, [("imperal-mcp-client", "claude-code".to_owned())]);
+        assert_eq!(list.headers(&named("Клод")), [], "no header can have it");
     }
 
     #[test]

@@ -109,6 +109,15 @@ impl Verifier {
         self
     }
 
+    /// Requires tokens of this issuer for this resource. An issuer that was named before stays.
+    #[cfg(feature = "mcp")]
+    #[must_use]
+    pub(crate) fn for_resource(mut self, issuer: &str, resource: &str) -> Self {
+        self.audience = Some(resource.to_owned());
+        self.issuer.get_or_insert_with(|| issuer.to_owned());
+        self
+    }
+
     /// Starts to fetch keys from a URL, so that the first token does not wait for them.
     pub(in crate::gateway) fn prefetch(&self) {
         if let Keys::Url(jwks) = &self.keys {

@@ -81,7 +81,7 @@ export class Calls {
   }
 
   match(turn) {
-    if (turn.role !== "user" || turn.follows || turn.schedule) return; // a call that follows a task, or of a schedule, is not this page's
+    if (turn.role !== "user" || turn.follows || turn.schedule || turn.client) return; // not a call of this page
     const isIt = (c) => c.appId === turn.app_id && c.fn === turn.function && same(c.params, turn.params ?? {});
     const call = this.waiting.find(isIt);
     if (call) {

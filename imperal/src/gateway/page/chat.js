@@ -5,9 +5,9 @@
 import { isLost } from "./action-error.js";
 import { onceReachable } from "./api.js";
 import { h, icon, refill } from "./dom.js";
+import { Folds } from "./folds.js";
 import { findTask } from "./follow-up.js";
 import { reconcile } from "./reconcile.js";
-import { ScheduleFolds } from "./schedule-folds.js";
 import { TaskCard } from "./task-card.js";
 import { isOpen } from "./task-words.js";
 import { callLink, turnElement } from "./turns.js";
@@ -38,7 +38,7 @@ export class Chat {
     this.elements = new Map(); // number of a turn -> its element, for those in the document
     this.cards = new Map(); // task_id -> its card
     this.signs = new Map(); // call_id -> its "working" sign
-    this.folds = new ScheduleFolds(store);
+    this.folds = new Folds(store);
     this.edges = edges;
     store.on("turns", (turns, live) => this.added(turns, live));
     store.on("older", (n) => ((this.first += n), (this.last += n)));
@@ -96,7 +96,7 @@ export class Chat {
     this.watchEdges();
   }
 
-  /** Equal runs of schedules become one line, without moving what is on the screen. */
+  /** Equal runs of schedules and calls of one MCP client become one line, without moving what is on the screen. */
   fold() {
     const apply = () =>
       this.folds.apply(

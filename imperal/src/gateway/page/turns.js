@@ -45,9 +45,11 @@ function under(turn, ...extra) {
 function asked(turn, acts) {
   const title = turn.function && !turn.follows ? humanise(turn.function) : null; // its text says what it follows
   const due = turn.schedule && dueWords(turn.schedule);
+  const from = turn.client && `From ${turn.client}`;
   return h(
     "article",
-    { class: `bubble${due ? " scheduled" : ""}`, "aria-label": due ?? `You, ${time(turn.at)}` },
+    { class: `bubble${due ? " scheduled" : ""}`, "aria-label": due ?? `${from || "You"}, ${time(turn.at)}` },
+    from && h("p", { class: "due", dir: "auto" }, icon("plug"), h("span", null, from)),
     due && h("p", { class: "due", dir: "auto" }, icon("repeat"), h("span", null, due)),
     title ? h("h2", { class: "call-name" }, title) : longText(turn.text),
     paramList(turn.params, acts.functionOf?.(turn.app_id, turn.function)?.params_schema),

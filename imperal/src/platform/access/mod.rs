@@ -29,7 +29,7 @@ use super::StartedCall;
 use super::durable_digest::BoundEnd;
 use super::ledger_errors::{unavailable, unreadable};
 use super::messages::{self, WorkRef};
-use super::{CallPermit, CallReply, Platform};
+use super::{CallPermit, CallReply, CallRequest, Platform};
 use crate::codes;
 use crate::error::Error;
 use crate::failpoint;
@@ -141,7 +141,8 @@ impl Access {
         function: &str,
         params: Value,
     ) -> Result<CallReply> {
-        self.platform.call_function(&self.user, app_id, function, params, key, permit).await
+        let request = CallRequest { app_id, function, params, key, client: None };
+        self.platform.call_function(&self.user, request, permit).await
     }
 
     /// Begins a call whose id the caller needs before the reply.
@@ -149,15 +150,8 @@ impl Access {
     /// # Errors
     /// As [`Access::call`], before anything is written.
     #[cfg(feature = "mcp")]
-    pub(crate) async fn start_call(
-        &self,
-        permit: CallPermit,
-        key: Option<&RequestKey>,
-        app_id: &str,
-        function: &str,
-        params: Value,
-    ) -> Result<StartedCall> {
-        self.platform.start_call(&self.user, app_id, function, params, key, permit).await
+    pub(crate) async fn start_call(&self, request: CallRequest<'_>, permit: CallPermit) -> Result<StartedCall> {
+        self.platform.start_call(&self.user, request, permit).await
     }
 
     /// The platform behind this access.

@@ -1,14 +1,15 @@
-// Equal successes of a schedule in the chat: three or more runs of a day whose answers are the same but for their numbers are one
-// line, which unfolds. Owns which turns are folded and that line. Failures, runs that go on, and answers that differ stay as
-// they are. The turns are turns.js, the chat around them chat.js.
+// Calls that nobody made by hand, in the chat: three or more runs of a schedule on one day whose answers are the same but for
+// their numbers, and three or more successful calls of an MCP client in a row, are one line, which unfolds. Owns which turns are
+// folded and that line. Failures, calls that go on, and answers of schedules that differ stay as they are. The turns are turns.js,
+// the chat around them chat.js.
 
 import { h, icon, refill } from "./dom.js";
 import { dayKey, time } from "./format.js";
 import { isOpen } from "./task-words.js";
 
-const LEAST = 3; // runs that are worth a line
+const LEAST = 3; // calls that are worth a line
 
-export class ScheduleFolds {
+export class Folds {
   constructor(store) {
     this.store = store;
     this.unfolded = new Set(); // keys of groups that a person has opened
@@ -20,7 +21,7 @@ export class ScheduleFolds {
   apply(turns, elementOf) {
     this.again = () => this.apply(turns, elementOf);
     const shown = turns();
-    const groups = shown.some((turn) => turn.schedule) ? this.groups(shown) : [];
+    const groups = shown.some((turn) => turn.schedule || turn.client) ? this.groups(shown) : [];
     const [inside, heads] = [new Map(), new Map()];
     for (const group of groups) {
       for (const turn of group.turns) inside.set(turn.seq, group);
@@ -41,26 +42,30 @@ export class ScheduleFolds {
     }
   }
 
-  /** The groups among these turns, each with the first turn of its latest run as its head. */
+  /** The groups among these turns, each with the first turn of its latest call as its head. */
   groups(turns) {
     const parts = new Map(); // call_id -> its turns
     for (const turn of turns) if (turn.call_id) parts.set(turn.call_id, [...(parts.get(turn.call_id) ?? []), turn]);
     const groups = new Map();
+    let inRow = null; // the calls of one client, as long as no other call comes between
     for (const turn of turns) {
-      if (turn.role !== "user" || !turn.schedule) continue;
+      if (turn.role !== "user") continue;
+      const maker = turn.client && `${turn.client} ${dayKey(turn.at)}`;
+      if (inRow?.maker !== maker) inRow = maker ? { maker, key: `${maker} ${turn.call_id}` } : null;
+      if (!turn.schedule && !maker) continue;
       const answer = this.answerOf(turn);
       if (answer === null) continue;
-      const key = `${turn.schedule.id} ${dayKey(turn.at)} ${answer}`;
-      const group = groups.get(key) ?? { key, turns: [], runs: [] };
+      const key = maker ? inRow.key : `${turn.schedule.id} ${dayKey(turn.at)} ${answer}`;
+      const group = groups.get(key) ?? { key, turns: [], calls: [] };
       group.turns.push(...parts.get(turn.call_id));
-      group.runs.push(turn);
+      group.calls.push(turn);
       group.head = turn;
       groups.set(key, group);
     }
-    return [...groups.values()].filter(({ runs }) => runs.length >= LEAST);
+    return [...groups.values()].filter(({ calls }) => calls.length >= LEAST);
   }
 
-  /** What a run that has succeeded said, without its numbers; null for one that did not, or goes on. */
+  /** What a call that has succeeded said, without its numbers; null for one that did not, or goes on. */
   answerOf({ call_id: callId }) {
     const reply = this.store.answered.get(callId);
     if (reply?.result?.status !== "success") return null;
@@ -70,9 +75,12 @@ export class ScheduleFolds {
     return `${reply.text} ${outcome}`.replace(/\d+/g, "0");
   }
 
-  line({ key, runs, head }) {
+  line({ key, calls, head }) {
     const isOpened = this.unfolded.has(key);
-    const words = `${head.schedule.name}: ${runs.length} runs succeeded, ${time(runs[0].at)} to ${time(head.at)}`;
+    const from = `${time(calls[0].at)} to ${time(head.at)}`;
+    const [words, which] = head.client
+      ? [`From ${head.client}: ${calls.length} calls, ${from}`, `the calls from ${head.client}`]
+      : [`${head.schedule.name}: ${calls.length} runs succeeded, ${from}`, `the runs of ${head.schedule.name}`];
     const press = () => {
       if (isOpened) this.unfolded.delete(key);
       else this.unfolded.add(key);
@@ -82,13 +90,13 @@ export class ScheduleFolds {
     this.lines.set(key, known);
     refill(
       known,
-      icon("repeat"),
+      icon(head.client ? "plug" : "repeat"),
       h("span", { dir: "auto" }, words),
       h(
         "button",
         { type: "button", class: "link", "aria-expanded": String(isOpened), onclick: press },
         isOpened ? "Fold" : "Show",
-        h("span", { class: "hidden" }, ` the runs of ${head.schedule.name}`),
+        h("span", { class: "hidden" }, ` ${which}`),
       ),
     );
     return known;
