@@ -165,6 +165,42 @@ async fn draw(ctx: Context, params: Amount) -> Result<ActionResult> {
     Ok(ActionResult::done("Drawing."))
 }
 
+#[derive(Deserialize, JsonSchema)]
+struct Claim {
+    /// The file, as someone says it is.
+    file_id: String,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Claimed {
+    file_id: String,
+    content_type: String,
+    size: u64,
+    sha256: String,
+}
+
+/// Say of any file that it is a small picture.
+#[chat_function(action_type = "read", data_model = Claimed)]
+async fn claim(_ctx: Context, params: Claim) -> Result<ActionResult<Claimed>> {
+    let Claim { file_id } = params;
+    let claimed = Claimed { file_id, content_type: "image/png".to_owned(), size: 1, sha256: String::new() };
+    Ok(ActionResult::success(claimed, "Look."))
+}
+
+/// Report progress that falls and rises, in the background.
+#[chat_function(action_type = "write", event = "wandered", effects = ["create:thing"], background)]
+async fn wander(ctx: Context, _params: Nothing) -> Result<ActionResult> {
+    ctx.background_task(async |ctx: Context| {
+        for percent in [50, 20, 80] {
+            ctx.progress(percent, "On the way").await?;
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        Ok(ActionResult::done("Arrived."))
+    })
+    .await?;
+    Ok(ActionResult::done("Walking."))
+}
+
 /// A server with the extension of this suite.
 struct Desk {
     _folder: tempfile::TempDir,
@@ -200,10 +236,9 @@ impl Desk {
     /// A request as a client of the era without sessions sends it.
     fn request(&self, user: &str, method: &str, name: Option<&str>, params: Value) -> reqwest::RequestBuilder {
         let mut params = params;
-        params["_meta"] = json!({
-            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-            "io.modelcontextprotocol/clientCapabilities": {},
-        });
+        let meta = &mut params["_meta"];
+        meta["io.modelcontextprotocol/protocolVersion"] = json!("2026-07-28");
+        meta["io.modelcontextprotocol/clientCapabilities"] = json!({});
         let request = self.plain_request(&json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}));
         let request = request.bearer_auth(token_of(user)).header("mcp-protocol-version", "2026-07-28");
         let request = request.header("mcp-method", method);

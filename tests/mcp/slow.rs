@@ -108,3 +108,44 @@ async fn client_that_hangs_up_cancels_its_call_in_the_era_that_says_so() {
         assert_eq!(result.error_code.as_ref().map_or("", imperal::codes::ErrorCode::as_str), code, "{version}");
     }
 }
+
+#[tokio::test]
+async fn progress_rises_and_comes_only_with_a_token() {
+    let desk = Desk::start().await;
+    let progress = async |meta: Value| {
+        let params = json!({"name": "wander", "arguments": {}, "_meta": meta});
+        let answer = desk.request("anna", "tools/call", Some("wander"), params).send().await.unwrap();
+        let text = answer.text().await.unwrap();
+        assert!(text.contains("Arrived."), "{text}");
+        let messages =
+            text.lines().filter_map(|line| serde_json::from_str::<Value>(line.trim_start_matches("data:")).ok());
+        let sent = messages.filter(|message| message["method"] == "notifications/progress");
+        sent.map(|message| {
+            (message["params"]["progressToken"].clone(), message["params"]["progress"].as_f64().unwrap())
+        })
+        .collect::<Vec<_>>()
+    };
+    assert_eq!(progress(json!({"progressToken": "t"})).await, [(json!("t"), 50.0), (json!("t"), 80.0)]);
+    assert_eq!(progress(json!({})).await, []);
+}
+
+#[tokio::test]
+async fn settings_without_an_end_are_cut_to_an_hour() {
+    let desk = Desk::start_with(|settings| settings.wait = Duration::MAX).await;
+    let client = desk.client("anna", Kind::Modern).await;
+    assert_eq!(text(&call(&client, "build", json!({"millis": 10})).await), "Built.");
+}
+
+#[tokio::test]
+async fn task_status_returns_when_its_time_is_over() {
+    let desk = Desk::start_with(|settings| settings.wait = Duration::from_secs(1)).await;
+    let client = desk.client("anna", Kind::Modern).await;
+    let ticket = call(&client, "build", json!({"millis": 600_000})).await;
+    let id = ticket.structured_content.unwrap()["id"].clone();
+    for wait_seconds in [json!(0), json!(3600), json!(null)] {
+        let asked = call(&client, "task_status", json!({"id": id, "wait_seconds": wait_seconds}));
+        let status =
+            tokio::time::timeout(Duration::from_secs(20), asked).await.expect("it is no longer than the setting");
+        assert_eq!(status.structured_content.unwrap()["status"], "working");
+    }
+}

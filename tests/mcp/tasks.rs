@@ -82,3 +82,27 @@ async fn clients_without_the_extension_get_no_task() {
     let error = client.get_task(GetTaskParams::new("x")).await.unwrap_err().to_string();
     assert!(error.contains("-32021"), "{error}");
 }
+
+#[tokio::test]
+async fn ended_task_says_how_long_it_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = imperal_tests::NodeOptions::new(imperal_tests::sibling("probe"), folder.path().join("data"));
+    options.args.extend(["--keep-turns", "2h", "--keep-tasks", "1h"].map(str::to_owned));
+    let node = options.start().await;
+    let token = imperal_tests::token(&imperal_tests::Claims::of("anna"), imperal_tests::JWT_SECRET);
+    let client = crate::client(&format!("{}/mcp", node.url), &token, Kind::Tasks).await;
+    let call = tool_call("inquire_user", json!({"what": "choice", "within_ms": 600_000}));
+    let CallToolResponse::Task(created) = client.call_tool_once(call).await.unwrap() else { panic!("no task") };
+    assert_eq!(created.task.ttl_ms, None);
+    // Nothing happens by itself until the user answers.
+    let waiting = eventually("the task waits", async || {
+        let task = state(&client, &created.task.task_id).await;
+        (task.task.poll_interval_ms == Some(30_000)).then_some(task)
+    })
+    .await;
+    assert_eq!((waiting.status(), waiting.task.ttl_ms), (TaskStatus::Working, None));
+    client.cancel_task(CancelTaskParams::new(&created.task.task_id)).await.unwrap();
+    let ttl = end_of(&client, &created.task.task_id).await.task.ttl_ms.unwrap();
+    // From the start of the work: the time that it took, and what retention leaves after its end.
+    assert!((3_600_001..3_700_000).contains(&ttl), "{ttl}");
+}

@@ -2,6 +2,8 @@
 
 use futures_util::future::join_all;
 use imperal::mcp::Destructive;
+use imperal_tests::eventually;
+use rmcp::model::{CallToolResponse, GetTaskParams, TaskPayload};
 use serde_json::json;
 
 use crate::{Desk, Kind, call, text, tool_call};
@@ -13,9 +15,8 @@ async fn tools_are_listed_in_the_order_of_the_functions_for_both_eras() {
         let client = desk.client("anna", kind).await;
         let tools = client.list_all_tools().await.unwrap();
         let names: Vec<_> = tools.iter().map(|tool| &*tool.name).collect();
-        let wanted =
-            ["add", "write_long", "wipe", "think", "build", "break_down", "draw", "task_status", "task_cancel"];
-        assert_eq!(names, wanted, "{kind:?}: `unlock` needs a secret and is not offered");
+        let wanted = "add write_long wipe think build break_down draw claim wander task_status task_cancel";
+        assert_eq!(names.join(" "), wanted, "{kind:?}: `unlock` needs a secret and is not offered");
         let add = &tools[0];
         assert_eq!((add.title.as_deref(), add.description.as_deref()), (Some("Add"), Some("Add two whole numbers.")));
         assert_eq!(add.input_schema["properties"]["a"]["description"], "The first number.");
@@ -113,18 +114,11 @@ async fn repeated_request_runs_once_only_under_a_key() {
     let desk = Desk::start().await;
     let calls = async |key: Option<&str>| {
         for _ in 0..2 {
-            let mut request =
-                desk.request("anna", "tools/call", Some("add"), json!({"name": "add", "arguments": {"a": 1, "b": 1}}));
+            let mut params = json!({"name": "add", "arguments": {"a": 1, "b": 1}});
             if let Some(key) = key {
-                let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
-                    "name": "add", "arguments": {"a": 1, "b": 1}, "_meta": {
-                        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-                        "io.modelcontextprotocol/clientCapabilities": {},
-                        "imperal/idempotencyKey": key,
-                    },
-                }});
-                request = request.json(&body);
+                params["_meta"] = json!({"imperal/idempotencyKey": key});
             }
+            let request = desk.request("anna", "tools/call", Some("add"), params);
             let answer: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
             assert_eq!(answer["result"]["structuredContent"]["sum"], 2, "{answer}");
         }
@@ -151,6 +145,49 @@ async fn small_pictures_are_in_the_answer_and_large_ones_only_named() {
 
     // The same by a task.
     let client = desk.client("anna", Kind::Tasks).await;
-    let done = client.call_tool(tool_call("draw", json!({"characters": 0}))).await.unwrap();
-    assert_eq!(images(&done.content), ["image/png"], "{done:?}");
+    let begun = client.call_tool_once(tool_call("draw", json!({"characters": 0}))).await.unwrap();
+    let CallToolResponse::Task(created) = begun else { panic!("{begun:?}") };
+    let shown = eventually("the task ends", async || {
+        let task = client.get_task(GetTaskParams::new(&created.task.task_id)).await.unwrap().task;
+        let TaskPayload::Completed { result } = task.payload else { return None };
+        Some(result["content"].clone())
+    })
+    .await;
+    assert_eq!((&shown[1]["type"], &shown[1]["mimeType"]), (&json!("image"), &json!("image/png")), "{shown}");
+}
+
+#[tokio::test]
+async fn pictures_are_those_of_the_user_whatever_the_data_say() {
+    let desk = Desk::start().await;
+    let anna = desk.client("anna", Kind::Modern).await;
+    let file_of = async |characters: usize| {
+        let drawn = call(&anna, "draw", json!({"characters": characters})).await;
+        drawn.structured_content.unwrap()["picture"]["file_id"].clone()
+    };
+    let (small, large) = (file_of(0).await, file_of(300_000).await);
+    let ben = desk.client("ben", Kind::Modern).await;
+    for (client, file, images) in [(&anna, &small, 1), (&ben, &small, 0), (&anna, &large, 0)] {
+        let shown = call(client, "claim", json!({"file_id": file})).await;
+        assert_eq!(shown.content.len() - 1, images, "{shown:?}");
+    }
+}
+
+#[tokio::test]
+async fn key_that_is_none_is_refused() {
+    let desk = Desk::start().await;
+    for key in [json!(""), json!(7), json!("x".repeat(1000))] {
+        let params = json!({"name": "add", "arguments": {"a": 1, "b": 1}, "_meta": {"imperal/idempotencyKey": key}});
+        let answer = desk.request("anna", "tools/call", Some("add"), params).send().await.unwrap();
+        let answer: serde_json::Value = answer.json().await.unwrap();
+        assert_eq!(answer["result"]["structuredContent"]["error"]["code"], "VALIDATION_TYPE_ERROR", "{answer}");
+    }
+    assert!(desk.access("anna").turns(0, 10).await.unwrap().rows.is_empty(), "nothing has run");
+}
+
+#[tokio::test]
+async fn list_of_tools_is_kept_for_its_user_only() {
+    let desk = Desk::start().await;
+    let answer = desk.request("anna", "tools/list", None, json!({})).send().await.unwrap();
+    let answer: serde_json::Value = answer.json().await.unwrap();
+    assert_eq!((&answer["result"]["cacheScope"], &answer["result"]["ttlMs"]), (&json!("private"), &json!(300_000)));
 }

@@ -163,6 +163,13 @@ mod tests {
     }
 
     #[test]
+    fn long_errors_are_cut() {
+        let answer = of_error(Error::user(codes::VALIDATION_TYPE_ERROR, "é".repeat(20_000)));
+        let length = text(&answer).chars().count();
+        assert!((ERROR_LIMIT..ERROR_LIMIT + 100).contains(&length), "{length}");
+    }
+
+    #[test]
     fn errors_have_code_and_way_out() {
         let error = Error::user(codes::VALIDATION_TYPE_ERROR, "`n` must be a number").with_field("n");
         let answer = of_error(error);

@@ -91,6 +91,7 @@ pub(crate) struct Mcp {
 impl Mcp {
     /// The face of this platform.
     pub(crate) fn new(platform: &Platform, mut settings: McpSettings) -> Self {
+        // A wait without an end would overflow the clock.
         settings.wait = settings.wait.min(LONGEST_WAIT);
         Self { tools: Tools::of(platform, &settings), settings, config: server_config(platform) }
     }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::schema::InputSchema;
 use super::{Destructive, McpSettings};
-use crate::function::{ActionType, Extension, FunctionDef};
+use crate::function::{ActionType, FunctionDef};
 use crate::platform::Platform;
 
 /// Asks for the state of work that was not done in time.
@@ -54,7 +54,8 @@ impl Tools {
         let mut tools = Self { offered: Vec::new(), entries: HashMap::new() };
         for extension in registry.extensions() {
             for function in extension.functions() {
-                let name = tools.free_name(extension, function, is_only);
+                let is_taken = |name: &str| tools.entries.contains_key(name);
+                let name = tool_name(extension.app_id(), function.name, is_only, is_taken);
                 let params = platform.params_schema(extension.app_id(), function).cloned().unwrap_or_default();
                 let input = InputSchema::of(&params);
                 let way = match function.action_type {
@@ -81,22 +82,21 @@ impl Tools {
     pub(super) fn find(&self, name: &str) -> Option<&Entry> {
         self.entries.get(name)
     }
+}
 
-    /// The name of a function's tool: the function's own, with the extension's in front where there are several. A name
-    /// that is too long or taken is cut and gets a digest.
-    fn free_name(&self, extension: &Extension, function: &FunctionDef, is_only: bool) -> String {
-        let full = format!("{}_{}", extension.app_id(), function.name);
-        let plain = |name: &str| -> String {
-            name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
-        };
-        let name = plain(if is_only { function.name } else { &full });
-        let is_taken = |name: &str| [TASK_STATUS, TASK_CANCEL].contains(&name) || self.entries.contains_key(name);
-        if name.len() <= NAME_LIMIT && !is_taken(&name) {
-            return name;
-        }
-        let digest = format!("{:x}", Sha256::digest(&full));
-        format!("{}_{}", &name[..name.len().min(NAME_LIMIT - 9)], &digest[..8])
+/// The name of a function's tool: the function's own, with the extension's in front where there are several. A name that
+/// is too long or taken is cut and gets a digest.
+fn tool_name(app_id: &str, function: &str, is_only: bool, is_taken: impl Fn(&str) -> bool) -> String {
+    let full = format!("{app_id}_{function}");
+    let plain = |name: &str| -> String {
+        name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
+    };
+    let name = plain(if is_only { function } else { &full });
+    if name.len() <= NAME_LIMIT && ![TASK_STATUS, TASK_CANCEL].contains(&&*name) && !is_taken(&name) {
+        return name;
     }
+    let digest = format!("{:x}", Sha256::digest(&full));
+    format!("{}_{}", &name[..name.len().min(NAME_LIMIT - 9)], &digest[..8])
 }
 
 fn tool(name: &str, function: &FunctionDef, input: InputSchema, way: Way) -> Tool {
@@ -163,4 +163,25 @@ fn own_tool(name: &'static str, title: &str, text: &'static str, input: Value) -
         _ => JsonObject::new(),
     };
     Tool::new(name, text, Arc::new(input)).with_title(title)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_short_plain_and_never_taken() {
+        let free = |_: &str| false;
+        assert_eq!(tool_name("desk", "add", true, free), "add");
+        assert_eq!(tool_name("desk", "add", false, free), "desk_add");
+        for name in [TASK_STATUS, TASK_CANCEL] {
+            assert_ne!(tool_name("desk", name, true, free), name, "it is the platform's");
+        }
+        let taken = tool_name("desk", "add", true, |name| name == "add");
+        assert!(taken.starts_with("add_") && taken.len() == 12, "{taken}");
+        let long = tool_name("desk", &"a".repeat(60), true, free);
+        assert_eq!(long.len(), NAME_LIMIT);
+        assert_ne!(long, tool_name("desk", &"a".repeat(61), true, free), "names that are cut stay apart");
+        assert_eq!(tool_name("my.desk", "add/é", false, free), "my_desk_add__");
+    }
 }

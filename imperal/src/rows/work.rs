@@ -170,7 +170,6 @@ impl MessageSource {
 /// Unsettled work whose incarnation has ended.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "recovery that ignores a new kind of work must not compile")]
-#[expect(clippy::large_enum_variant, reason = "few are read at a time, and each is settled and dropped")]
 pub enum Orphan {
     /// A call without its reply.
     Call {

@@ -154,8 +154,8 @@ pub(crate) async fn run(size: Size, folder: &Path, table: &mut Table) {
     let rmcp_alone = alone();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let rmcp_at = format!("http://{}/mcp", listener.local_addr().unwrap());
-    let served = rmcp_alone.clone();
-    tokio::spawn(async move { axum::serve(listener, served).await });
+    let other = rmcp_alone.clone();
+    tokio::spawn(async move { axum::serve(listener, other).await });
     let fast = if size == Size::Full { Fast::start().await } else { None };
     let http = reqwest::Client::new();
 
