@@ -35,8 +35,8 @@ test("successful calls of a client in a row are one line, which opens; the rest 
   await lines.getByText("From Claude Code: 36 calls, 12:01 to 12:36", { exact: true }).waitFor();
   assert.equal(await page.locator(".turn article:visible").count(), 0);
   call("Claude Code", null);
-  await page.locator(".turn.user:visible").waitFor();
-  assert.equal(await page.locator(".turn.user:visible").count(), 1, "a call at work is watched");
+  await page.locator(".turn.user:not(.folded)").waitFor();
+  assert.equal(await page.locator(".turn.user:not(.folded)").count(), 1, "a call at work is watched");
   call("Claude Code", { status: "error", summary: "", data: {}, error: "No answer.", error_code: "DOWN" });
   await open.seen("No answer.");
   call("Claude Code");
