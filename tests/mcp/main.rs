@@ -107,13 +107,18 @@ async fn unlock(_ctx: Context, params: Unlock) -> Result<ActionResult> {
 struct Wait {
     /// How long it takes.
     millis: u64,
+    /// A note on it.
+    #[serde(default)]
+    note: String,
 }
 
 /// Think in the foreground until it is done or cancelled.
 #[chat_function(action_type = "write", event = "thought", effects = ["update:desk"])]
 async fn think(ctx: Context, params: Wait) -> Result<ActionResult> {
     tokio::select! {
-        () = tokio::time::sleep(Duration::from_millis(params.millis)) => Ok(ActionResult::done("Thought.")),
+        () = tokio::time::sleep(Duration::from_millis(params.millis)) => {
+            Ok(ActionResult::done(if params.note.is_empty() { "Thought." } else { "Thought of it." }))
+        }
         () = ctx.cancelled() => Err(Error::cancelled()),
     }
 }
@@ -213,9 +218,12 @@ impl Desk {
     }
 
     async fn start_with(change: impl FnOnce(&mut McpSettings)) -> Self {
+        Self::start_app(App::new().settings(|settings| settings.calls_per_user = 0).mcp(change)).await
+    }
+
+    async fn start_app(app: App) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let users = Verifier::by_secret(&SecretString::from(SECRET)).unwrap();
-        let app = App::new().settings(|settings| settings.calls_per_user = 0).mcp(change);
         let server = app.server(folder.path()).users(users).start().await.unwrap();
         let listening = server.listen("127.0.0.1:0".parse().unwrap(), ConnectionLimits::default()).await.unwrap();
         Self { _folder: folder, listening }

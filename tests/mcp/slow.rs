@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use imperal::App;
 use imperal_tests::eventually;
 use serde_json::{Value, json};
 
@@ -147,5 +148,20 @@ async fn task_status_returns_when_its_time_is_over() {
         let status =
             tokio::time::timeout(Duration::from_secs(20), asked).await.expect("it is no longer than the setting");
         assert_eq!(status.structured_content.unwrap()["status"], "working");
+    }
+}
+
+#[tokio::test]
+async fn calls_at_work_are_limited_by_number_and_memory() {
+    let by_number = App::new().settings(|settings| settings.calls_per_user = 1);
+    let by_memory = App::new().settings(|settings| settings.call_bytes_per_user = 20_000);
+    for app in [by_number, by_memory] {
+        let desk = Desk::start_app(app).await;
+        let client = desk.client("anna", Kind::Modern).await;
+        let params = json!({"millis": 2000, "note": "x".repeat(15_000)});
+        let (first, second) = tokio::join!(call(&client, "think", params.clone()), call(&client, "think", params));
+        let mut texts = [text(&first), text(&second)];
+        texts.sort_unstable();
+        assert!(texts[0].starts_with("RATE_LIMITED: ") && texts[1] == "Thought of it.", "{texts:?}");
     }
 }
