@@ -184,7 +184,7 @@ pub(crate) async fn run(size: Size, folder: &Path, table: &mut Table) {
     let both = |sample: &Sample| format!("{} ({})", time(sample.median()), time(sample.at(0.99)));
     let ratio = |ours: &Sample, rmcp: &Sample| format!("{:.2} x", ours.median() / (rmcp.median() + call.median()));
     table.row(
-        "the call alone, by the platform in this process: accepted and replied, two commits; p50 (p99)",
+        "the call alone, by the platform in this process: accepted and replied, a read in one commit; p50 (p99)",
         both(&call),
         "",
     );
@@ -209,7 +209,7 @@ pub(crate) async fn run(size: Size, folder: &Path, table: &mut Table) {
     }
     table.row("by HTTP: FastMCP 4.1, without sessions, plain JSON; p50 (p99)", both(&fast_http), "");
     let times = |ours: f64| format!("{:.1} x", fast_http.median() / ours);
-    table.row("by HTTP: how much faster than FastMCP, with two commits", times(ours_http.median()), "5 x");
+    table.row("by HTTP: how much faster than FastMCP, with the commit", times(ours_http.median()), "5 x");
     let without = (ours_http.median() - call.median()).max(rmcp_http.median());
     table.row("by HTTP: the same without the call alone", times(without), "");
 }
