@@ -134,7 +134,8 @@ async fn progress_rises_and_comes_only_with_a_token() {
 async fn settings_without_an_end_are_cut_to_an_hour() {
     let desk = Desk::start_with(|settings| settings.wait = Duration::MAX).await;
     let client = desk.client("anna", Kind::Modern).await;
-    assert_eq!(text(&call(&client, "build", json!({"millis": 10})).await), "Built.");
+    let built = tokio::time::timeout(Duration::from_secs(30), call(&client, "build", json!({"millis": 10})));
+    assert_eq!(text(&built.await.expect("an answer")), "Built.");
 }
 
 #[tokio::test]
