@@ -1,9 +1,9 @@
-//! The two kinds of fns that an attribute registers, in the words of their errors and their expansion.
+//! The kinds of fns that an attribute registers, in the words of their errors and their expansion.
 //!
 //! Everything else about a chat function and a durable task is the same: `signature` checks both, `expand`
 //! writes the handler of both.
 
-/// A chat function or a durable task.
+/// A chat function, a durable task or a schedule.
 pub(crate) struct FnKind {
     /// The attribute's name.
     pub(crate) attribute: &'static str,
@@ -37,6 +37,8 @@ pub(crate) struct FnKind {
     pub(crate) parts: &'static str,
     /// Whether that type has the second parameter's type as its argument.
     pub(crate) parts_name_the_second: bool,
+    /// The remedies for a missing return type and for a borrowed one.
+    pub(crate) answers: (&'static str, &'static str),
 }
 
 /// `#[chat_function]`
@@ -57,6 +59,7 @@ pub(crate) const CHAT_FUNCTION: FnKind = FnKind {
     marker: "__ChatFunction",
     parts: "Handler",
     parts_name_the_second: false,
+    answers: ACTION_RESULT,
 };
 
 /// `#[durable_task]`
@@ -77,4 +80,31 @@ pub(crate) const DURABLE_TASK: FnKind = FnKind {
     marker: "__DurableTask",
     parts: "TaskHandler",
     parts_name_the_second: true,
+    answers: ACTION_RESULT,
+};
+
+const ACTION_RESULT: (&str, &str) = (
+    "write `-> Result<ActionResult>`, or `-> Result<ActionResult<T>>` with data",
+    "write `Result<ActionResult<T>>` with owned data",
+);
+
+/// `#[schedule]`. It has no second parameter.
+pub(crate) const SCHEDULE: FnKind = FnKind {
+    attribute: "schedule",
+    noun: "a schedule",
+    context: "Context",
+    owned_context: "write `Context`, whose clones are cheap",
+    second: "",
+    second_name: ("", ""),
+    derives: "",
+    takes_a_struct: false,
+    why_safe: "the platform calls it by itself",
+    why_one_type: "nothing chooses a type for it",
+    why_written_type: "the platform calls it by itself",
+    rules: ("", ""),
+    handler: ("JobHandler", ""),
+    marker: "__Schedule",
+    parts: "",
+    parts_name_the_second: false,
+    answers: ("write `-> Result<()>`", "write `Result<()>`"),
 };

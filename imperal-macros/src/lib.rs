@@ -1,5 +1,5 @@
-//! The macros of `imperal`: `#[chat_function]`, `#[durable_task]`, `#[imperal::test]` and the inner half of
-//! `extension!`.
+//! The macros of `imperal`: `#[chat_function]`, `#[durable_task]`, `#[schedule]`, `#[imperal::test]` and the inner
+//! half of `extension!`.
 //!
 //! Authors use them through `imperal`, whose documentation describes them. Each macro reads its input
 //! (`options`, `option_reader`, `fn_item`), validates it (`validate`, `signature`, `extension`), and
@@ -23,6 +23,7 @@ mod options;
 #[cfg(test)]
 mod options_docs_tests;
 mod recover;
+mod schedule;
 mod signature;
 mod test_attribute;
 mod validate;
@@ -39,6 +40,12 @@ pub fn chat_function(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn durable_task(options: TokenStream, item: TokenStream) -> TokenStream {
     durable_task::durable_task(options.into(), &item.into()).into()
+}
+
+/// Makes an async fn a job that runs at times. See `imperal::schedule`.
+#[proc_macro_attribute]
+pub fn schedule(options: TokenStream, item: TokenStream) -> TokenStream {
+    schedule::schedule(options.into(), &item.into()).into()
 }
 
 /// Makes an async fn a test with a platform of its own. See `imperal::test`.

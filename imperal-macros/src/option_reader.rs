@@ -144,7 +144,7 @@ impl Options {
             Kind::Text => input.parse().map(Value::Text).map_err(wrong)?,
             Kind::Flag => input.parse::<LitBool>().map(|lit| Value::Flag(lit.value)).map_err(wrong)?,
             Kind::Type => input.parse().map(Value::Type).map_err(wrong)?,
-            Kind::Path => input.call(Path::parse_mod_style).map(Value::Path).map_err(wrong)?,
+            Kind::Path | Kind::Constant => input.call(Path::parse_mod_style).map(Value::Path).map_err(wrong)?,
             Kind::Ident => input.parse().map(Value::Ident).map_err(wrong)?,
             Kind::List => Value::List(read_list(input, &at, key, &wanted)?),
             Kind::Paths => Value::Paths(read_paths(input, &at, key, &wanted)?),

@@ -24,6 +24,8 @@ pub(crate) enum Kind {
     Ident,
     /// `[PATH, ..]`
     Paths,
+    /// a path of a constant
+    Constant,
 }
 
 impl Kind {
@@ -37,6 +39,7 @@ impl Kind {
             Self::Path => "my::path",
             Self::Ident => "MyName",
             Self::Paths => "[MY_CONSTANT, ..]",
+            Self::Constant => "MY_CONSTANT",
         }
     }
 }
@@ -181,6 +184,57 @@ pub(crate) const DURABLE_TASK: Table = Table {
     renamed: &[],
 };
 
+/// `#[schedule(..)]`
+pub(crate) const SCHEDULE: Table = Table {
+    owner: "schedule",
+    separator: '=',
+    rows: &[
+        required(
+            "cron",
+            Kind::Text,
+            "Its times in UTC: five fields (minute, hour, day of the month, month, day of the week) or a nickname such as `@daily`; at least 5 minutes apart.",
+        ),
+        row("name", Kind::Text, "Name in the manifest: 1 to 64 of `a-z`, `0-9` and `_`. Default: the name of the fn."),
+        row(
+            "spread",
+            Kind::Text,
+            "The time after each time of `cron` over which the users' runs are spread, such as `\"30m\"`; at most 12 hours. A user always has the same place in it. Default: `\"5m\"`.",
+        ),
+        row(
+            "documents",
+            Kind::Constant,
+            "A [`Collection`](crate::documents::Collection): it also runs for users who have documents there and have not called the extension for 90 days. Default: none.",
+        ),
+        row("crate", Kind::Path, "Path of `imperal`, if Cargo.toml renames it. Default: `::imperal`."),
+    ],
+    elsewhere: &[
+        (
+            "zone",
+            "its times are in UTC; let each user set a schedule of their own with `ctx.schedules()` for local times",
+        ),
+        (
+            "timezone",
+            "its times are in UTC; let each user set a schedule of their own with `ctx.schedules()` for local times",
+        ),
+        ("description", "write a doc comment on the fn"),
+        ("timeout", "a run has 10 minutes; start a durable task with `ctx.durable_task(..)` for more"),
+        ("long_running", "a run has 10 minutes; start a durable task with `ctx.durable_task(..)` for more"),
+        ("params", "it takes the context alone; read what it needs from `ctx.documents(..)`"),
+        ("action_type", OF_A_CHAT_FUNCTION),
+        ("event", OF_A_CHAT_FUNCTION),
+        ("effects", OF_A_CHAT_FUNCTION),
+    ],
+    renamed: &[
+        ("every", "cron"),
+        ("schedule", "cron"),
+        ("window", "spread"),
+        ("jitter", "spread"),
+        ("collection", "documents"),
+    ],
+};
+
+const OF_A_CHAT_FUNCTION: &str = "a schedule is no chat function, and no one calls it";
+
 /// `extension! { .. }`
 pub(crate) const EXTENSION: Table = Table {
     owner: "extension!",
@@ -303,6 +357,7 @@ impl Kind {
             (Self::Text, None) if plain && written.contains(char::is_lowercase) => Some(format!("\"{written}\"")),
             (Self::List, Some(_)) => Some(format!("[{written}]")),
             (Self::Type | Self::Path | Self::Ident, Some(text)) => Some(text),
+            (Self::Constant, Some(text)) => Some(text.to_ascii_uppercase()),
             (Self::Paths, None) if plain => Some(format!("[{written}]")),
             (Self::Flag, Some(text)) if text == "true" || text == "false" => Some(text),
             _ => None,
@@ -318,6 +373,7 @@ impl Kind {
             Self::Path => "a path",
             Self::Ident => "one name without quotes",
             Self::Paths => "a list of constants",
+            Self::Constant => "a constant without quotes",
         }
     }
 }

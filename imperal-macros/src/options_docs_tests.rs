@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use crate::golden_tests::updating_golden;
-use crate::options::{CHAT_FUNCTION, DURABLE_TASK, EXTENSION, TEST, Table};
+use crate::options::{CHAT_FUNCTION, DURABLE_TASK, EXTENSION, SCHEDULE, TEST, Table};
 
 fn rows(table: &Table) -> String {
     let mut text = format!("<!-- options of {} -->\n| option | value | meaning |\n|---|---|---|\n", table.owner);
@@ -26,6 +26,7 @@ fn the_documentation_has_the_current_tables() {
         (&EXTENSION, page("macros.md")),
         (&TEST, page("macros.md")),
         (&DURABLE_TASK, page("durable_task.md")),
+        (&SCHEDULE, page("schedule.md")),
     ] {
         let mut text = std::fs::read_to_string(&page).unwrap();
         let begin = text.find(&format!("<!-- options of {} -->", table.owner)).unwrap();
@@ -41,7 +42,7 @@ fn the_documentation_has_the_current_tables() {
 
 #[test]
 fn no_key_is_in_two_places() {
-    for table in [&CHAT_FUNCTION, &DURABLE_TASK, &EXTENSION, &TEST] {
+    for table in [&CHAT_FUNCTION, &DURABLE_TASK, &SCHEDULE, &EXTENSION, &TEST] {
         let mut keys: Vec<&str> = table.rows.iter().map(|row| row.key).collect();
         keys.extend(table.elsewhere.iter().chain(table.renamed).map(|(key, _)| *key));
         keys.sort_unstable();

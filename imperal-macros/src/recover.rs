@@ -21,12 +21,12 @@ pub(crate) fn with_errors(
     // The check is an unnamed constant, which an `impl` or a trait does not allow.
     let check = output.filter(|_| item.is_free()).map(|output| expand::output_check(&item, output, krate));
     let errors = diagnostics.errors();
-    let item = recover(item, krate);
+    let item = recover(item, &quote!(#krate::__private::Result<#krate::__private::ActionResult>));
     quote!(#item #check #errors)
 }
 
-/// The fn with a corrected head.
-fn recover(mut item: FnItem, krate: &TokenStream) -> TokenStream {
+/// The fn with a corrected head, which returns `answer` if it has no return type.
+pub(crate) fn recover(mut item: FnItem, answer: &TokenStream) -> TokenStream {
     let sig = &mut item.sig;
     // `const async`, and `.await` in a fn that is not async, would each cause a second error.
     sig.constness = None;
@@ -36,7 +36,7 @@ fn recover(mut item: FnItem, krate: &TokenStream) -> TokenStream {
     let answers = matches!(sig.output, ReturnType::Default) && !item.ends_without_value();
     if answers {
         let close = item.sig.paren_token.span.close();
-        let output = quote_spanned!(close=> -> #krate::__private::Result<#krate::__private::ActionResult>);
+        let output = quote_spanned!(close=> -> #answer);
         if let Ok(output) = syn::parse2(output) {
             item.sig.output = output;
         }

@@ -47,7 +47,7 @@ pub(crate) fn check(item: &FnItem, kind: &FnKind, diagnostics: &mut Diagnostics)
     CheckedSignature { params, output, has_faults }
 }
 
-fn check_head(item: &FnItem, kind: &FnKind, diagnostics: &mut Diagnostics) {
+pub(crate) fn check_head(item: &FnItem, kind: &FnKind, diagnostics: &mut Diagnostics) {
     let sig = &item.sig;
     let FnKind { noun, why_safe, why_one_type, .. } = kind;
     let name = &sig.ident;
@@ -182,23 +182,20 @@ fn plain(ty: &Type) -> String {
     if text == "&str" { "String".to_owned() } else { text }
 }
 
-fn check_output(item: &FnItem, kind: &FnKind, diagnostics: &mut Diagnostics) -> Option<Type> {
+pub(crate) fn check_output(item: &FnItem, kind: &FnKind, diagnostics: &mut Diagnostics) -> Option<Type> {
     let sig = &item.sig;
     match &sig.output {
         ReturnType::Default => {
             diagnostics.error_at(
                 sig.paren_token.span.close(),
-                format!(
-                    "the return type is missing: write `-> Result<ActionResult>`, or `-> Result<ActionResult<T>>` with data{}",
-                    kind.rules.1
-                ),
+                format!("the return type is missing: {}{}", kind.answers.0, kind.rules.1),
             );
             None
         }
         // The missing `async` is already an error. A future as return type is a consequence of it.
         ReturnType::Type(_, ty) if sig.asyncness.is_none() && is_future(ty) => None,
         ReturnType::Type(_, ty) => {
-            owned(ty, "the return type is borrowed: write `Result<ActionResult<T>>` with owned data", kind, diagnostics)
+            owned(ty, &format!("the return type is borrowed: {}", kind.answers.1), kind, diagnostics)
                 .then(|| (**ty).clone())
         }
     }
@@ -210,7 +207,7 @@ fn is_future(ty: &Type) -> bool {
 }
 
 /// Reports a type that borrows, with the message `text`, or that `impl` hides.
-fn owned(ty: &Type, text: &str, kind: &FnKind, diagnostics: &mut Diagnostics) -> bool {
+pub(crate) fn owned(ty: &Type, text: &str, kind: &FnKind, diagnostics: &mut Diagnostics) -> bool {
     match borrowed(ty.to_token_stream()) {
         None => true,
         Some(Unfit::Hidden(span)) => {
@@ -276,7 +273,7 @@ fn one_struct(ty: &Type, diagnostics: &mut Diagnostics) -> bool {
 }
 
 /// Whether the type has the name of a context. This only decides between two messages.
-fn is_context(ty: &Type) -> bool {
+pub(crate) fn is_context(ty: &Type) -> bool {
     match ty {
         Type::Path(path) => {
             path.path.segments.last().is_some_and(|last| last.ident == "Context" || last.ident == "TaskContext")

@@ -18,8 +18,10 @@
 // A field or variant that is added later must not break another crate; where it should, the type says why.
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
+mod cron;
 pub mod grammar;
 pub mod limits;
+mod plain_cron;
 mod suggestion;
 pub mod svg;
 pub mod visible;
@@ -53,6 +55,7 @@ mod structure;
 #[cfg(feature = "check")]
 mod validate;
 
+pub use plain_cron::check_plain_cron;
 pub use suggestion::did_you_mean;
 
 #[cfg(feature = "check")]

@@ -147,6 +147,8 @@ pub use function::ActionType;
 pub use imperal_macros::chat_function;
 #[doc = include_str!("../docs/durable_task.md")]
 pub use imperal_macros::durable_task;
+#[doc = include_str!("../docs/schedule.md")]
+pub use imperal_macros::schedule;
 #[cfg(feature = "testing")]
 /// Makes an async fn a test on a platform of its own: see [`testing`], and `docs/testing.md` for the
 /// whole of it.
@@ -174,7 +176,9 @@ pub mod schedules {
 
 /// The names that almost every extension file needs, in one line.
 pub mod prelude {
-    pub use crate::{ActionResult, Context, Error, FileRef, Result, TaskContext, chat_function, codes, durable_task};
+    pub use crate::{
+        ActionResult, Context, Error, FileRef, Result, TaskContext, chat_function, codes, durable_task, schedule,
+    };
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};
     pub use std::process::ExitCode;
@@ -190,6 +194,7 @@ pub mod __private {
     pub use crate::function::probe::{Data, Fallback, Shape, assert_data_model, assert_output};
     pub use crate::function::{ActionType, ChatHandler, DataType, FunctionDef, Handler, HandlerOutput};
     pub use crate::function::{DurableDef, DurableHandler, TaskHandler};
+    pub use crate::function::{JobDef, JobHandler, RunJob, collection_name, run_job};
     #[cfg(feature = "platform")]
     pub use crate::manifest::assert_manifest_is_fresh;
     pub use crate::result::{ActionResult, Result};

@@ -108,3 +108,36 @@ async fn calls_are_refused_while_the_disk_is_full() {
     let log = options.log_into(folder.path());
     survives_a_full_disk(options.start().await, &log, "no space left", |_| disk.grow()).await;
 }
+
+/// An upload that does not fit is refused, leaves nothing, and hurts no other; the same one succeeds when there is space.
+#[tokio::test]
+async fn upload_is_refused_while_the_disk_of_files_is_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = SmallDisk::mount(&folder.path().join("disk"))
+        .expect("a small disk can be mounted: run as root, or leave this out with `tests/run --without mount`");
+    let mut options = NodeOptions::new(env!("CARGO_BIN_EXE_probe"), folder.path().join("data"));
+    let files = disk.0.join("files");
+    options.args.extend(["--files-url".to_owned(), format!("file://{}", files.display())]);
+    let node = options.start().await;
+    let anna = User::of(&node, "anna");
+    let upload = async |bytes: usize| {
+        let request = anna.request(reqwest::Method::POST, "/v1/files").query(&[("app", "probe"), ("name", "a.bin")]);
+        User::send(request.body(vec![7_u8; bytes])).await
+    };
+    let (status, kept) = upload(1 << 20).await;
+    assert_eq!(status, 201, "{kept}");
+    // In one piece, and in parts of which the first one fits.
+    for bytes in [(5 << 19) + 1, 7 << 20] {
+        let (status, error) = upload(bytes).await;
+        assert_eq!((status.as_u16(), &error["error"]["code"]), (503, &json!("UNAVAILABLE")), "{error}");
+        assert!(error["error"]["message"].as_str().unwrap().contains("disk for files is full"), "{error}");
+    }
+    assert_eq!(std::fs::read_dir(&files).unwrap().count(), 1, "the failed uploads leave nothing");
+    assert_eq!(anna.get("/v1/files").await.1["files"].as_array().unwrap().len(), 1);
+    assert_eq!(anna.call("echo", json!({"text": "still here"})).await["text"], "still here");
+    let (status, small) = upload(1 << 19).await;
+    assert_eq!(status, 201, "what fits is stored: {small}");
+    disk.grow();
+    assert_eq!(upload(7 << 20).await.0, 201);
+    node.kill().await;
+}

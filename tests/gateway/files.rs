@@ -90,6 +90,10 @@ async fn file_comes_back_whole_and_in_ranges() {
     assert_eq!((status.as_u16(), &gone["deleted"]), (200, &json!(true)));
     let (status, gone) = User::send(anna.request(Method::DELETE, &path(&file))).await;
     assert_eq!((status.as_u16(), &gone["error"]["code"]), (404, &json!("NOT_FOUND")));
+    let rows: Vec<_> = anna.audit().await.into_iter().filter(|row| row["action"] == "file.delete").collect();
+    assert_eq!((rows.len(), &rows[0]["target"]), (1, &file["file_id"]), "one delete is one row");
+    let (_, session) = anna.get("/v1/session").await;
+    assert_eq!(session["file_bytes"], json!(100 << 20));
 }
 
 /// Whatever their type says.

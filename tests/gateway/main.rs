@@ -20,6 +20,7 @@ mod postgres;
 mod questions;
 mod refusals;
 mod retention;
+mod s3;
 mod schedules;
 mod scoping;
 mod shares;

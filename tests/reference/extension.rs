@@ -129,6 +129,17 @@ async fn remove(_ctx: imperal::Context, _params: RowIdParams) -> Result<ActionRe
     Ok(ActionResult::done("Dropped."))
 }
 
+/// Looks at the rows.
+#[imperal::schedule(cron = "*/15 8-18 * * mon-fri", spread = "10m")]
+async fn check_rows(_ctx: imperal::Context) -> Result<()> {
+    Ok(())
+}
+
+#[imperal::schedule(cron = "@weekly")]
+async fn tidy(_ctx: imperal::Context) -> Result<()> {
+    Ok(())
+}
+
 pub(crate) fn prove() -> Vec<Row> {
     let registry = Registry::collect().unwrap();
     let extension = registry.extension("every-kind").unwrap();

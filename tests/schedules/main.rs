@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
 #![allow(deprecated, reason = "the results of test functions need no data_model")]
 
+mod jobs;
+mod nodes;
 mod own;
 mod rights;
 mod runs;
@@ -30,9 +32,9 @@ imperal::extension! {
     capabilities: ["planner:write"],
 }
 
-/// What ran, by whom, with which text, kept outside of the process that crashes.
+/// What ran, by whom, with which text, kept outside of the process that crashes; then the same of jobs.
 #[derive(Clone, Default)]
-struct Ran(Arc<Mutex<Vec<String>>>);
+struct Ran(Arc<Mutex<Vec<String>>>, Arc<Mutex<Vec<String>>>);
 
 impl Ran {
     fn all(&self) -> Vec<String> {

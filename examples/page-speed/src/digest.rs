@@ -1,27 +1,36 @@
-//! `send_speed_digest`: the watched pages once a day, and a digest in the chat.
+//! `send_speed_digest`: measures the watched pages, and a digest in the chat.
 //!
-//! A timer calls it every hour. The day is stored before the work begins, so that later calls do not repeat
-//! a failed digest.
+//! A schedule of the user calls it every day, at the hour and in the time zone of the settings: see `plan`.
 
 use imperal::context::MsgType;
 use imperal::prelude::*;
-use jiff::tz::TimeZone;
+use imperal::schedules::{OwnSchedule, When};
 
 use crate::check::measured;
 use crate::report::{self, Strategy};
-use crate::settings::{Notify, Settings};
+use crate::settings::{DigestSettings, Notify, Settings};
 use crate::speed_api::{Target, patience};
 use crate::store::{self, KEY};
 
 /// Pages that are measured at once.
 const AT_ONCE: usize = 3;
 
-#[derive(Deserialize, JsonSchema)]
-struct DigestParams {
-    /// Now, whatever the settings and the clock say.
-    #[serde(default)]
-    now: bool,
+/// The name of its schedule.
+const DAILY: &str = "Page speed digest";
+
+/// Sets the user's schedule of the digest as the settings say, or removes it.
+pub(crate) async fn plan(ctx: &Context, digest: &DigestSettings) -> Result<()> {
+    let schedules = ctx.schedules();
+    if !digest.enabled || digest.sites.is_empty() {
+        schedules.remove(DAILY).await?;
+        return Ok(());
+    }
+    let daily = When::cron(format!("0 {} * * *", digest.hour));
+    schedules.set(OwnSchedule::new(DAILY, "send_speed_digest", daily).zone(&digest.zone)).await
 }
+
+#[derive(Deserialize, JsonSchema)]
+struct NoParams {}
 
 /// The result of a digest.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -42,7 +51,7 @@ struct DigestLine {
     verdict: String,
 }
 
-/// Measure the watched pages when today's digest is due, and say in the chat what got slower.
+/// Measure the watched pages, and say in the chat what got slower.
 #[chat_function(
     action_type = "write",
     event = "page-speed.digest_sent",
@@ -51,29 +60,12 @@ struct DigestLine {
     background,
     long_running
 )]
-async fn send_speed_digest(ctx: Context, params: DigestParams) -> Result<ActionResult> {
-    let now = store::now(&ctx)?.to_zoned(TimeZone::UTC);
-    let today = now.date().to_string();
-    // Without a key the day is not stored: the digest stays due.
-    let key = ctx.secret(&KEY).await;
-    let can_begin = key.is_ok();
-    let mut begun = None;
-    let changed = store::change_settings(&ctx, |settings| {
-        let digest = &mut settings.digest;
-        let due = digest.enabled
-            && i16::from(now.hour()) >= i16::from(digest.hour)
-            && digest.last_run.as_deref() != Some(today.as_str());
-        let begins = (params.now || due) && !digest.sites.is_empty();
-        if begins && can_begin {
-            digest.last_run = Some(today.clone());
-        }
-        begun = begins.then(|| settings.clone());
-    });
-    changed.await?;
-    let Some(settings) = begun else {
-        return Ok(ActionResult::done("There is no digest to send now."));
-    };
-    let key = key?;
+async fn send_speed_digest(ctx: Context, _params: NoParams) -> Result<ActionResult> {
+    let key = ctx.secret(&KEY).await?;
+    let settings = store::settings(&ctx).await?;
+    if settings.digest.sites.is_empty() {
+        return Ok(ActionResult::done("No page is watched: name some with save_speed_digest."));
+    }
     let count = settings.digest.sites.len();
     ctx.background_task(move |ctx| async move {
         let lines = all_measured(&ctx, key.expose(), &settings).await?;
@@ -91,6 +83,7 @@ async fn send_speed_digest(ctx: Context, params: DigestParams) -> Result<ActionR
         Ok(ActionResult::success(Digest { pages: lines }, summary))
     })
     .name(format!("Digest of {count} pages"))
+    .key("digest")
     .long_running(true)
     .await?;
     Ok(ActionResult::done(format!("Measuring the watched pages for the digest, {count} in all.")))

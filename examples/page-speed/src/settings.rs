@@ -3,6 +3,7 @@
 use imperal::prelude::*;
 
 use crate::address;
+use crate::digest;
 use crate::report::{Bounds, Category, Thresholds};
 use crate::store;
 
@@ -21,19 +22,25 @@ pub(crate) struct Settings {
 }
 
 /// The daily digest.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct DigestSettings {
     /// Whether there is one.
     pub(crate) enabled: bool,
-    /// From which hour of the day, UTC.
+    /// The hour of the day.
     pub(crate) hour: u8,
+    /// The IANA name of the zone whose clocks count.
+    pub(crate) zone: String,
     /// When it says something.
     pub(crate) notify: Notify,
     /// The pages it measures.
     pub(crate) sites: Vec<String>,
-    /// The day of the last one, UTC; set before its work begins.
-    pub(crate) last_run: Option<String>,
+}
+
+impl Default for DigestSettings {
+    fn default() -> Self {
+        Self { enabled: false, hour: 6, zone: "UTC".to_owned(), notify: Notify::All, sites: Vec::new() }
+    }
 }
 
 /// When the digest says something.
@@ -189,10 +196,13 @@ async fn save_speed_defaults(ctx: Context, params: HistoryParams) -> Result<Acti
 struct DigestParams {
     /// Whether there is a daily digest.
     enabled: bool,
-    /// From which hour of the day, UTC.
+    /// The hour of the day; 6 at first.
     #[serde(default)]
     #[schemars(range(min = 0, max = 23))]
     hour: Option<u8>,
+    /// The IANA name of the zone whose clocks count, such as Europe/Berlin; UTC at first.
+    #[serde(default)]
+    zone: Option<String>,
     /// When it says something: always, only when a page got slower or failed, never.
     #[serde(default)]
     notify: Option<Notify>,
@@ -212,16 +222,23 @@ async fn save_speed_digest(ctx: Context, params: DigestParams) -> Result<ActionR
         let digest = &mut settings.digest;
         digest.enabled = params.enabled;
         digest.hour = params.hour.unwrap_or(digest.hour);
+        if let Some(zone) = &params.zone {
+            digest.zone.clone_from(zone);
+        }
         digest.notify = params.notify.unwrap_or(digest.notify);
         if let Some(sites) = &sites {
             digest.sites.clone_from(sites);
         }
     });
     let settings = changed.await?;
+    digest::plan(&ctx, &settings.digest).await?;
     let summary = match (settings.digest.enabled, settings.digest.sites.len()) {
         (false, _) => "The daily digest is off.".to_owned(),
         (true, 0) => "The daily digest is on, but it has no pages yet.".to_owned(),
-        (true, n) => format!("The daily digest measures {n} pages from {}:00 UTC.", settings.digest.hour),
+        (true, n) => {
+            let DigestSettings { hour, zone, .. } = &settings.digest;
+            format!("The daily digest measures {n} pages at {hour:02}:00, {zone}.")
+        }
     };
     Ok(ActionResult::success(settings.into(), summary))
 }

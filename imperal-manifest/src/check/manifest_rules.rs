@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 
 use super::collector::{Collector, quoted_or_path};
 use super::lookup::{is_chat_function, objects, text};
-use super::{cron, panel_rules, schemas};
+use super::{panel_rules, schemas};
+use crate::cron;
 use crate::fields::root_keys;
 use crate::finding::Level;
 use crate::structure::{FaultKind, check_structure};

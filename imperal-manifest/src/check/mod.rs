@@ -8,7 +8,6 @@
 //! panics or hangs, and the work is linear in the size of the file.
 
 mod collector;
-mod cron;
 mod environment;
 mod extension_rules;
 mod icon;

@@ -104,6 +104,8 @@ fn act(action: &str) -> Option<(&'static str, &'static str)> {
         "schedule.run" => ("let a schedule run at once", "to run a schedule of another user"),
         "schedule.delete" => ("deleted a schedule", "to delete a schedule of another user"),
         "schedule.read" => ("looked at a schedule", "to see a schedule of another user"),
+        "schedule.jobs" => ("looked at jobs", "to see jobs"),
+        "file.delete" => ("deleted a file", "to delete a file"),
         "schedule.stop" => ("stopped a schedule", "to stop a schedule"),
         "secret.rotate" => ("sealed all secrets again", "to seal all secrets again"),
         _ => return None,

@@ -10,6 +10,7 @@ mod durable;
 mod files;
 mod handler;
 mod integers;
+mod job;
 mod params;
 pub(crate) mod probe;
 mod read;
@@ -28,6 +29,8 @@ pub use durable::{BindTask, BoundTask, DurableContext, DurableDef, DurableHandle
 #[cfg(feature = "platform")]
 pub(crate) use files::file_params;
 pub use handler::{ChatHandler, HandlerContext, HandlerOutput, Params};
+#[doc(hidden)]
+pub use job::{JobContext, JobDef, JobHandler, JobOutput, RunJob, collection_name, run_job};
 #[cfg(feature = "platform")]
 pub(crate) use params::params_schema;
 pub(crate) use params::{CheckedParams, ParamsCheck};

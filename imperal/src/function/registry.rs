@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{DurableDef, FunctionDef};
+use super::{DurableDef, FunctionDef, JobDef};
 use crate::extension::{ExtensionDef, HostedCrate, crate_of};
 use crate::secrets::Secret;
 
@@ -16,9 +16,14 @@ pub struct Extension {
     def: &'static ExtensionDef,
     functions: Vec<&'static FunctionDef>,
     durable_tasks: Vec<&'static DurableDef>,
+    jobs: Vec<&'static JobDef>,
 }
 
 impl Extension {
+    fn new(def: &'static ExtensionDef) -> Self {
+        Self { def, functions: Vec::new(), durable_tasks: Vec::new(), jobs: Vec::new() }
+    }
+
     /// Its `app_id`.
     pub fn app_id(&self) -> &'static str {
         self.def.app_id
@@ -45,6 +50,12 @@ impl Extension {
     #[doc(hidden)]
     pub fn durable_tasks(&self) -> &[&'static DurableDef] {
         &self.durable_tasks
+    }
+
+    /// Its functions under `#[schedule]`, in order of file and line.
+    #[doc(hidden)]
+    pub fn jobs(&self) -> &[&'static JobDef] {
+        &self.jobs
     }
 
     /// The durable task of that name.
@@ -78,6 +89,7 @@ impl Registry {
             inventory::iter::<ExtensionDef>.into_iter().collect(),
             inventory::iter::<FunctionDef>.into_iter().collect(),
             inventory::iter::<DurableDef>.into_iter().collect(),
+            inventory::iter::<JobDef>.into_iter().collect(),
             inventory::iter::<HostedCrate>.into_iter().collect(),
         )
     }
@@ -92,11 +104,13 @@ impl Registry {
         mut defs: Vec<&'static ExtensionDef>,
         mut functions: Vec<&'static FunctionDef>,
         mut durable_tasks: Vec<&'static DurableDef>,
+        mut jobs: Vec<&'static JobDef>,
         hosted: Vec<&'static HostedCrate>,
     ) -> Result<Self, StartError> {
         defs.sort_by_key(|d| (d.app_id, d.file, d.line));
         functions.sort_by_key(|f| (f.file, f.line, f.name));
         durable_tasks.sort_by_key(|task| (task.file, task.line, task.name));
+        jobs.sort_by_key(|job| (job.file, job.line, job.name));
         let mut faults = Vec::new();
         if defs.is_empty() {
             faults
@@ -114,9 +128,7 @@ impl Registry {
                     def.file,
                     def.line
                 ));
-            } else if let Some(first) =
-                extensions.insert(def.app_id, Extension { def, functions: Vec::new(), durable_tasks: Vec::new() })
-            {
+            } else if let Some(first) = extensions.insert(def.app_id, Extension::new(def)) {
                 faults.push(format!(
                     "two extensions have the app_id `{}`: {}:{} and {}:{}; give one of them another",
                     def.app_id, first.def.file, first.def.line, def.file, def.line
@@ -157,6 +169,24 @@ impl Registry {
                 ));
             } else {
                 extension.durable_tasks.push(task);
+            }
+        }
+        for job in jobs {
+            let Some(def) = by_crate.get(crate_of(job.module_path)) else {
+                faults.push(format!(
+                    "schedule `{}` at {}:{} belongs to crate `{}`, which declares no extension: write `imperal::extension! {{ .. }}` there",
+                    job.name, job.file, job.line, crate_of(job.module_path)
+                ));
+                continue;
+            };
+            let Some(extension) = extensions.get_mut(def.app_id) else { continue };
+            if let Some(first) = extension.jobs.iter().find(|first| first.name == job.name) {
+                faults.push(format!(
+                    "two schedules of `{}` are named `{}`: {}:{} and {}:{}; rename one or give it `name = \"..\"`",
+                    def.app_id, job.name, first.file, first.line, job.file, job.line
+                ));
+            } else {
+                extension.jobs.push(job);
             }
         }
         for extension in extensions.values() {
@@ -230,7 +260,7 @@ mod tests {
     }
 
     fn faults(defs: Vec<&'static ExtensionDef>, functions: Vec<&'static FunctionDef>) -> String {
-        Registry::build(defs, functions, vec![], vec![]).unwrap_err().to_string()
+        Registry::build(defs, functions, vec![], vec![], vec![]).unwrap_err().to_string()
     }
 
     #[test]
@@ -238,6 +268,7 @@ mod tests {
         let registry = Registry::build(
             vec![extension("a1", "a")],
             vec![function("second", "a::x", 20), function("first", "a", 4)],
+            vec![],
             vec![],
             vec![],
         )
@@ -267,7 +298,7 @@ mod tests {
         let build = |tasks| {
             let defs = vec![extension("a1", "a"), extension("a2", "b")];
             let functions = vec![function("generate", "a", 4), function("g", "b", 5)];
-            Registry::build(defs, functions, tasks, vec![])
+            Registry::build(defs, functions, tasks, vec![], vec![])
         };
         // One name in two extensions, and the name of a function, are other names.
         let registry = build(vec![task("generate", "a::m", 9), task("generate", "b", 7), task("cut", "a", 3)]).unwrap();
@@ -282,6 +313,22 @@ mod tests {
     }
 
     #[test]
+    fn schedules_are_refused_as_functions_are() {
+        let job = |name, module_path, line| -> &'static JobDef {
+            Box::leak(Box::new(JobDef { name, module_path, file: "src/jobs.rs", line, ..JobDef::BLANK }))
+        };
+        let build =
+            |jobs| Registry::build(vec![extension("a1", "a")], vec![function("digest", "a", 4)], vec![], jobs, vec![]);
+        let registry = build(vec![job("digest", "a::m", 9), job("clean", "a", 3)]).unwrap();
+        let names: Vec<_> = registry.extension("a1").unwrap().jobs().iter().map(|job| job.name).collect();
+        assert_eq!(names, ["clean", "digest"]);
+        let text = build(vec![job("digest", "a::m", 9), job("digest", "a", 4)]).unwrap_err().to_string();
+        assert!(text.contains("two schedules of `a1` are named `digest`: src/jobs.rs:4 and src/jobs.rs:9"), "{text}");
+        let text = build(vec![job("lost", "c", 2)]).unwrap_err().to_string();
+        assert!(text.contains("schedule `lost` at src/jobs.rs:2 belongs to crate `c`"), "{text}");
+    }
+
+    #[test]
     fn silence_is_refused() {
         assert!(faults(vec![], vec![]).contains("has no extension"));
         assert!(faults(vec![extension("a1", "a")], vec![]).contains("has no chat function"));
@@ -289,7 +336,8 @@ mod tests {
         assert!(text.contains("`g` at src/work.rs:7"), "{text}");
         let hosted: &'static HostedCrate = Box::leak(Box::new(HostedCrate { name: "b", file: "src/main.rs", line: 2 }));
         let error =
-            Registry::build(vec![extension("a1", "a")], vec![function("f", "a", 1)], vec![], vec![hosted]).unwrap_err();
+            Registry::build(vec![extension("a1", "a")], vec![function("f", "a", 1)], vec![], vec![], vec![hosted])
+                .unwrap_err();
         assert!(error.to_string().contains("`b` at src/main.rs:2"), "{error}");
     }
 }

@@ -80,6 +80,7 @@ fn build() -> Value {
     operations.extend(task_operations(&mut generator));
     operations.extend(task_changes(&mut generator));
     operations.extend(operators::operations(&mut generator));
+    operations.extend(operators::schedules(&mut generator));
     operations.extend(operators::documents(&mut generator));
     operations.extend(file_operations(&mut generator));
     operations.extend(secret_operations(&mut generator));

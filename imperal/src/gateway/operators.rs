@@ -1,4 +1,4 @@
-//! Operators: open tasks of all users, cancels and retries of many, paused durable tasks, queues.
+//! Operators: open tasks of all users, cancels and retries of many, paused durable tasks, queues, jobs, schedules of users.
 //!
 //! The caller needs the scope `tasks:operate` or `tasks:operate:all`; [`Operator`](crate::platform::Operator) checks it.
 
@@ -12,8 +12,8 @@ use super::api_error::ApiError;
 use super::body::{self, Query};
 use super::json;
 use crate::ids::TaskId;
-use crate::ledger::{DurableName, PausedTask, TaskPlace, TaskState, WaitsFor};
-use crate::platform::{Access, OperatedTask, QueueState, TaskFilter};
+use crate::ledger::{DurableName, Owner, PausedTask, TaskPlace, TaskState, WaitsFor};
+use crate::platform::{Access, OperatedTask, OperatorJob, QueueState, TaskFilter};
 
 /// Which open tasks to read.
 #[derive(Debug, Deserialize)]
@@ -74,6 +74,55 @@ pub(super) struct PausedTasks {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct QueueStates {
     queues: Vec<QueueState>,
+}
+
+/// The jobs that have users.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct OperatorJobs {
+    jobs: Vec<OperatorJob>,
+}
+
+/// A user.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UserQuery {
+    tenant: String,
+    user: String,
+}
+
+/// A user whose schedules and jobs are paused or resumed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PauseSchedulesBody {
+    /// The user's tenant.
+    tenant: String,
+    /// The user's id.
+    user: String,
+    /// False to resume those that an operator has paused.
+    paused: bool,
+}
+
+/// How many schedules and jobs were paused or resumed by this request.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct PausedSchedules {
+    changed: u64,
+}
+
+pub(super) async fn jobs(access: Access) -> Result<Response, ApiError> {
+    let operator = access.operator().await?;
+    Ok(json(StatusCode::OK, &OperatorJobs { jobs: operator.jobs().await? }))
+}
+
+pub(super) async fn schedules(access: Access, Query(query): Query<UserQuery>) -> Result<Response, ApiError> {
+    let operator = access.operator().await?;
+    Ok(json(StatusCode::OK, &operator.schedules(&Owner::new(&query.tenant, &query.user)).await?))
+}
+
+pub(super) async fn pause_schedules(access: Access, request: Request) -> Result<Response, ApiError> {
+    let operator = access.operator().await?;
+    let PauseSchedulesBody { tenant, user, paused } = body::parse(&body::json_bytes(request).await?)?;
+    let changed = operator.pause_schedules(&Owner::new(&tenant, &user), paused).await?;
+    Ok(json(StatusCode::OK, &PausedSchedules { changed }))
 }
 
 pub(super) async fn tasks(access: Access, Query(query): Query<TasksQuery>) -> Result<Response, ApiError> {

@@ -18,6 +18,8 @@ use super::{Gateway, json};
 pub(super) struct Session {
     user: SessionUser,
     extensions: Vec<ExtensionInfo>,
+    /// The most bytes of an uploaded file.
+    file_bytes: u64,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -36,7 +38,10 @@ pub(super) async fn read_session(
 ) -> Response {
     let user = access.user();
     let user = SessionUser { id: user.id.clone(), tenant_id: user.tenant_id.clone(), email: user.email.clone() };
-    let answer = json(StatusCode::OK, &Session { user, extensions: describe_extensions(&gateway) });
+    let answer = json(
+        StatusCode::OK,
+        &Session { user, extensions: describe_extensions(&gateway), file_bytes: gateway.platform.most_file_bytes() },
+    );
     match by {
         SignInMethod::Page(session) => match gateway.auth.renew_session(&session, CookieScheme::of(&headers)) {
             Some(cookie) => ([(header::SET_COOKIE, cookie)], answer).into_response(),

@@ -15,7 +15,7 @@ pub(super) use columns::{Cell, Columns};
 pub(super) use documents::{collection, document};
 pub(super) use files::{file, file_id, file_state};
 pub(super) use gaps::without_gaps;
-pub(super) use schedules::{due_schedule, schedule, seen_user};
+pub(super) use schedules::{due_schedule, job_owners, schedule, seen_user};
 #[cfg(feature = "postgres")]
 pub(super) use tables::progress;
 pub(super) use tables::{

@@ -14,15 +14,15 @@ use super::contract::{
     Queues, Recovery, Retention, Schedules, Secrets, Tasks,
 };
 use super::{
-    AnswerOutcome, Attempt, AttemptReport, AuditFilter, AuditRow, Backlog, CallCancel, CallRecord, CancelOutcome,
-    ChainEnds, ClaimRequest, ClaimedTask, CloseQuestion, CollectionUse, DocumentKeys, DocumentQuery, DocumentSource,
-    DocumentSpace, DocumentWrites, DueSchedule, DurableName, DurableProgram, Event, Feed, Fence, FileChange,
-    FileContent, FileRemoval, FileSource, FoundDocuments, Incarnation, LedgerMeters, MessageSource, NewAnswer,
-    NewAudit, NewCall, NewFile, NewQuestion, NewSecret, NewSeen, NewStep, NewTask, OpenTask, Orphan, Owner, Page,
-    PageLimit, PausedTask, Progress, Pruned, Question, QueueLoad, QueuePlace, Release, RenewalNews, RetentionPolicy,
-    ScheduleSource, ScheduleWrite, SecretPlace, SecretWrite, SeenUser, StoredDocument, StoredDurable, StoredFile,
-    StoredSchedule, StoredSecret, StoredStep, SweptFiles, Task, TaskAttempt, TaskEnd, TaskPlace, TaskRecord, Turn,
-    TurnBody, Work, WrittenDocument, spans,
+    AnswerOutcome, AppOwners, Attempt, AttemptReport, AuditFilter, AuditRow, Backlog, CallCancel, CallRecord,
+    CancelOutcome, ChainEnds, ClaimRequest, ClaimedTask, CloseQuestion, CollectionUse, DocumentKeys, DocumentQuery,
+    DocumentSource, DocumentSpace, DocumentWrites, DueSchedule, DurableName, DurableProgram, Event, Feed, Fence,
+    FileChange, FileContent, FileRemoval, FileSource, FoundDocuments, Incarnation, JobOwners, LedgerMeters,
+    MessageSource, NewAnswer, NewAudit, NewCall, NewFile, NewQuestion, NewSecret, NewSeen, NewStep, NewTask, OpenTask,
+    Orphan, Owner, Page, PageLimit, PausedTask, Progress, Pruned, Question, QueueLoad, QueuePlace, Release,
+    RenewalNews, RetentionPolicy, ScheduleKind, ScheduleSource, ScheduleWrite, SecretPlace, SecretWrite, SeenUser,
+    StoredDocument, StoredDurable, StoredFile, StoredSchedule, StoredSecret, StoredStep, SweptFiles, Task, TaskAttempt,
+    TaskEnd, TaskPlace, TaskRecord, Turn, TurnBody, Work, WrittenDocument, spans,
 };
 use crate::ids::{CallId, FileId, QuestionId, ScheduleId, TaskId, TurnId};
 
@@ -157,13 +157,17 @@ ledger! {
     }
     Schedules {
         write write_schedule(source: ScheduleSource, write: ScheduleWrite) -> bool;
-        write remove_schedule(owner: &'a Owner, source: ScheduleSource, schedule_id: ScheduleId, audit: NewAudit) -> bool;
+        write remove_schedule(owner: &'a Owner, source: ScheduleSource, schedule_id: ScheduleId, audit: Option<NewAudit>) -> bool;
         read find_schedule(schedule_id: ScheduleId) -> Option<StoredSchedule>;
         read schedules_of(owner: &'a Owner) -> Vec<StoredSchedule>;
-        read due_schedules(limit: u32) -> Vec<DueSchedule>;
+        read jobs_of(owner: &'a Owner) -> Vec<StoredSchedule>;
+        read owners_of_app(wanted: AppOwners) -> Vec<Owner>;
+        read job_owners() -> Vec<JobOwners>;
+        read due_schedules(kind: ScheduleKind, limit: u32) -> Vec<DueSchedule>;
         read next_wake_in() -> Option<Duration>;
         read time() -> jiff::Timestamp;
         periodic note_seen(seen: Vec<NewSeen>) -> ();
+        write forget_seen(not_for: Duration, limit: u32) -> u64;
         read seen_user(owner: &'a Owner, app_id: &'a str) -> Option<SeenUser>;
     }
     Files {

@@ -2,12 +2,12 @@
 //!
 //! Reads no file: `build` adds the parts that belong to the file on disk, and the size of the icon's file.
 
-use imperal_manifest::{FileSink, Manifest, Panel, SCHEMA_VERSION, SDK_VERSION, Tool};
+use imperal_manifest::{FileSink, Manifest, Panel, SCHEMA_VERSION, SDK_VERSION, Schedule, Tool};
 use schemars::generate::{Contract, SchemaSettings};
 use serde_json::{Map, Value};
 
 use super::schema::{self, Use};
-use crate::function::{Extension, FunctionDef, file_params};
+use crate::function::{Extension, FunctionDef, JobDef, file_params};
 use crate::secrets::Secret;
 
 /// The manifest of an extension of this binary.
@@ -29,6 +29,7 @@ pub fn export(extension: &Extension) -> Manifest {
     manifest.system = Some(def.system);
     manifest.capabilities = def.capabilities.iter().map(|&scope| scope.to_owned()).collect();
     manifest.tools = extension.functions().iter().map(|function| tool(function, &owner)).collect();
+    manifest.schedules = extension.jobs().iter().map(|job| schedule(job)).collect();
     manifest.icon_size_bytes = u64::try_from(def.icon_svg.len()).ok().filter(|size| *size > 0);
     manifest.secrets = (!def.secrets.is_empty()).then(|| def.secrets.iter().map(secret).collect());
     manifest.file_sinks = file_sinks(extension);
@@ -51,6 +52,14 @@ fn tool(function: &FunctionDef, owner: &str) -> Tool {
     tool.long_running = Some(function.long_running);
     tool.owner_chat_tool = Some(owner.to_owned());
     tool
+}
+
+/// Without a description, as the reference SDK writes it.
+fn schedule(job: &JobDef) -> Schedule {
+    let mut schedule = Schedule::default();
+    job.name.clone_into(&mut schedule.name);
+    job.cron.clone_into(&mut schedule.cron);
+    schedule
 }
 
 /// One for each parameter that is a file; `None` for an extension without any, whose file on disk may have its own.

@@ -30,7 +30,7 @@ const CODE_FIELDS: [&str; 11] = [
 ];
 
 /// Lists whose entries the code and the file have in part.
-const MERGED: [&str; 4] = ["tools", "secrets", "panels", "file_sinks"];
+const MERGED: [&str; 5] = ["tools", "schedules", "secrets", "panels", "file_sinks"];
 
 /// Characters of a value in a line.
 const SHOWN: usize = 60;
@@ -77,6 +77,7 @@ pub(super) fn merge(fields: &mut Map<String, Value>, on_disk: &Map<String, Value
     }
     merge_panels(fields, on_disk, &mut changes);
     merge_tools(fields, on_disk, &mut changes);
+    merge_schedules(fields, on_disk, &mut changes);
     merge_secrets(fields, on_disk, &mut changes);
     merge_sinks(fields, on_disk, &mut changes);
     sort_fields(fields, &known);
@@ -116,28 +117,46 @@ fn merge_tools(fields: &mut Map<String, Value>, on_disk: &Map<String, Value>, ch
     new.splice(0..0, plain);
 }
 
+/// The schedules of the code, if it has any: it declares all of them, so another one in the file is gone. Code without
+/// any leaves those of the file as they are.
+fn merge_schedules(fields: &mut Map<String, Value>, on_disk: &Map<String, Value>, changes: &mut Changes) {
+    const KEY: &str = "schedules";
+    let Some(old) = on_disk.get(KEY) else { return };
+    let new = fields.get(KEY).and_then(Value::as_array).cloned().unwrap_or_default();
+    if new.is_empty() {
+        if fields.insert(KEY.to_owned(), old.clone()).as_ref() != Some(old) {
+            changes.kept.push(KEY.to_owned());
+        }
+        return;
+    }
+    merge_named(KEY, old, &new, fields, changes);
+}
+
 /// The secrets of the code. It declares all of them, so another one in the file is gone.
 fn merge_secrets(fields: &Map<String, Value>, on_disk: &Map<String, Value>, changes: &mut Changes) {
-    let old = match on_disk.get("secrets") {
-        Some(Value::Array(old)) => old,
-        None | Some(Value::Null) => return,
-        Some(other) => return changes.replaced.push(changed_line("secrets", other, fields.get("secrets"))),
-    };
-    let new = fields.get("secrets").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    const KEY: &str = "secrets";
+    let Some(old) = on_disk.get(KEY).filter(|old| !old.is_null()) else { return };
+    let new = fields.get(KEY).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    merge_named(KEY, old, new, fields, changes);
+}
+
+/// Reports how the file's list differs from the code's, entry by entry.
+fn merge_named(key: &str, old: &Value, new: &[Value], fields: &Map<String, Value>, changes: &mut Changes) {
+    let Value::Array(old) = old else { return changes.replaced.push(changed_line(key, old, fields.get(key))) };
     let mut seen = HashSet::new();
-    for (at, secret) in old.iter().enumerate() {
-        let made = new.iter().find(|made| name(made).is_some() && name(made) == name(secret));
-        match (name(secret), made) {
+    for (at, entry) in old.iter().enumerate() {
+        let made = new.iter().find(|made| name(made).is_some() && name(made) == name(entry));
+        match (name(entry), made) {
             (Some(name), Some(_)) if !seen.insert(name) => {
-                changes.dropped.push(format!("secrets.{name} (a second one)"));
+                changes.dropped.push(format!("{key}.{name} (a second one)"));
             }
             (Some(name), Some(made)) => {
-                if let Some(keys) = different_keys(secret, made) {
-                    changes.replaced.push(format!("secrets.{name}: {keys}"));
+                if let Some(keys) = different_keys(entry, made) {
+                    changes.replaced.push(format!("{key}.{name}: {keys}"));
                 }
             }
-            (Some(name), None) => changes.dropped.push(format!("secrets.{name}")),
-            (None, _) => changes.dropped.push(format!("secrets.{at}")),
+            (Some(name), None) => changes.dropped.push(format!("{key}.{name}")),
+            (None, _) => changes.dropped.push(format!("{key}.{at}")),
         }
     }
 }

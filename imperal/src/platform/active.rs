@@ -79,6 +79,11 @@ impl ActiveWorkRegistry {
         true
     }
 
+    /// Whether a call runs here.
+    pub(super) fn has_call(&self, call_id: CallId) -> bool {
+        self.entries().contains_key(&Work::Call(call_id))
+    }
+
     pub(super) fn remove(&self, origin: &Origin) {
         let removed = self.entries().remove(&origin.work());
         Self::close_lost(removed);

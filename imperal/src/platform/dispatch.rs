@@ -70,6 +70,9 @@ impl Platform {
         let (origin, checked) = node.check_call(user, app_id, function, params, key).await?;
         let is_read = node.find_function(app_id, function)?.1.action_type == ActionType::Read;
         let CheckedParams { handler, redacted, files } = checked;
+        if node.seen.note(user, origin.app_id) {
+            node.schedules_changed.notify_one();
+        }
         let turn = TurnBody { client, ..user_turn(&origin, redacted) };
         let request = self.request(&origin, turn, files);
         let is_deferred = is_read && request.files.is_empty();

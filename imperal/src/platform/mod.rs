@@ -83,9 +83,9 @@ pub(crate) use access::CallWork;
 pub(crate) use access::EventsSince;
 pub use access::{
     Access, Answered, CallState, DocumentOperator, FileInfo, FilePage, FollowedUp, NewSchedule, NextRun, Operated,
-    OperatedTask, Operator, OperatorCollection, OperatorDocument, OperatorDocuments, OperatorPage, OperatorTask,
-    Preview, PreviewRequest, QueueState, RecentRun, Rotation, Schedule, ScheduleAccess, ScheduleChanges, SecretAccess,
-    SecretState, SecretStatus, StoppedCall, TaskFilter, Upload,
+    OperatedTask, Operator, OperatorCollection, OperatorDocument, OperatorDocuments, OperatorJob, OperatorPage,
+    OperatorTask, Preview, PreviewRequest, QueueState, RecentRun, Rotation, Schedule, ScheduleAccess, ScheduleChanges,
+    SecretAccess, SecretState, SecretStatus, StoppedCall, TaskFilter, Upload, UserSchedules,
 };
 pub(crate) use admission::CallPermit;
 pub use call_reply::CallReply;
@@ -196,6 +196,7 @@ impl Platform {
             resumes: Arc::new(Semaphore::new(resume::RESUMED_AT_ONCE)),
             suspects: Arc::new(Semaphore::new(1)),
             schedule_slots: Arc::new(Semaphore::new(schedules::AT_ONCE)),
+            job_slots: Arc::new(Semaphore::new(schedules::JOBS_AT_ONCE)),
             schedules_changed: Notify::new(),
             seen: SeenUsers::default(),
             step_quota: StepQuota::default(),
@@ -218,6 +219,9 @@ impl Platform {
         node.spawn_loop("resume", Need::Essential, move |node| node.resume_loop(resumed.clone()));
         let scheduled = services.clone();
         node.spawn_loop("schedules", Need::Essential, move |node| node.schedule_loop(scheduled.clone()));
+        if node.registry.extensions().any(|extension| !extension.jobs().is_empty()) {
+            node.spawn_loop("jobs", Need::Helpful, Node::enlist_loop);
+        }
         node.spawn_loop("retention", Need::Helpful, Node::retention_loop);
         node.spawn_loop("progress", Need::Helpful, |node| async move {
             node.ended.run_until_cancelled(node.progress.run(&*node.ledger)).await;
@@ -235,6 +239,12 @@ impl Platform {
     pub(crate) fn params_schema(&self, app_id: &str, function: &'static FunctionDef) -> Option<&serde_json::Value> {
         let extension = self.node.registry.extension(app_id)?;
         self.node.checks.find(extension.app_id(), function.name).map(ParamsCheck::schema)
+    }
+
+    /// The most bytes of one file.
+    #[cfg(feature = "platform")]
+    pub(crate) fn most_file_bytes(&self) -> u64 {
+        self.node.settings.file_bytes
     }
 
     /// How long turns and tasks are kept.

@@ -66,6 +66,8 @@ pub(super) struct Node {
     pub(super) has_queued: AtomicBool,
     /// Scheduled calls that may still begin here.
     pub(super) schedule_slots: Arc<Semaphore>,
+    /// Jobs of extensions that may still begin here.
+    pub(super) job_slots: Arc<Semaphore>,
     /// Wakes the loop of the schedules: one of them has another time, or a user was seen.
     pub(super) schedules_changed: Notify,
     /// Users whose requests are still to be noted.

@@ -54,7 +54,10 @@ pub use self::new_task::NewTask;
 pub use self::operators::{InvalidPlace, OpenTask, PausedTask, TaskPlace};
 pub use self::question::{AnswerOutcome, CloseQuestion, NewAnswer, NewQuestion, Question, QuestionState, StoredAnswer};
 pub use self::queue::{QueueLimit, QueueLoad, QueuePlace};
-pub use self::schedule::{DueSchedule, NewSeen, ScheduleMark, ScheduleSource, ScheduleWrite, SeenUser, StoredSchedule};
+pub use self::schedule::{
+    AppOwners, DueSchedule, JobOwners, JobStep, NewSeen, ScheduleKind, ScheduleMark, ScheduleSource, ScheduleWrite,
+    SeenUser, StoredSchedule,
+};
 pub use self::secret::{NewSecret, SealedSecret, SecretPlace, SecretWrite, StoredSecret};
 pub use self::step::{CurrentStep, FailedStep, NewStep, StepKind, StepsSoFar, StoredStep};
 pub use self::task::{CancelOutcome, Progress, Task, TaskEnd, TaskRecord, TaskState, WaitsFor};

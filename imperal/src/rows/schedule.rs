@@ -1,11 +1,13 @@
 //! Schedules as the ledger stores them, and users as they were last seen.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Fence, Incarnation, NewAudit, NewCall, Owner, TurnBody};
-use crate::ids::ScheduleId;
+use crate::ids::{CallId, ScheduleId};
 
 /// The schedule that a turn belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -37,6 +39,8 @@ pub struct StoredSchedule {
     pub schedule_id: ScheduleId,
     /// Its user.
     pub owner: Owner,
+    /// The job that it belongs to; `None` for one that its user has.
+    pub job: Option<String>,
     /// 1, and one more with each write.
     pub version: u64,
     /// When a node looks at it next; `None` for one that is not active.
@@ -52,7 +56,80 @@ pub struct StoredSchedule {
 impl StoredSchedule {
     /// One that does not wake, for backends.
     pub fn new(schedule_id: ScheduleId, owner: Owner, version: u64, at: Timestamp, body: String) -> Self {
-        Self { schedule_id, owner, version, wake_at: None, created_at: at, updated_at: at, body }
+        Self { schedule_id, owner, job: None, version, wake_at: None, created_at: at, updated_at: at, body }
+    }
+}
+
+/// The schedules that a look is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ScheduleKind {
+    /// Those that users have.
+    OfUsers,
+    /// Those of an extension's jobs, one for each user.
+    OfJobs,
+}
+
+/// What a node does to the work of a job, in the transaction that writes its schedule.
+///
+/// The work is a call without turns: it may write as a call may, and neither its beginning nor its end makes an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JobStep {
+    /// It begins, held by this node.
+    Begin(CallId),
+    /// It ends, by the node that holds it.
+    End(CallId),
+    /// It ends, because the incarnation that held it has ended.
+    Reclaim(CallId),
+}
+
+/// Selects owners that an extension's job runs for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AppOwners {
+    /// The extension.
+    pub app_id: String,
+    /// Those who called it within this time.
+    pub called_within: Duration,
+    /// Those who have documents in this collection of it, whenever they called.
+    pub collection: Option<String>,
+    /// None of those who have a schedule of this job.
+    pub without_job: String,
+    /// At most so many.
+    pub limit: u32,
+}
+
+impl AppOwners {
+    /// Those who called an extension within a time and have no schedule of a job.
+    pub fn new(app_id: &str, called_within: Duration, without_job: &str, limit: u32) -> Self {
+        let (app_id, without_job) = (app_id.to_owned(), without_job.to_owned());
+        Self { app_id, called_within, collection: None, without_job, limit }
+    }
+
+    /// Adds those who have documents in a collection.
+    #[must_use]
+    pub fn or_documents_in(self, collection: &str) -> Self {
+        Self { collection: Some(collection.to_owned()), ..self }
+    }
+}
+
+/// A job and how many owners it has schedules of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct JobOwners {
+    /// The job.
+    pub job: String,
+    /// Its schedules.
+    pub owners: u64,
+    /// The next time that one of them wakes.
+    pub next_wake_at: Option<Timestamp>,
+}
+
+impl JobOwners {
+    /// From its parts, for backends.
+    pub fn new(job: String, owners: u64, next_wake_at: Option<Timestamp>) -> Self {
+        Self { job, owners, next_wake_at }
     }
 }
 
@@ -139,8 +216,12 @@ pub struct ScheduleWrite {
     pub body: String,
     /// Refuse a new one if the owner has so many.
     pub most: Option<u32>,
+    /// The job that a new one belongs to. Users do not see it, and it does not count for their limit.
+    pub job: Option<String>,
     /// A call of the owner that a node begins with it.
     pub call: Option<NewCall>,
+    /// What a node does to the work of its job.
+    pub job_step: Option<JobStep>,
     /// A turn for the owner.
     pub turn: Option<TurnBody>,
     /// The audit row.
@@ -150,7 +231,19 @@ pub struct ScheduleWrite {
 impl ScheduleWrite {
     /// A write of nothing but the schedule.
     pub fn new(schedule_id: ScheduleId, owner: Owner, version: u64, wake_at: Option<Timestamp>, body: String) -> Self {
-        Self { schedule_id, owner, version, wake_at, body, most: None, call: None, turn: None, audit: None }
+        Self {
+            schedule_id,
+            owner,
+            version,
+            wake_at,
+            body,
+            most: None,
+            job: None,
+            call: None,
+            job_step: None,
+            turn: None,
+            audit: None,
+        }
     }
 
     /// Sets the audit row.
@@ -163,6 +256,18 @@ impl ScheduleWrite {
     #[must_use]
     pub fn call(self, call: NewCall) -> Self {
         Self { call: Some(call), ..self }
+    }
+
+    /// Sets the job of a new one.
+    #[must_use]
+    pub fn job(self, job: &str) -> Self {
+        Self { job: Some(job.to_owned()), ..self }
+    }
+
+    /// Sets what a node does to the work of its job.
+    #[must_use]
+    pub fn job_step(self, step: JobStep) -> Self {
+        Self { job_step: Some(step), ..self }
     }
 
     /// Sets the turn.

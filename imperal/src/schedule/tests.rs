@@ -200,3 +200,38 @@ proptest! {
         let _ = Timetable::new(&When::Cron(text), "UTC", Timestamp::UNIX_EPOCH);
     }
 }
+
+/// A field as somebody may write it, right or wrong.
+fn field() -> impl Strategy<Value = String> {
+    let number = || prop_oneof![0_u32..13, 0_u32..70].prop_map(|number| number.to_string());
+    let name = prop::sample::select(vec!["mon", "SUN", "jan", "Dec", "l", "?", "15w", "1#2", "r"]);
+    let value = prop_oneof![6 => number(), 1 => name.prop_map(str::to_owned)];
+    let part = prop_oneof![
+        4 => Just("*".to_owned()),
+        4 => value,
+        2 => (number(), number()).prop_map(|(from, to)| format!("{from}-{to}")),
+        2 => (1_u32..40).prop_map(|step| format!("*/{step}")),
+        1 => (number(), number(), 0_u32..9).prop_map(|(from, to, step)| format!("{from}-{to}/{step}")),
+        1 => (number(), 1_u32..9).prop_map(|(from, step)| format!("{from}/{step}")),
+    ];
+    prop::collection::vec(part, 1..3).prop_map(|parts| parts.join(","))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+    /// `#[schedule]` checks an expression when it is compiled, without the reader that runs it.
+    #[test]
+    fn what_the_attribute_accepts_has_times(
+        minute in prop_oneof![Just("0".to_owned()), Just("*/15".to_owned()), field()],
+        hour in field(), day in field(), month in field(), weekday in field(),
+    ) {
+        let line = [minute, hour, day, month, weekday].join(" ");
+        if imperal_manifest::check_plain_cron(&line).is_ok() {
+            let table = Timetable::new(&When::cron(line.as_str()), "UTC", Timestamp::UNIX_EPOCH);
+            let table = table.map_err(|why| TestCaseError::fail(format!("{line}: {why}")))?;
+            prop_assert!(table.check_distance().is_ok(), "{line}");
+            prop_assert!(table.next_after(time("2026-01-01T00:00:00Z")).is_some(), "{line}");
+        }
+    }
+}

@@ -14,14 +14,15 @@ use imperal::ledger::contract::{
     Recovery, Retention, Schedules, Secrets, Tasks,
 };
 use imperal::ledger::{
-    AnswerOutcome, Attempt, AttemptReport, AuditFilter, AuditRow, Backlog, CallCancel, CallRecord, CancelOutcome,
-    ChainEnds, ClaimRequest, ClaimedTask, CloseQuestion, CollectionUse, DocumentKeys, DocumentQuery, DocumentSource,
-    DocumentSpace, DocumentWrites, DueSchedule, DurableName, DurableProgram, Event, Feed, Fence, FoundDocuments,
-    Incarnation, LedgerError, LedgerMeters, MemoryLedger, MessageSource, NewAnswer, NewAudit, NewCall, NewQuestion,
-    NewSecret, NewSeen, NewStep, NewTask, OpenTask, Orphan, Owner, Page, PageLimit, PausedTask, Progress, Pruned,
-    Question, QueueLoad, QueuePlace, Release, RenewalNews, RetentionPolicy, ScheduleSource, ScheduleWrite, SecretPlace,
-    SecretWrite, SeenUser, StepKind, StoredDocument, StoredDurable, StoredSchedule, StoredSecret, StoredStep, Task,
-    TaskAttempt, TaskEnd, TaskPlace, TaskRecord, Turn, TurnBody, WrittenDocument,
+    AnswerOutcome, AppOwners, Attempt, AttemptReport, AuditFilter, AuditRow, Backlog, CallCancel, CallRecord,
+    CancelOutcome, ChainEnds, ClaimRequest, ClaimedTask, CloseQuestion, CollectionUse, DocumentKeys, DocumentQuery,
+    DocumentSource, DocumentSpace, DocumentWrites, DueSchedule, DurableName, DurableProgram, Event, Feed, Fence,
+    FoundDocuments, Incarnation, JobOwners, LedgerError, LedgerMeters, MemoryLedger, MessageSource, NewAnswer,
+    NewAudit, NewCall, NewQuestion, NewSecret, NewSeen, NewStep, NewTask, OpenTask, Orphan, Owner, Page, PageLimit,
+    PausedTask, Progress, Pruned, Question, QueueLoad, QueuePlace, Release, RenewalNews, RetentionPolicy, ScheduleKind,
+    ScheduleSource, ScheduleWrite, SecretPlace, SecretWrite, SeenUser, StepKind, StoredDocument, StoredDurable,
+    StoredSchedule, StoredSecret, StoredStep, Task, TaskAttempt, TaskEnd, TaskPlace, TaskRecord, Turn, TurnBody,
+    WrittenDocument,
 };
 
 /// A ledger that writes, and then reports an unknown outcome for a number of times.
@@ -299,7 +300,7 @@ impl Schedules for LosesAnswers {
         owner: &Owner,
         source: ScheduleSource,
         schedule_id: ScheduleId,
-        audit: NewAudit,
+        audit: Option<NewAudit>,
     ) -> LedgerResult<bool> {
         self.losing(self.inner.remove_schedule(owner, source, schedule_id, audit)).await
     }
@@ -312,8 +313,20 @@ impl Schedules for LosesAnswers {
         self.inner.schedules_of(owner).await
     }
 
-    async fn due_schedules(&self, limit: u32) -> LedgerResult<Vec<DueSchedule>> {
-        self.inner.due_schedules(limit).await
+    async fn jobs_of(&self, owner: &Owner) -> LedgerResult<Vec<StoredSchedule>> {
+        self.inner.jobs_of(owner).await
+    }
+
+    async fn owners_of_app(&self, wanted: AppOwners) -> LedgerResult<Vec<Owner>> {
+        self.inner.owners_of_app(wanted).await
+    }
+
+    async fn job_owners(&self) -> LedgerResult<Vec<JobOwners>> {
+        self.inner.job_owners().await
+    }
+
+    async fn due_schedules(&self, kind: ScheduleKind, limit: u32) -> LedgerResult<Vec<DueSchedule>> {
+        self.inner.due_schedules(kind, limit).await
     }
 
     async fn next_wake_in(&self) -> LedgerResult<Option<Duration>> {
@@ -326,6 +339,10 @@ impl Schedules for LosesAnswers {
 
     async fn note_seen(&self, seen: Vec<NewSeen>) -> LedgerResult<()> {
         self.inner.note_seen(seen).await
+    }
+
+    async fn forget_seen(&self, not_for: Duration, limit: u32) -> LedgerResult<u64> {
+        self.inner.forget_seen(not_for, limit).await
     }
 
     async fn seen_user(&self, owner: &Owner, app_id: &str) -> LedgerResult<Option<SeenUser>> {

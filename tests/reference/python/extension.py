@@ -115,6 +115,16 @@ async def remove(ctx, params: RowIdParams) -> ActionResult:
     raise NotImplementedError
 
 
+@ext.schedule("check_rows", cron="*/15 8-18 * * mon-fri")
+async def check_rows(ctx):
+    raise NotImplementedError
+
+
+@ext.schedule("tidy", cron="@weekly")
+async def tidy(ctx):
+    raise NotImplementedError
+
+
 BASE = {"app_id": "every-kind", "version": "0.0.1"}
 DISK = {
     "name and marketplace texts on disk": BASE
@@ -135,6 +145,8 @@ DISK = {
         "secrets": [{"name": "api_key", "description": "Old."}, {"name": "gone", "description": "Gone."}],
         "panels": [{"panel_id": "secrets", "slot": "left"}],
     },
+    "schedules of another build on disk": BASE
+    | {"schedules": [{"name": "tidy", "cron": "0 4 * * *", "description": "Old."}, {"name": "gone", "cron": "@daily"}]},
     "nulls on disk": BASE | {"author": None, "name": None, "pricing": None, "hidden_in_sidebar": None},
     "everything that a file may own": BASE
     | {

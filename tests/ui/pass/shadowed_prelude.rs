@@ -3,7 +3,7 @@
 #![deny(warnings)]
 #![allow(dead_code)]
 
-use imperal::{ActionResult, Context, TaskContext, chat_function, durable_task};
+use imperal::{ActionResult, Context, TaskContext, chat_function, durable_task, schedule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,12 @@ async fn look(_ctx: Context, params: Params) -> imperal::Result<ActionResult<Dat
 #[durable_task]
 async fn work(_ctx: TaskContext, data: Data) -> imperal::Result<ActionResult<Data>> {
     ::core::result::Result::Ok(ActionResult::success(data, "Found."))
+}
+
+/// Works at night.
+#[schedule(cron = "0 3 * * *")]
+async fn at_night(_ctx: Context) -> imperal::Result<()> {
+    ::core::result::Result::Ok(())
 }
 
 fn main() {}

@@ -1,8 +1,10 @@
-//! The digest: when it is due, what it says, and that it is not repeated.
+//! The digest: when it comes, what it says, and that it is not repeated.
 
 use serde_json::{Value, json};
 
 use super::{Scene, answer, result, run};
+
+const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
 
 async fn watching(scene: &Scene, settings: Value) -> imperal::testing::TestUser {
     let anna = scene.connected("anna").await;
@@ -38,25 +40,41 @@ async fn the_digest_names_failed_pages_and_measures_the_rest() {
     );
 }
 
+/// At the user's hour, in the user's zone, also after a failure.
 #[tokio::test(start_paused = true)]
-async fn a_digest_runs_once_a_day_even_when_it_fails() {
+async fn the_digest_comes_once_a_day_at_the_users_hour() {
     let scene = Scene::start().await;
-    let anna = watching(&scene, json!({"enabled": true, "hour": 13, "sites": ["broken.example.com"]})).await;
-    let none = "There is no digest to send now.";
-    assert_eq!(answer(&anna, "send_speed_digest", json!({})).await.summary, none, "it is twelve");
-    scene.set_clock("2026-03-01T13:10:00Z");
-    run(&anna, "send_speed_digest", json!({})).await;
-    scene.set_clock("2026-03-01T14:10:00Z");
-    assert_eq!(answer(&anna, "send_speed_digest", json!({})).await.summary, none, "not again today");
-    scene.set_clock("2026-03-02T13:10:00Z");
-    run(&anna, "send_speed_digest", json!({})).await;
-    assert_eq!(messages(&anna).await.len(), 2);
+    let settings = json!({"enabled": true, "hour": 7, "zone": "Asia/Tokyo", "sites": ["broken.example.com"]});
+    let anna = watching(&scene, settings).await;
+    let schedules = anna.access().schedules();
+    let daily = schedules.list().await.unwrap().remove(0);
+    assert_eq!((daily.name.as_str(), daily.words.as_str()), ("Page speed digest", "every day at 07:00"));
+    assert!(daily.next_local.unwrap().ends_with("T07:00:00+09:00[Asia/Tokyo]"));
+    scene.platform.pass(DAY).await;
+    assert_eq!(messages(&anna).await.len(), 1);
+    scene.platform.pass(2 * DAY).await;
+    assert_eq!(messages(&anna).await.len(), 3);
+    answer(&anna, "save_speed_digest", json!({"enabled": true, "hour": 8})).await;
+    assert_eq!(schedules.find(daily.id).await.unwrap().words, "every day at 08:00");
+    answer(&anna, "save_speed_digest", json!({"enabled": false})).await;
+    assert!(schedules.list().await.unwrap().is_empty());
+    scene.platform.pass(2 * DAY).await;
+    assert_eq!(messages(&anna).await.len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_zone_that_does_not_exist_is_refused() {
+    let scene = Scene::start().await;
+    let anna = scene.connected("anna").await;
+    let settings = json!({"enabled": true, "zone": "Europe/Nowhere", "sites": ["a.example.com"]});
+    let refused = answer(&anna, "save_speed_digest", settings).await;
+    assert_eq!(refused.error_code.unwrap(), "SCHEDULE_INVALID");
 }
 
 #[tokio::test(start_paused = true)]
 async fn concurrent_calls_send_one_digest() {
     let scene = Scene::start().await;
-    let anna = watching(&scene, json!({"enabled": true, "hour": 0, "sites": ["a.example.com"]})).await;
+    let anna = watching(&scene, json!({"enabled": true, "sites": ["a.example.com"]})).await;
     let (one, other) =
         tokio::join!(answer(&anna, "send_speed_digest", json!({})), answer(&anna, "send_speed_digest", json!({})));
     let begun = [one, other].iter().filter(|reply| reply.summary.starts_with("Measuring")).count();
@@ -64,14 +82,17 @@ async fn concurrent_calls_send_one_digest() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_digest_without_a_key_stays_due() {
+async fn a_digest_without_a_key_is_a_failed_run() {
     let scene = Scene::start().await;
-    let anna = watching(&scene, json!({"enabled": true, "hour": 0, "sites": ["a.example.com"]})).await;
+    let anna = watching(&scene, json!({"enabled": true, "sites": ["a.example.com"]})).await;
     answer(&anna, "disconnect_pagespeed", json!({})).await;
     let refused = answer(&anna, "send_speed_digest", json!({})).await;
     assert_eq!(refused.error_code.unwrap(), "SECRET_MISSING");
+    scene.platform.pass(DAY).await;
+    let daily = anna.access().schedules().list().await.unwrap().remove(0);
+    assert_eq!(daily.counts.failures, 1);
     scene.connected("anna").await;
-    run(&anna, "send_speed_digest", json!({})).await;
+    scene.platform.pass(DAY).await;
     assert_eq!(messages(&anna).await.len(), 1);
 }
 
@@ -84,7 +105,7 @@ async fn a_digest_without_changes_can_be_silent() {
     assert_eq!(messages(&anna).await.len(), 0);
     let off = json!({"enabled": true, "notify": "off", "sites": ["nowhere.example.com"]});
     answer(&anna, "save_speed_digest", off).await;
-    run(&anna, "send_speed_digest", json!({"now": true})).await;
+    run(&anna, "send_speed_digest", json!({})).await;
     assert_eq!(messages(&anna).await.len(), 0);
 }
 

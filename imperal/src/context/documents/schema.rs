@@ -88,6 +88,11 @@ impl<T> Collection<T> {
         Self { schema, of: PhantomData }
     }
 
+    /// Its name.
+    pub const fn name(&self) -> &'static str {
+        self.schema.name
+    }
+
     /// An index over these fields, in this order: at most 6 fields, and 8 indexes. A field with dots is a path into
     /// objects.
     ///

@@ -93,10 +93,6 @@ pub(super) fn decode<T: DocumentValue>(
 /// For the test kit, which writes and reads as an operator does.
 #[cfg(feature = "testing")]
 impl<T: DocumentValue> Collection<T> {
-    pub(crate) fn name(&self) -> &'static str {
-        self.schema.name
-    }
-
     pub(crate) fn to_write(&self, id: &str, value: &T) -> std::result::Result<DocumentWrite, String> {
         let body = storable(value)?;
         let document = self.schema.document(id, &body, self.schema.shape, Expiry::Never);

@@ -5,8 +5,11 @@ use serde_json::Value;
 
 use super::{NEXT_PLACE, Operation, get, schema};
 use crate::gateway::documents::{ChangedDocuments, Collections, DeleteBody, ImportBody};
-use crate::gateway::operators::{OperatedTasks, PauseBody, PauseChange, PausedTasks, QueueStates, TaskIds};
-use crate::platform::{OperatorDocuments, OperatorPage};
+use crate::gateway::operators::{
+    OperatedTasks, OperatorJobs, PauseBody, PauseChange, PauseSchedulesBody, PausedSchedules, PausedTasks, QueueStates,
+    TaskIds,
+};
+use crate::platform::{OperatorDocuments, OperatorPage, UserSchedules};
 
 const USER_TENANT: (&str, &str) = ("tenant", "The user's tenant");
 const USER: (&str, &str) = ("user", "The user's id");
@@ -69,6 +72,39 @@ pub(super) fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
                 "/v1/operator/queues",
                 "The queues of durable tasks; needs tasks:operate:all",
                 schema::<QueueStates>(generator),
+            )
+        },
+    ]
+}
+
+/// The operations on jobs and on schedules of users.
+pub(super) fn schedules(generator: &mut SchemaGenerator) -> Vec<Operation> {
+    vec![
+        Operation {
+            errors: &[401, 403, 503],
+            ..get(
+                "/v1/operator/jobs",
+                "The jobs of extensions that have users; needs tasks:operate:all",
+                schema::<OperatorJobs>(generator),
+            )
+        },
+        Operation {
+            query: &[USER_TENANT, USER],
+            errors: &[400, 401, 403, 503],
+            ..get(
+                "/v1/operator/schedules",
+                "The schedules and jobs of a user, with their latest runs; needs tasks:operate for a user of the \
+                 tenant, else tasks:operate:all",
+                schema::<UserSchedules>(generator),
+            )
+        },
+        Operation {
+            errors: &[400, 401, 403, 409, 413, 422, 503],
+            ..post(
+                "/v1/operator/schedules/pause",
+                "Pause all schedules and jobs of a user, or resume those that an operator has paused; audited",
+                schema::<PauseSchedulesBody>(generator),
+                schema::<PausedSchedules>(generator),
             )
         },
     ]

@@ -35,6 +35,8 @@ const ACTS = {
   "schedule.delete": { sign: "trash", did: "deleted a schedule", tried: "to delete a schedule of another user" },
   "schedule.read": { sign: "info", did: "looked at a schedule", tried: "to see a schedule of another user" },
   "schedule.stop": { sign: "alert", did: "stopped a schedule", tried: "to stop a schedule" },
+  "schedule.jobs": { sign: "info", did: "looked at jobs", tried: "to see jobs" },
+  "file.delete": { sign: "trash", did: "deleted a file", tried: "to delete a file" },
   "secret.rotate": { sign: "key", did: "sealed all secrets again", tried: "to seal all secrets again" },
 };
 

@@ -280,6 +280,12 @@ macro_rules! ledger_conformance {
                 ended_node_runs_no_schedule
                 work_writes_only_its_users_schedules_until_it_ends
                 user_is_stored_as_last_seen
+                users_who_are_long_gone_are_forgotten
+                schedules_of_jobs_are_apart_from_those_of_users
+                work_of_a_job_is_a_call_without_turns
+                tasks_of_a_job_outlive_it
+                lost_job_is_reclaimed_with_its_schedule
+                owners_of_an_app_called_it_or_have_documents
             }
             files {
                 file_is_pending_until_it_is_completed

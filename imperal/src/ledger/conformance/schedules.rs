@@ -6,9 +6,10 @@ use jiff::Timestamp;
 
 use super::Backend;
 use super::scene::{Node, all_of, anna, ben, bot, new_audit, new_call, ok};
-use crate::ids::ScheduleId;
+use crate::ids::{CallId, ScheduleId};
 use crate::ledger::{
-    Attempt, Fence, Incarnation, LedgerError, NewSeen, Owner, ScheduleSource, ScheduleWrite, StoredSchedule, Work,
+    AppOwners, Attempt, DocumentSource, DocumentWrite, DocumentWrites, Fence, Incarnation, JobStep, LedgerError,
+    NewDocument, NewSeen, Owner, ScheduleKind, ScheduleSource, ScheduleWrite, StoredSchedule, Work,
 };
 
 fn long_ago(minute: i64) -> Timestamp {
@@ -43,7 +44,10 @@ impl Node {
     }
 
     async fn due(&self, limit: u32) -> Vec<ScheduleId> {
-        ok(self.ledger.due_schedules(limit).await).into_iter().map(|due| due.schedule.schedule_id).collect()
+        ok(self.ledger.due_schedules(ScheduleKind::OfUsers, limit).await)
+            .into_iter()
+            .map(|due| due.schedule.schedule_id)
+            .collect()
     }
 }
 
@@ -182,13 +186,13 @@ pub async fn schedules_of_others_are_not_written_or_removed(backend: &impl Backe
     for other in [ben(), Owner::new("other", "anna")] {
         assert!(!ok(node.ledger.write_schedule(ScheduleSource::Person, write(id, &other, 2, far_ahead())).await));
         let audit = new_audit(&other, "schedule.delete");
-        assert!(!ok(node.ledger.remove_schedule(&other, ScheduleSource::Person, id, audit).await));
+        assert!(!ok(node.ledger.remove_schedule(&other, ScheduleSource::Person, id, Some(audit)).await));
         assert_eq!(ok(node.ledger.schedules_of(&other).await), []);
         assert_eq!(node.look(&other).await.audit, []);
     }
     let remove = async || {
         let audit = new_audit(&anna(), "schedule.delete");
-        ok(node.ledger.remove_schedule(&anna(), ScheduleSource::Person, id, audit).await)
+        ok(node.ledger.remove_schedule(&anna(), ScheduleSource::Person, id, Some(audit)).await)
     };
     assert!(remove().await);
     assert!(!remove().await, "a removed schedule is gone");
@@ -229,7 +233,8 @@ pub async fn work_writes_only_its_users_schedules_until_it_ends(backend: &impl B
         let other = Node::start(backend, "other").await;
         assert_eq!(put(&other.incarnation, work, &anna()).await, Err(LedgerError::NotHolder));
         let source = ScheduleSource::Work(Fence { incarnation: other.incarnation.clone(), work });
-        let removed = node.ledger.remove_schedule(&anna(), source, id, new_audit(&anna(), "schedule.delete")).await;
+        let audit = new_audit(&anna(), "schedule.delete");
+        let removed = node.ledger.remove_schedule(&anna(), source, id, Some(audit)).await;
         assert_eq!(removed, Err(LedgerError::NotHolder));
     }
     ok(node.reply(call_id).await);
@@ -245,7 +250,7 @@ pub async fn work_writes_only_its_users_schedules_until_it_ends(backend: &impl B
 pub async fn user_is_stored_as_last_seen(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let id = node.schedule(&anna(), long_ago(0)).await;
-    let due = ok(node.ledger.due_schedules(1).await);
+    let due = ok(node.ledger.due_schedules(ScheduleKind::OfUsers, 1).await);
     assert_eq!(due.iter().map(|due| (due.schedule.schedule_id, due.seen.clone())).collect::<Vec<_>>(), [(id, None)]);
     let seen = |owner: Owner, app: &str, user: &str| NewSeen::new(owner, app, user.to_owned());
     let both = vec![seen(anna(), "", "{\"n\":1}"), seen(anna(), "app", "{\"n\":2}"), seen(ben(), "", "{\"n\":3}")];
@@ -258,8 +263,158 @@ pub async fn user_is_stored_as_last_seen(backend: &impl Backend) {
     assert_eq!(user(&ben(), "").await.as_deref(), Some("{\"n\":3}"));
     assert_eq!(user(&ben(), "app").await, None);
     assert_eq!(user(&Owner::new("other", "anna"), "").await, None);
-    let due = ok(node.ledger.due_schedules(1).await);
+    let due = ok(node.ledger.due_schedules(ScheduleKind::OfUsers, 1).await);
     let seen = due.first().and_then(|due| due.seen.clone()).unwrap_or_else(|| panic!("the user was seen"));
     assert_eq!(seen.user, "{\"n\":5}");
     assert!(due[0].now.duration_since(seen.at).as_secs() < 600, "seen by the ledger's clock");
+}
+
+/// Never more at once than asked for.
+pub async fn users_who_are_long_gone_are_forgotten(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let seen = |owner: Owner, app: &str| NewSeen::new(owner, app, "{}".to_owned());
+    ok(node.ledger.note_seen(vec![seen(anna(), ""), seen(anna(), "app"), seen(ben(), "")]).await);
+    assert_eq!(ok(node.ledger.forget_seen(Duration::from_secs(3600), 10).await), 0);
+    assert_eq!(ok(node.ledger.forget_seen(Duration::MAX, 10).await), 0, "no age is too long");
+    backend.pass(Duration::from_millis(20)).await;
+    assert_eq!(ok(node.ledger.forget_seen(Duration::from_millis(1), 2).await), 2);
+    assert_eq!(ok(node.ledger.forget_seen(Duration::from_millis(1), 2).await), 1);
+    assert_eq!(ok(node.ledger.seen_user(&anna(), "").await), None);
+    assert_eq!(ok(node.ledger.seen_user(&ben(), "").await), None);
+}
+
+impl Node {
+    fn as_node(&self) -> ScheduleSource {
+        ScheduleSource::Node(self.incarnation.clone())
+    }
+
+    async fn job(&self, owner: &Owner, job: &str, wake_at: Timestamp) -> ScheduleId {
+        let id = ScheduleId::generate();
+        assert!(ok(self.ledger.write_schedule(self.as_node(), write(id, owner, 1, wake_at).job(job)).await));
+        id
+    }
+
+    /// Writes the next version of a job's schedule with a step of its work.
+    async fn step_job(&self, owner: &Owner, id: ScheduleId, version: u64, step: JobStep) -> Result<bool, LedgerError> {
+        let write = write(id, owner, version, far_ahead()).job_step(step);
+        self.ledger.write_schedule(self.as_node(), write).await
+    }
+
+    async fn due_jobs(&self) -> Vec<ScheduleId> {
+        let due = ok(self.ledger.due_schedules(ScheduleKind::OfJobs, 10).await);
+        due.into_iter().map(|due| due.schedule.schedule_id).collect()
+    }
+}
+
+/// A user's list and limit know nothing of them, and neither kind waits for the other.
+pub async fn schedules_of_jobs_are_apart_from_those_of_users(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let job = node.job(&anna(), "app/digest", long_ago(0)).await;
+    let own = node.schedule(&anna(), long_ago(5)).await;
+    let new = write(ScheduleId::generate(), &anna(), 1, far_ahead()).most(2);
+    assert!(ok(node.ledger.write_schedule(ScheduleSource::Person, new).await), "a job counts for no limit");
+    assert_eq!((node.due(10).await, node.due_jobs().await), (vec![own], vec![job]));
+    let ids = |stored: Vec<StoredSchedule>| stored.into_iter().map(|one| one.schedule_id).collect::<Vec<_>>();
+    assert!(!ids(ok(node.ledger.schedules_of(&anna()).await)).contains(&job));
+    assert_eq!(ids(ok(node.ledger.jobs_of(&anna()).await)), [job]);
+    assert_eq!(ok(node.ledger.jobs_of(&ben()).await), []);
+    assert_eq!(node.stored(job).await.and_then(|stored| stored.job).as_deref(), Some("app/digest"));
+    assert!(ok(node.step_job(&anna(), job, 2, JobStep::Begin(CallId::generate())).await));
+    assert_eq!(node.stored(job).await.and_then(|stored| stored.job).as_deref(), Some("app/digest"), "it stays one");
+    node.job(&ben(), "app/digest", long_ago(7)).await;
+    node.job(&ben(), "app/other", far_ahead()).await;
+    let jobs = ok(node.ledger.job_owners().await);
+    let counts: Vec<_> = jobs.iter().map(|one| (one.job.as_str(), one.owners, one.next_wake_at)).collect();
+    assert_eq!(counts, [("app/digest", 2, Some(long_ago(7))), ("app/other", 1, Some(far_ahead()))]);
+    assert!(ok(node.ledger.remove_schedule(&anna(), node.as_node(), job, None).await));
+    assert_eq!(node.look(&anna()).await.audit, [], "a job leaves no audit row");
+}
+
+/// It may write like a call, and nobody sees it as one.
+pub async fn work_of_a_job_is_a_call_without_turns(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let id = node.job(&anna(), "app/digest", long_ago(0)).await;
+    let call_id = CallId::generate();
+    assert_eq!(node.step_job(&anna(), id, 2, JobStep::Begin(call_id)).await, Ok(true));
+    assert_eq!(node.step_job(&anna(), id, 3, JobStep::Begin(call_id)).await, Err(LedgerError::IdExists));
+    assert_eq!(ok(node.ledger.find_call(&anna(), call_id).await), None);
+    let by_person = write(id, &anna(), 3, far_ahead()).job_step(JobStep::End(call_id));
+    let refused = node.ledger.write_schedule(ScheduleSource::Person, by_person).await;
+    assert_eq!(refused, Err(LedgerError::NotHolder));
+    let put = async |incarnation: &Incarnation, owner: &Owner| {
+        let fence = Fence { incarnation: incarnation.clone(), work: Work::Call(call_id) };
+        let new = write(ScheduleId::generate(), owner, 1, far_ahead());
+        node.ledger.write_schedule(ScheduleSource::Work(fence), new).await
+    };
+    assert_eq!(put(&node.incarnation, &anna()).await, Ok(true));
+    assert_eq!(put(&node.incarnation, &ben()).await, Err(LedgerError::NotFound));
+    let other = Node::start(backend, "other").await;
+    assert_eq!(put(&other.incarnation, &anna()).await, Err(LedgerError::NotHolder));
+    assert_eq!(other.step_job(&anna(), id, 3, JobStep::End(call_id)).await, Err(LedgerError::NotHolder));
+    assert_eq!(other.step_job(&anna(), id, 3, JobStep::Reclaim(call_id)).await, Err(LedgerError::NotOrphaned));
+    assert_eq!(node.step_job(&anna(), id, 3, JobStep::End(call_id)).await, Ok(true));
+    assert_eq!(put(&node.incarnation, &anna()).await, Err(LedgerError::NotFound), "its row is gone");
+    assert_eq!(node.step_job(&anna(), id, 4, JobStep::End(call_id)).await, Err(LedgerError::NotFound));
+    let look = node.look(&anna()).await;
+    assert_eq!((look.turns.len(), look.head, look.audit.len()), (0, 0, 0));
+}
+
+/// A task that it started ends after it, and may write until then.
+pub async fn tasks_of_a_job_outlive_it(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let id = node.job(&anna(), "app/digest", long_ago(0)).await;
+    let call_id = CallId::generate();
+    assert_eq!(node.step_job(&anna(), id, 2, JobStep::Begin(call_id)).await, Ok(true));
+    let task_id = node.task(call_id, &anna()).await;
+    assert_eq!(node.finish(&anna(), task_id).await, Err(LedgerError::CallNotReplied));
+    assert_eq!(node.step_job(&anna(), id, 3, JobStep::End(call_id)).await, Ok(true));
+    assert_eq!(node.step_job(&anna(), id, 4, JobStep::End(call_id)).await, Err(LedgerError::AlreadyReplied));
+    assert_eq!(ok(node.ledger.find_call(&anna(), call_id).await), None);
+    ok(node.finish(&anna(), task_id).await);
+    assert_eq!(node.look(&anna()).await.turns.len(), 1, "only the task speaks");
+}
+
+/// Recovery leaves it to the loop that looks at schedules, which ends it with its run.
+pub async fn lost_job_is_reclaimed_with_its_schedule(backend: &impl Backend) {
+    let zombie = Node::start(backend, "n").await;
+    let id = zombie.job(&anna(), "app/digest", long_ago(0)).await;
+    let call_id = CallId::generate();
+    assert_eq!(zombie.step_job(&anna(), id, 2, JobStep::Begin(call_id)).await, Ok(true));
+    let node = Node::start(backend, "n").await;
+    assert_eq!(ok(node.ledger.orphans(10).await), []);
+    assert_eq!(zombie.step_job(&anna(), id, 3, JobStep::End(call_id)).await, Err(LedgerError::Fenced));
+    assert_eq!(node.step_job(&anna(), id, 3, JobStep::End(call_id)).await, Err(LedgerError::NotHolder));
+    assert_eq!(node.step_job(&anna(), id, 3, JobStep::Reclaim(call_id)).await, Ok(true));
+    assert_eq!(node.step_job(&anna(), id, 4, JobStep::Reclaim(call_id)).await, Err(LedgerError::NotFound));
+    assert_eq!(node.look(&anna()).await.head, 0);
+}
+
+/// Those who called it, and those with documents in the collection, until they have their schedule.
+pub async fn owners_of_an_app_called_it_or_have_documents(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let seen = |owner: &Owner, app: &str| NewSeen::new(owner.clone(), app, "{}".to_owned());
+    let (carl, dora) = (Owner::new("other", "carl"), Owner::new("tenant", "dora"));
+    ok(node.ledger.note_seen(vec![seen(&anna(), "app"), seen(&ben(), "other"), seen(&carl, "")]).await);
+    let put = async |owner: &Owner, collection: &str, app: &str| {
+        let writes = vec![DocumentWrite::put(collection, "d", NewDocument::new("{}"))];
+        let source = DocumentSource::Operator(new_audit(owner, "document.import"));
+        ok(node.ledger.write_documents(owner, source, DocumentWrites::new(app, 1, writes)).await);
+    };
+    put(&carl, "pages", "app").await;
+    put(&anna(), "pages", "app").await;
+    put(&dora, "other", "app").await;
+    put(&dora, "pages", "other").await;
+    let owners = async |wanted: AppOwners| {
+        let mut owners = ok(node.ledger.owners_of_app(wanted).await);
+        owners.sort_by_key(|owner| owner.user_id.to_string());
+        owners
+    };
+    let called = |limit| AppOwners::new("app", Duration::from_secs(3600), "app/digest", limit);
+    assert_eq!(owners(called(10)).await, [anna()]);
+    assert_eq!(owners(called(10).or_documents_in("pages")).await, [anna(), carl.clone()]);
+    assert_eq!(owners(called(1).or_documents_in("pages")).await.len(), 1);
+    assert_eq!(owners(called(10).or_documents_in("none")).await, [anna()]);
+    node.job(&anna(), "app/digest", far_ahead()).await;
+    node.job(&carl, "app/another", far_ahead()).await;
+    assert_eq!(owners(called(10).or_documents_in("pages")).await, [carl]);
 }

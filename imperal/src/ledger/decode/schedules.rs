@@ -3,7 +3,7 @@
 use super::columns::{Cell, Columns, RowDecoder};
 use crate::ids::ScheduleId;
 use crate::ledger::unreadable::Unreadable;
-use crate::ledger::{DueSchedule, SeenUser, StoredSchedule};
+use crate::ledger::{DueSchedule, JobOwners, SeenUser, StoredSchedule};
 
 /// A schedule. A body that cannot be read is empty; an id that cannot be read names the row.
 pub(in crate::ledger) fn schedule(row: &impl Columns, unreadable: &Unreadable) -> StoredSchedule {
@@ -13,6 +13,7 @@ pub(in crate::ledger) fn schedule(row: &impl Columns, unreadable: &Unreadable) -
     let owner = decoder.owner();
     let schedule = StoredSchedule {
         schedule_id,
+        job: decoder.maybe_text("job"),
         version: decoder.count("version"),
         wake_at: decoder.maybe_time("wake_at"),
         created_at: decoder.time("created_at"),
@@ -33,6 +34,15 @@ pub(in crate::ledger) fn due_schedule(
     let schedule = schedule(row, unreadable);
     let seen = (!matches!(row.cell("seen_at"), Cell::Null)).then(|| seen_user(row, unreadable));
     DueSchedule { schedule, seen, now }
+}
+
+/// A job with the number of its schedules.
+pub(in crate::ledger) fn job_owners(row: &impl Columns, unreadable: &Unreadable) -> JobOwners {
+    let mut decoder = RowDecoder::new(row);
+    let job = decoder.text("job");
+    let owners = JobOwners::new(job, decoder.count("owners"), decoder.maybe_time("wake_at"));
+    decoder.report(unreadable, "schedule", &owners.job, None);
+    owners
 }
 
 /// A user as last seen.

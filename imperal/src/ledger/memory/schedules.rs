@@ -5,7 +5,10 @@ use std::time::Duration;
 use super::MemoryLedger;
 use crate::ids::ScheduleId;
 use crate::ledger::contract::{LedgerResult, Schedules};
-use crate::ledger::{DueSchedule, NewAudit, NewSeen, Owner, ScheduleSource, ScheduleWrite, SeenUser, StoredSchedule};
+use crate::ledger::{
+    AppOwners, DueSchedule, JobOwners, NewAudit, NewSeen, Owner, ScheduleKind, ScheduleSource, ScheduleWrite, SeenUser,
+    StoredSchedule,
+};
 
 impl Schedules for MemoryLedger {
     async fn write_schedule(&self, source: ScheduleSource, write: ScheduleWrite) -> LedgerResult<bool> {
@@ -26,7 +29,7 @@ impl Schedules for MemoryLedger {
         owner: &Owner,
         source: ScheduleSource,
         schedule_id: ScheduleId,
-        audit: NewAudit,
+        audit: Option<NewAudit>,
     ) -> LedgerResult<bool> {
         self.with(|state, now| state.remove_schedule(owner, &source, schedule_id, audit, now))
     }
@@ -39,8 +42,20 @@ impl Schedules for MemoryLedger {
         Ok(self.read(|state| state.schedules_of(owner)))
     }
 
-    async fn due_schedules(&self, limit: u32) -> LedgerResult<Vec<DueSchedule>> {
-        Ok(self.with(|state, now| state.due_schedules(limit as usize, now)))
+    async fn jobs_of(&self, owner: &Owner) -> LedgerResult<Vec<StoredSchedule>> {
+        Ok(self.read(|state| state.jobs_of(owner)))
+    }
+
+    async fn owners_of_app(&self, wanted: AppOwners) -> LedgerResult<Vec<Owner>> {
+        Ok(self.with(|state, now| state.owners_of_app(&wanted, now)))
+    }
+
+    async fn job_owners(&self) -> LedgerResult<Vec<JobOwners>> {
+        Ok(self.read(super::state::State::job_owners))
+    }
+
+    async fn due_schedules(&self, kind: ScheduleKind, limit: u32) -> LedgerResult<Vec<DueSchedule>> {
+        Ok(self.with(|state, now| state.due_schedules(kind, limit as usize, now)))
     }
 
     async fn next_wake_in(&self) -> LedgerResult<Option<Duration>> {
@@ -55,6 +70,10 @@ impl Schedules for MemoryLedger {
     async fn note_seen(&self, seen: Vec<NewSeen>) -> LedgerResult<()> {
         self.with(|state, now| state.note_seen(seen, now));
         Ok(())
+    }
+
+    async fn forget_seen(&self, not_for: Duration, limit: u32) -> LedgerResult<u64> {
+        Ok(self.with(|state, now| state.forget_seen(not_for, limit as usize, now)))
     }
 
     async fn seen_user(&self, owner: &Owner, app_id: &str) -> LedgerResult<Option<SeenUser>> {

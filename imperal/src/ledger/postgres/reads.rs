@@ -75,7 +75,7 @@ const CALL: &str = "SELECT c.turn_seq AS seq, a.at, a.body, a.turn_id::text AS t
         c.reply_seq, r.at AS reply_at, r.body AS reply_body, r.turn_id::text AS reply_id FROM @.call c
     LEFT JOIN @.turn a ON a.owner_id = c.owner_id AND a.seq = c.turn_seq
     LEFT JOIN @.turn r ON r.owner_id = c.owner_id AND r.seq = c.reply_seq
-    WHERE c.owner_id = @.find_owner($1, $2) AND c.call_id = $3::uuid";
+    WHERE NOT c.silent AND c.owner_id = @.find_owner($1, $2) AND c.call_id = $3::uuid";
 
 /// Turns and task events come in index order and are merged up to the limit. If the next event was pruned, a row with
 /// number 0 comes first, with the last pruned number in the column of the time.
@@ -122,7 +122,7 @@ pub(super) const ORPHANS: &str = "FROM (
         JOIN @.owner w ON w.owner_id = c.owner_id
         JOIN @.node n ON n.node_id = c.node_id
         LEFT JOIN @.turn u ON u.owner_id = c.owner_id AND u.seq = c.turn_seq
-        WHERE c.state = 'left' ORDER BY c.call_no LIMIT $1)
+        WHERE c.state = 'left' AND NOT c.silent ORDER BY c.call_no LIMIT $1)
         UNION ALL
         (SELECT 1, t.* FROM @.task_record t WHERE t.state = 'running' AND t.abandoned ORDER BY t.task_no LIMIT $1)
     ) AS r ORDER BY r.place, r.task_no LIMIT $1";

@@ -54,7 +54,7 @@ pub(super) const CALL: &str = of_owner!(
         c.reply_seq, r.at AS reply_at, r.body AS reply_body, r.turn_id AS reply_id FROM call c
     LEFT JOIN turn a ON a.owner_id = c.owner_id AND a.seq = c.turn_seq
     LEFT JOIN turn r ON r.owner_id = c.owner_id AND r.seq = c.reply_seq
-    WHERE c.owner_id = ",
+    WHERE c.silent = 0 AND c.owner_id = ",
     " AND c.call_id = ?3"
 );
 

@@ -66,7 +66,9 @@ CREATE TABLE call (
     state TEXT NOT NULL DEFAULT 'open',
     -- The number of the reply turn.
     reply_seq INTEGER,
-    cancel_requested_at INTEGER
+    cancel_requested_at INTEGER,
+    -- 1 for the work of a job, which has no turns: its turn_seq is only the owner's head when it began.
+    silent INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE INDEX call_of ON call (owner_id, turn_seq);
@@ -329,6 +331,8 @@ CREATE TABLE shelf (
     UNIQUE (owner_id, app_id)
 ) STRICT;
 
+CREATE INDEX shelf_of_app ON shelf (app_id);
+
 CREATE TABLE collection (
     collection_no INTEGER PRIMARY KEY,
     shelf_no INTEGER NOT NULL REFERENCES shelf,
@@ -361,6 +365,8 @@ CREATE TABLE document (
 -- Finds the documents that are keyed under other indexes.
 CREATE INDEX document_set ON document (collection_no, index_set, id, expires_at);
 CREATE INDEX document_expiring ON document (expires_at) WHERE expires_at IS NOT NULL;
+-- For counts: those whose time is over.
+CREATE INDEX document_expiring_in ON document (collection_no, expires_at, id) WHERE expires_at IS NOT NULL;
 
 -- The keys of documents in their indexes. A key ends with the document's id, so it is unique.
 CREATE TABLE document_key (
@@ -406,6 +412,8 @@ CREATE TABLE schedule (
     schedule_no INTEGER PRIMARY KEY,
     schedule_id TEXT NOT NULL UNIQUE,
     owner_id INTEGER NOT NULL REFERENCES owner,
+    -- The job of an extension that it belongs to; NULL for one that its user has.
+    job TEXT,
     version INTEGER NOT NULL,
     -- When a node looks at it next; NULL for one that is not active.
     wake_at INTEGER,
@@ -415,7 +423,9 @@ CREATE TABLE schedule (
 ) STRICT;
 
 CREATE INDEX schedule_of ON schedule (owner_id, wake_at);
-CREATE INDEX schedule_due ON schedule (wake_at, schedule_no) WHERE wake_at IS NOT NULL;
+CREATE INDEX schedule_due ON schedule (wake_at, schedule_no) WHERE wake_at IS NOT NULL AND job IS NULL;
+CREATE INDEX job_due ON schedule (wake_at, schedule_no) WHERE wake_at IS NOT NULL AND job IS NOT NULL;
+CREATE INDEX job_of ON schedule (job, owner_id) WHERE job IS NOT NULL;
 
 -- Users as last seen in a request: of any kind for an empty app_id, or in a call of the extension.
 CREATE TABLE seen (
@@ -426,6 +436,9 @@ CREATE TABLE seen (
     seen_user TEXT NOT NULL,
     PRIMARY KEY (owner_id, app_id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX seen_of_app ON seen (app_id, seen_at);
+CREATE INDEX seen_long_ago ON seen (seen_at);
 
 -- Files of extensions. Their bytes are in a store of blobs, under the file's id. The row is older than the bytes, and
 -- stays as long as they may be there.

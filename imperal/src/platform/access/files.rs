@@ -20,7 +20,7 @@ use crate::files::BlobStream;
 use crate::files::{FileRef, check_name};
 use crate::function::Extension;
 use crate::ids::FileId;
-use crate::ledger::{FileRemoval, FileState, StoredFile};
+use crate::ledger::{AuditOutcome, FileRemoval, FileState, StoredFile};
 use crate::platform::files::{file_ref, has_content};
 use crate::platform::ledger_errors::file_error;
 use crate::result::Result;
@@ -202,12 +202,14 @@ impl Access {
         self.platform.node.read_file_of(file_ref(&file)).await
     }
 
-    /// Deletes one of the user's files; whether it was there. Its bytes are removed a day later.
+    /// Deletes one of the user's files, with an audit row; whether it was there. Its bytes are removed a day later.
     ///
     /// # Errors
     /// `UNAVAILABLE` when the ledger cannot write.
     pub async fn delete_file(&self, file_id: FileId) -> Result<bool> {
-        let deleted = self.ledger().delete_file(&self.owner, FileRemoval::default(), file_id).await;
+        let audit = self.audit_row("file.delete", file_id.to_string(), AuditOutcome::Done);
+        let removal = FileRemoval::new(None, Some(audit));
+        let deleted = self.ledger().delete_file(&self.owner, removal, file_id).await;
         deleted.map_err(|error| file_error(&error))
     }
 }

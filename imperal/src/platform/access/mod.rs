@@ -49,7 +49,8 @@ pub use self::operate::{Operated, OperatedTask, Operator, OperatorPage, Operator
 pub(crate) use self::reads::EventsSince;
 pub(super) use self::reads::READS_PER_USER;
 pub use self::schedules::{
-    NewSchedule, NextRun, Preview, PreviewRequest, RecentRun, Schedule, ScheduleAccess, ScheduleChanges,
+    NewSchedule, NextRun, OperatorJob, Preview, PreviewRequest, RecentRun, Schedule, ScheduleAccess, ScheduleChanges,
+    UserSchedules,
 };
 pub use self::secrets::{Rotation, SecretAccess, SecretState, SecretStatus};
 pub use self::stop_call::{CallState, StoppedCall};
@@ -70,7 +71,7 @@ const SERVICE: &str = "service";
 impl Platform {
     /// The platform as this user can use and see it.
     pub fn access(&self, user: User) -> Access {
-        if self.node.seen.note(&user) {
+        if self.node.seen.note(&user, "") {
             self.node.schedules_changed.notify_one();
         }
         self.access_unseen(user)

@@ -12,8 +12,8 @@ use crate::codes;
 use crate::error::Error;
 use crate::ids::TaskId;
 use crate::ledger::{
-    AuditOutcome, DurableName, LedgerError, NewAudit, OpenTask, PausedTask, SUSPECT, Task, TaskPlace, TaskRecord,
-    TaskState, WaitsFor,
+    AuditOutcome, DurableName, LedgerError, NewAudit, OpenTask, Owner, PausedTask, SUSPECT, Task, TaskPlace,
+    TaskRecord, TaskState, WaitsFor,
 };
 use crate::platform::ledger_errors::{unavailable, unreadable};
 use crate::result::Result;
@@ -330,7 +330,21 @@ impl Operator {
         self.tenant.as_deref().is_none_or(|tenant| *tenant == *record.owner.tenant_id)
     }
 
-    async fn check_all_tenants(&self, action: &str) -> Result<()> {
+    pub(super) fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// # Errors
+    /// `PERMISSION_DENIED`, audited, for a user of a tenant that is not the operator's.
+    pub(super) async fn check_owner(&self, owner: &Owner, action: &str) -> Result<()> {
+        if self.tenant.as_deref().is_none_or(|tenant| *tenant == *owner.tenant_id) {
+            return Ok(());
+        }
+        let why = "This user belongs to another tenant: it needs the scope `tasks:operate:all`.";
+        Err(self.access.refuse(action, &owner.user_id, why).await)
+    }
+
+    pub(super) async fn check_all_tenants(&self, action: &str) -> Result<()> {
         if self.tenant.is_none() {
             return Ok(());
         }
@@ -357,7 +371,7 @@ impl Operator {
     }
 
     /// The operator, as the audit trail names them.
-    fn actor(&self) -> String {
+    pub(super) fn actor(&self) -> String {
         let owner = &self.access.owner;
         format!("operator:{}/{}", owner.tenant_id, owner.user_id)
     }

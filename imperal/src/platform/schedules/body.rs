@@ -14,6 +14,8 @@ const MOST_RUNS: usize = 50;
 const MOST_FAILURES: u64 = 5;
 /// A time that is later than this is missed.
 const LATEST: SignedDuration = SignedDuration::from_hours(12);
+/// How the actor of an operator begins.
+const OPERATOR: &str = "operator:";
 /// How long a node waits before it asks again how a run ended: it doubles up to the second one.
 const FIRST_CHECK: SignedDuration = SignedDuration::from_secs(10);
 const LAST_CHECK: SignedDuration = SignedDuration::from_secs(300);
@@ -67,6 +69,14 @@ pub(in crate::platform) struct ScheduleBody {
     check_at: Option<Timestamp>,
     #[serde(default)]
     checks: u32,
+    /// How much later than a time of the timetable it runs, in seconds: the users of a job are spread.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    offset_s: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What is to do for a time that has come.
@@ -107,9 +117,19 @@ impl ScheduleBody {
             created_by,
             check_at: None,
             checks: 0,
+            offset_s: 0,
         };
         body.set_times(now)?;
         Ok(body)
+    }
+
+    /// The same, run so much later than each of its times.
+    pub(super) fn spread_by(self, offset_s: u64) -> Self {
+        Self { offset_s, ..self }
+    }
+
+    fn offset(&self) -> SignedDuration {
+        SignedDuration::from_secs(i64::try_from(self.offset_s).unwrap_or_default())
     }
 
     pub(in crate::platform) fn timetable(&self) -> Result<Timetable, InvalidSchedule> {
@@ -158,7 +178,8 @@ impl ScheduleBody {
             // An open run is still looked at, so that it is not shown as open for ever.
             return self.check_at;
         }
-        [self.next_at, self.check_at].into_iter().flatten().min()
+        let next_at = self.next_at.map(|at| at.checked_add(self.offset()).unwrap_or(Timestamp::MAX));
+        [next_at, self.check_at].into_iter().flatten().min()
     }
 
     /// The run that has not ended.
@@ -220,11 +241,12 @@ impl ScheduleBody {
             self.end();
             return Ok(Step::MovedOn);
         };
-        let Some(due) = table.due(next_at, now) else { return Ok(Step::Nothing) };
+        let there = now.checked_sub(self.offset()).unwrap_or(now);
+        let Some(due) = table.due(next_at, there) else { return Ok(Step::Nothing) };
         self.counts.missed += due.missed;
         self.last_due = Some(due.at);
         self.next_at = self.next_after(&table, due.at);
-        let late = now.duration_since(due.at);
+        let late = there.duration_since(due.at);
         if late > LATEST {
             self.counts.missed += 1;
         } else if let Some(open) = self.open_run() {
@@ -310,6 +332,12 @@ impl ScheduleBody {
             self.next_at = None;
             (self.paused_by, self.paused_at) = (Some(by.to_owned()), Some(now));
         }
+    }
+
+    /// Whether its user cannot resume it.
+    pub(in crate::platform) fn is_paused_by_operator(&self) -> bool {
+        let by_operator = |by: &str| by.starts_with(OPERATOR);
+        self.state == ScheduleState::Paused && self.paused_by.as_deref().is_some_and(by_operator)
     }
 
     /// Makes it active again, from now on. Times of the pause are not made up for.

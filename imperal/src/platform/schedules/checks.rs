@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::ScheduleReason;
+use super::{ScheduleBody, ScheduleReason};
 use crate::codes;
 use crate::error::Error;
 use crate::function::{ActionType, CheckedParams, has_secrets};
@@ -52,6 +52,15 @@ pub(in crate::platform) struct Runnable {
     pub(in crate::platform) checked: CheckedParams,
     /// The approval that it needs, if it does.
     pub(in crate::platform) digest: Option<String>,
+}
+
+/// Refuses to let its user or their extension resume what an operator has paused.
+pub(in crate::platform) fn check_resume(body: &ScheduleBody) -> Result<()> {
+    if body.is_paused_by_operator() {
+        let text = "An operator has paused it. Ask them to resume it.";
+        return Err(Error::user(codes::SCHEDULE_NOT_ACTIVE, text));
+    }
+    Ok(())
 }
 
 /// The error for a schedule that is refused.

@@ -9,6 +9,7 @@ mod body;
 #[cfg(test)]
 mod body_tests;
 mod checks;
+mod jobs;
 mod outcome;
 mod own;
 mod runner;
@@ -16,7 +17,8 @@ mod state;
 
 pub(super) use body::{ScheduleBody, Wanted};
 pub use checks::Approval;
-pub(super) use checks::{Refusal, invalid, unwritten};
+pub(super) use checks::{Refusal, check_resume, invalid, unwritten};
+pub(super) use jobs::JOBS_AT_ONCE;
 pub(super) use runner::{AT_ONCE, rewritten};
 pub use state::{Run, RunState, ScheduleCounts, ScheduleReason, ScheduleState};
 

@@ -63,7 +63,7 @@ fn ended_run(run: &Run, asked: &Turn, reply: &Turn, tasks: &[Task]) -> Run {
 }
 
 /// The start of a text, on one line.
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     let (text, _) = cut_text(text.to_owned());
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= TEXT {

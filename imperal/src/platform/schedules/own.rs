@@ -4,7 +4,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::body::{ScheduleBody, Wanted};
-use super::checks::{Refusal, Runnable, invalid, unwritten};
+use super::checks::{Refusal, Runnable, check_resume, invalid, unwritten};
 use super::runner::rewritten;
 use super::{MOST_SCHEDULES, ScheduleReason, ScheduleState};
 use crate::codes;
@@ -105,6 +105,7 @@ impl Node {
                 if body.state == ScheduleState::Active {
                     return Ok(true);
                 }
+                check_resume(&body)?;
                 let runnable = self.runnable_of(origin, &body.function, &body.wanted.params)?;
                 runnable.check_approval(body.approved.as_deref())?;
                 body.resume(now).map_err(|why| invalid(&why))?;
@@ -114,7 +115,7 @@ impl Node {
                 let mut row = messages::audit(WorkRef::from(origin), "schedule.delete", AuditOutcome::Done);
                 row.target = Some(id.to_string());
                 row.detail = body.map(|body| body.wanted.name);
-                let removed = self.ledger.remove_schedule(owner, source, id, row).await;
+                let removed = self.ledger.remove_schedule(owner, source, id, Some(row)).await;
                 return removed.map_err(|error| refused(&error));
             }
             _ => {

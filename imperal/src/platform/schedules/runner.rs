@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::body::Step;
@@ -17,8 +18,8 @@ use super::{Refusal, Run, ScheduleBody, ScheduleReason, ScheduleState};
 use crate::context::{Context, Origin, Services, WorkSpan};
 use crate::ids::CallId;
 use crate::ledger::{
-    AuditOutcome, DueSchedule, Incarnation, LedgerError, LedgerResult, NewAudit, NewCall, Owner, Role, ScheduleMark,
-    ScheduleSource, ScheduleWrite, SeenUser, StoredSchedule, TurnBody,
+    AuditOutcome, DueSchedule, Incarnation, LedgerError, LedgerResult, NewAudit, NewCall, Owner, Role, ScheduleKind,
+    ScheduleMark, ScheduleSource, ScheduleWrite, SeenUser, StoredSchedule, TurnBody,
 };
 use crate::platform::Node;
 use crate::platform::active::Lease;
@@ -36,7 +37,12 @@ use crate::user::User;
 /// Scheduled calls that run on one node at once.
 pub(in crate::platform) const AT_ONCE: usize = 32;
 /// How long after its user's last request a schedule still runs.
-const SEEN_WITHIN: SignedDuration = SignedDuration::from_hours(90 * 24);
+pub(super) const SEEN_WITHIN: SignedDuration = SignedDuration::from_hours(90 * 24);
+/// How long after a user's last request it is forgotten: once it is too old for every use, however wrong a clock is.
+const FORGET_AFTER: Duration = Duration::from_secs(2 * 90 * 24 * 3600);
+/// How often, and how many at once.
+const FORGET_EVERY: Duration = Duration::from_secs(3600);
+const FORGOTTEN_AT_ONCE: u32 = 500;
 /// For how long a node leaves a run to others whose program fits it, before it stops the schedule.
 const LEFT_TO_OTHERS: SignedDuration = SignedDuration::from_secs(60);
 /// How often a due schedule is looked at again that could not begin.
@@ -58,6 +64,7 @@ impl Node {
     /// Looks for due schedules until the platform ends, and writes which users were seen.
     pub(in crate::platform) async fn schedule_loop(self: Arc<Self>, services: Arc<Services>) {
         let mut wait = Duration::ZERO;
+        let mut forgotten: Option<Instant> = None;
         loop {
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
@@ -66,10 +73,18 @@ impl Node {
             }
             wait = self.settings.look_every;
             self.write_seen().await;
+            if forgotten.is_none_or(|at| at.elapsed() >= FORGET_EVERY) {
+                forgotten = Some(Instant::now());
+                self.forget_seen().await;
+            }
             if !self.settings.takes_up_tasks || self.stopping.is_cancelled() || self.may_have_lapsed() {
                 continue;
             }
-            match self.run_due(&services).await {
+            let looked = match self.run_due(&services).await {
+                Ok(moved) => self.run_due_jobs(&services).await.map(|jobs_moved| moved || jobs_moved),
+                Err(error) => Err(error),
+            };
+            match looked {
                 Ok(true) => wait = Duration::ZERO,
                 Ok(false) => wait = self.next_wake().await,
                 Err(LedgerError::Fenced) => {}
@@ -78,6 +93,17 @@ impl Node {
                         tracing::warn!(%error, "looking for due schedules failed");
                     }
                 }
+            }
+        }
+    }
+
+    /// Removes users who are long gone. A failure is left to the next time.
+    async fn forget_seen(&self) {
+        loop {
+            match self.ledger.forget_seen(FORGET_AFTER, FORGOTTEN_AT_ONCE).await {
+                Ok(gone) if gone >= u64::from(FORGOTTEN_AT_ONCE) => {}
+                Ok(_) => return,
+                Err(error) => return tracing::debug!(%error, "users who are long gone are not removed yet"),
             }
         }
     }
@@ -101,12 +127,14 @@ impl Node {
         if let Err(error) = self.ledger.note_seen(seen.clone()).await {
             tracing::debug!(%error, "the users' last requests are not noted yet");
             self.seen.forget(&seen);
+            return;
         }
+        self.enlist_seen(&seen).await;
     }
 
     /// Writes that a user was seen, and waits for it.
     pub(in crate::platform) async fn write_seen_user(&self, user: &User) -> LedgerResult<()> {
-        match new_seen(Owner::from(user), user) {
+        match new_seen(Owner::from(user), "", user) {
             Some(seen) => self.ledger.note_seen(vec![seen]).await,
             None => Ok(()),
         }
@@ -119,7 +147,7 @@ impl Node {
             return Ok(false);
         }
         let mut moved = false;
-        for due in self.ledger.due_schedules(u32::try_from(free).unwrap_or(1)).await? {
+        for due in self.ledger.due_schedules(ScheduleKind::OfUsers, u32::try_from(free).unwrap_or(1)).await? {
             let id = due.schedule.schedule_id;
             match self.look_at(due, services).await {
                 Ok(has_moved) => moved |= has_moved,
@@ -355,7 +383,7 @@ fn jitter() -> Duration {
     Duration::from_millis(u64::from(CallId::generate().low_byte()))
 }
 
-fn as_node(lease: &Lease) -> ScheduleSource {
+pub(super) fn as_node(lease: &Lease) -> ScheduleSource {
     ScheduleSource::Node(Incarnation::clone(&lease.incarnation))
 }
 
@@ -366,7 +394,7 @@ pub(in crate::platform) fn rewritten(stored: &StoredSchedule, body: &ScheduleBod
 }
 
 /// The user of the last request, if it is recent enough. The names are the owner's, whatever the row says.
-fn user_of(seen: Option<&SeenUser>, owner: &Owner, now: Timestamp) -> Option<User> {
+pub(super) fn user_of(seen: Option<&SeenUser>, owner: &Owner, now: Timestamp) -> Option<User> {
     let seen = seen.filter(|seen| now.duration_since(seen.at) < SEEN_WITHIN)?;
     let user: User = serde_json::from_str(&seen.user).ok()?;
     Some(User { id: owner.user_id.to_string(), tenant_id: owner.tenant_id.to_string(), ..user })

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{State, Told};
 use crate::ids::CallId;
 use crate::ledger::rules::CallFacts;
-use crate::ledger::{CallCancel, CallRecord, Incarnation, LedgerError, NewAudit, NewCall, Owner, Turn, TurnBody};
+use crate::ledger::{CallCancel, CallRecord, Incarnation, LedgerError, NewAudit, NewCall, Owner, Role, Turn, TurnBody};
 
 #[derive(Debug)]
 pub(super) struct CallRow {
@@ -18,6 +18,8 @@ pub(super) struct CallRow {
     /// The number of its reply.
     pub(super) reply: Option<u64>,
     pub(super) cancel_requested: bool,
+    /// Whether it is the work of a job, which has no turns.
+    pub(super) silent: bool,
 }
 
 impl State {
@@ -47,6 +49,7 @@ impl State {
             seq: turn.seq,
             reply: None,
             cancel_requested: false,
+            silent: false,
         };
         self.calls.insert(call.call_id, row);
         self.open_calls.insert(order, call.call_id);
@@ -66,6 +69,54 @@ impl State {
         let (_, asked) = self.accept_call(incarnation, call, now)?;
         let (owner, replied) = self.settle_call(call_id, reply, now)?;
         Ok((owner, [asked, replied]))
+    }
+
+    /// Begins a call without turns. The caller has checked the incarnation.
+    pub(super) fn begin_silent_call(
+        &mut self,
+        incarnation: &Incarnation,
+        owner: &Owner,
+        call_id: CallId,
+    ) -> Result<(), LedgerError> {
+        if self.calls.contains_key(&call_id) {
+            return Err(LedgerError::IdExists);
+        }
+        let order = self.next_order();
+        let row = CallRow {
+            order,
+            owner: owner.clone(),
+            incarnation: incarnation.clone(),
+            turn: TurnBody::new(Role::User, "", ""),
+            seq: self.head(owner),
+            reply: None,
+            cancel_requested: false,
+            silent: true,
+        };
+        self.calls.insert(call_id, row);
+        self.open_calls.insert(order, call_id);
+        Ok(())
+    }
+
+    /// Ends a call without turns. Its row stays while a task belongs to it.
+    pub(super) fn end_silent_call(
+        &mut self,
+        incarnation: &Incarnation,
+        call_id: CallId,
+        is_reclaimed: bool,
+    ) -> Result<(), LedgerError> {
+        let row = self.calls.get(&call_id).filter(|row| row.silent).ok_or(LedgerError::NotFound)?;
+        let facts = self.call_facts(row);
+        if is_reclaimed { facts.check_reclaim() } else { facts.check_reply(incarnation) }?;
+        let (order, seq) = (row.order, row.seq);
+        self.open_calls.remove(&order);
+        if self.tasks.values().any(|row| row.record.task.call_id == call_id) {
+            if let Some(row) = self.calls.get_mut(&call_id) {
+                row.reply = Some(seq);
+            }
+        } else {
+            self.calls.remove(&call_id);
+        }
+        Ok(())
     }
 
     /// Whether a call may be written.
@@ -137,7 +188,7 @@ impl State {
     }
 
     pub(in crate::ledger::memory) fn call(&self, owner: &Owner, call_id: CallId) -> Option<CallRecord> {
-        let row = self.calls.get(&call_id).filter(|row| row.owner == *owner)?;
+        let row = self.calls.get(&call_id).filter(|row| row.owner == *owner && !row.silent)?;
         let turn = |seq: u64| self.turns(owner, seq - 1).next().filter(|turn| turn.seq == seq).cloned();
         Some(CallRecord { asked: turn(row.seq)?, reply: row.reply.and_then(turn) })
     }

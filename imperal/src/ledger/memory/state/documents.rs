@@ -38,6 +38,10 @@ impl Row {
 }
 
 impl Shelf {
+    fn has_documents(&self, collection: &str) -> bool {
+        self.collections.get(collection).is_some_and(|rows| !rows.is_empty())
+    }
+
     fn row(&self, write: &DocumentWrite) -> Option<&Row> {
         self.collections.get(&write.collection)?.get(&write.id)
     }
@@ -134,6 +138,13 @@ impl Shelf {
 }
 
 impl State {
+    /// Owners who have documents in a collection of an extension.
+    pub(super) fn owners_with_documents(&self, app_id: &str, collection: &str) -> impl Iterator<Item = &Owner> {
+        let has_some =
+            move |((_, app), shelf): &(&(Owner, String), &Shelf)| app == app_id && shelf.has_documents(collection);
+        self.shelves.iter().filter(has_some).map(|((owner, _), _)| owner)
+    }
+
     pub(in crate::ledger::memory) fn write_documents(
         &mut self,
         owner: &Owner,

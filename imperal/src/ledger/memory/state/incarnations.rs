@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::State;
+use super::calls::CallRow;
 use crate::ledger::clock::{after, before};
 use crate::ledger::{AttemptEnding, DurableProgram, Incarnation, LedgerError, Orphan, RenewalNews};
 
@@ -129,7 +130,8 @@ impl State {
 
     pub(in crate::ledger::memory) fn orphans(&self, limit: usize) -> Vec<Orphan> {
         let calls = self.open_calls.values().filter_map(|call_id| {
-            let row = self.calls.get(call_id).filter(|row| !self.is_current(&row.incarnation))?;
+            let is_lost = |row: &&CallRow| !row.silent && !self.is_current(&row.incarnation);
+            let row = self.calls.get(call_id).filter(is_lost)?;
             Some(Orphan::Call {
                 call_id: *call_id,
                 owner: row.owner.clone(),

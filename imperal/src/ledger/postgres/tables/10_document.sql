@@ -11,6 +11,8 @@ CREATE TABLE @.shelf (
     UNIQUE (owner_id, app_id)
 ) WITH (fillfactor = 70);
 
+CREATE INDEX shelf_of_app ON @.shelf (app_id);
+
 CREATE TABLE @.collection (
     collection_no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     shelf_no bigint NOT NULL REFERENCES @.shelf,
@@ -44,6 +46,8 @@ CREATE TABLE @.document (
 -- Finds the documents that are keyed under other indexes.
 CREATE INDEX document_set ON @.document (collection_no, index_set, id);
 CREATE INDEX document_expiring ON @.document (expires_at) WHERE expires_at IS NOT NULL;
+-- For counts: those whose time is over.
+CREATE INDEX document_expiring_in ON @.document (collection_no, expires_at, id) WHERE expires_at IS NOT NULL;
 
 -- The keys of documents in their indexes. A key ends with the document's id, so it is unique.
 CREATE TABLE @.document_key (

@@ -9,7 +9,9 @@ CREATE TABLE @.call (
     state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'left', 'replied')),
     -- The number of the reply turn.
     reply_seq bigint,
-    cancel_requested_at bigint
+    cancel_requested_at bigint,
+    -- The work of a job, which has no turns: its turn_seq is only the owner's head when it began.
+    silent boolean NOT NULL DEFAULT false
 ) WITH (fillfactor = 80);
 
 CREATE INDEX call_of ON @.call (owner_id, turn_seq);

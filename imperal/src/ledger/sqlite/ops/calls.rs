@@ -102,6 +102,44 @@ impl Tx<'_> {
         Ok([self.insert_turn(owner_id, first, turn)?, self.insert_turn(owner_id, first + 1, reply)?])
     }
 
+    /// Begins a call without turns. The caller has checked the incarnation.
+    pub(super) fn begin_silent_call(
+        &mut self,
+        incarnation: &Incarnation,
+        owner_id: i64,
+        call_id: CallId,
+    ) -> Result<(), Fault> {
+        let sql = "INSERT INTO call (call_id, owner_id, node, incarnation, turn_seq, silent)
+                   SELECT ?1, owner_id, ?3, ?4, head, 1 FROM owner WHERE owner_id = ?2";
+        execute(self.conn, sql, params![call_id.to_string(), owner_id, &*incarnation.node, incarnation.number])?;
+        Ok(())
+    }
+
+    /// Ends a call without turns. Its row stays while a task belongs to it.
+    pub(super) fn end_silent_call(
+        &mut self,
+        incarnation: &Incarnation,
+        call_id: CallId,
+        is_reclaimed: bool,
+    ) -> Result<(), Fault> {
+        let id = call_id.to_string();
+        let sql = "SELECT 1 FROM call WHERE call_id = ?1 AND silent <> 0";
+        if one(self.conn, sql, [&id], |_| Ok(()))?.is_none() {
+            return Err(LedgerError::NotFound.into());
+        }
+        let call = self.call(call_id)?;
+        if is_reclaimed { call.facts().check_reclaim() } else { call.facts().check_reply(incarnation) }?;
+        if one(self.conn, "SELECT 1 FROM task WHERE call_id = ?1 LIMIT 1", [&id], |_| Ok(()))?.is_none() {
+            execute(self.conn, "DELETE FROM call WHERE call_no = ?1", [call.number])?;
+            return Ok(());
+        }
+        execute(self.conn, "UPDATE call SET state = 'replied' WHERE call_no = ?1", [call.number])?;
+        if one(self.conn, HAS_UNHELD_TASK, [call.owner_id], |_| Ok(()))?.is_some() {
+            self.notifications.push(Notification::ReadyTask);
+        }
+        Ok(())
+    }
+
     /// Refuses a write that would take the owner's bytes of today over the limit. An id that exists is refused as such
     /// first.
     fn check_stored(

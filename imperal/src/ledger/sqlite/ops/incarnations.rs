@@ -33,7 +33,7 @@ pub(in crate::ledger::sqlite) const LEFT_CALLS: &str =
     "SELECT c.call_no, c.call_id, w.tenant_id, w.user_id, c.node, c.incarnation, u.body, u.turn_id
     FROM call c JOIN owner w ON w.owner_id = c.owner_id
     LEFT JOIN turn u ON u.owner_id = c.owner_id AND u.seq = c.turn_seq
-    WHERE c.state = 'left' ORDER BY c.call_no LIMIT ?1";
+    WHERE c.state = 'left' AND c.silent = 0 ORDER BY c.call_no LIMIT ?1";
 
 pub(in crate::ledger::sqlite) const LEFT_TASKS: &str =
     select_task!("WHERE t.state = 'running' AND t.abandoned = 1 ORDER BY t.task_no LIMIT ?1");

@@ -6,7 +6,7 @@ use super::{TurnJson, Tx};
 use crate::ids::ScheduleId;
 use crate::ledger::sqlite::fault::Fault;
 use crate::ledger::sqlite::rows::{execute, get_number, number, one};
-use crate::ledger::{LedgerError, NewAudit, NewSeen, Owner, ScheduleSource, ScheduleWrite};
+use crate::ledger::{JobStep, LedgerError, NewAudit, NewSeen, Owner, ScheduleSource, ScheduleWrite};
 
 /// What a write compares.
 struct Found {
@@ -39,10 +39,20 @@ impl Tx<'_> {
             execute(self.conn, sql, params![found.number, version, wake_at, now, write.body])?;
         } else {
             self.check_schedules(owner_id, write.most)?;
-            let sql = "INSERT INTO schedule (schedule_id, owner_id, version, wake_at, created_at, updated_at, body)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6)";
+            let sql =
+                "INSERT INTO schedule (schedule_id, owner_id, job, version, wake_at, created_at, updated_at, body)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7)";
             let id = write.schedule_id.to_string();
-            execute(self.conn, sql, params![id, owner_id, version, wake_at, now, write.body])?;
+            execute(self.conn, sql, params![id, owner_id, write.job, version, wake_at, now, write.body])?;
+        }
+        match (write.job_step, source) {
+            (Some(step), ScheduleSource::Node(incarnation)) => match step {
+                JobStep::Begin(call_id) => self.begin_silent_call(incarnation, owner_id, call_id)?,
+                JobStep::End(call_id) => self.end_silent_call(incarnation, call_id, false)?,
+                JobStep::Reclaim(call_id) => self.end_silent_call(incarnation, call_id, true)?,
+            },
+            (Some(_), _) => return Err(LedgerError::NotHolder.into()),
+            (None, _) => {}
         }
         match (&write.call, source, turn) {
             (Some(call), ScheduleSource::Node(incarnation), Some(turn)) => {
@@ -65,7 +75,7 @@ impl Tx<'_> {
         owner: &Owner,
         source: &ScheduleSource,
         schedule_id: ScheduleId,
-        audit: &NewAudit,
+        audit: Option<&NewAudit>,
     ) -> Result<bool, Fault> {
         self.may_write_schedule(source, owner)?;
         let owner_id = self.find_owner(owner)?;
@@ -73,7 +83,9 @@ impl Tx<'_> {
             return Ok(false);
         };
         execute(self.conn, "DELETE FROM schedule WHERE schedule_no = ?1", [found.number])?;
-        self.audit(audit)?;
+        if let Some(audit) = audit {
+            self.audit(audit)?;
+        }
         Ok(true)
     }
 
@@ -101,7 +113,7 @@ impl Tx<'_> {
 
     fn check_schedules(&self, owner_id: i64, most: Option<u32>) -> Result<(), Fault> {
         let Some(most) = most else { return Ok(()) };
-        let sql = "SELECT count(*) FROM schedule WHERE owner_id = ?1";
+        let sql = "SELECT count(*) FROM schedule WHERE owner_id = ?1 AND job IS NULL";
         let count = one(self.conn, sql, [owner_id], |row| get_number(row, 0))?.unwrap_or_default();
         if count >= u64::from(most) { Err(LedgerError::TooManySchedules(most).into()) } else { Ok(()) }
     }
@@ -114,5 +126,11 @@ impl Tx<'_> {
             execute(self.conn, sql, params![owner_id, app_id, self.now.as_microsecond(), user])?;
         }
         Ok(())
+    }
+
+    pub(in crate::ledger::sqlite) fn forget_seen(&mut self, since: jiff::Timestamp, limit: u32) -> Result<u64, Fault> {
+        let sql = "DELETE FROM seen WHERE (owner_id, app_id) IN
+            (SELECT owner_id, app_id FROM seen WHERE seen_at < ?1 ORDER BY seen_at LIMIT ?2)";
+        Ok(execute(self.conn, sql, params![since.as_microsecond(), limit])? as u64)
     }
 }

@@ -1,14 +1,17 @@
 //! Schedules as their user sees and changes them.
 
+mod operate;
 mod shapes;
+mod view;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use self::shapes::utc;
+pub use self::operate::{OperatorJob, UserSchedules};
 pub use self::shapes::{NewSchedule, NextRun, Preview, PreviewRequest, RecentRun, Schedule, ScheduleChanges};
+use self::view::read;
 use super::Access;
 use crate::codes;
 use crate::error::Error;
@@ -16,7 +19,7 @@ use crate::ids::ScheduleId;
 use crate::ledger::{AuditOutcome, NewAudit, ScheduleSource, ScheduleWrite, StoredSchedule};
 use crate::platform::ledger_errors::{unavailable, unreadable};
 use crate::platform::schedules::{
-    MOST_SCHEDULES, Refusal, Run, ScheduleBody, ScheduleCounts, ScheduleReason, ScheduleState, Wanted, invalid,
+    MOST_SCHEDULES, Refusal, Run, ScheduleBody, ScheduleReason, ScheduleState, Wanted, check_resume, invalid,
     rewritten, unwritten,
 };
 use crate::result::Result;
@@ -29,8 +32,6 @@ const NOTED_DAYS: i64 = 400;
 /// Times of a preview: usual and most.
 const TIMES: u8 = 5;
 const MOST_TIMES: u8 = 20;
-/// Runs in the description of a schedule.
-const RECENT: usize = 7;
 
 /// The schedules of one user. Made by [`Access::schedules`].
 #[derive(Debug, Clone)]
@@ -55,7 +56,7 @@ impl ScheduleAccess {
         let stored = access.read(access.ledger().schedules_of(&access.owner)).await?;
         let mut found = Vec::with_capacity(stored.len());
         for stored in stored {
-            found.push(self.shown(stored).await?);
+            found.push(self.access.shown_schedule(stored).await?);
         }
         Ok(found)
     }
@@ -66,7 +67,7 @@ impl ScheduleAccess {
     /// `NOT_FOUND`; `PERMISSION_DENIED`, audited, for another user's.
     pub async fn find(&self, id: ScheduleId) -> Result<Schedule> {
         let stored = self.own(id, "schedule.read").await?;
-        self.shown(stored).await
+        self.access.shown_schedule(stored).await
     }
 
     /// The latest runs, newest first: at most 50.
@@ -76,7 +77,7 @@ impl ScheduleAccess {
     pub async fn runs(&self, id: ScheduleId) -> Result<Vec<Run>> {
         let stored = self.own(id, "schedule.read").await?;
         let mut body = read(&stored)?;
-        self.refresh(&mut body).await?;
+        self.access.refresh_schedule(&stored, &mut body).await?;
         body.runs.reverse();
         Ok(body.runs)
     }
@@ -215,6 +216,7 @@ impl ScheduleAccess {
             written.map_err(|error| unavailable(&error))?;
         }
         self.change(id, "schedule.resume", None, |body, node, now, _| {
+            check_resume(body)?;
             let runnable = node.find_runnable(&body.app_id, &body.function, &body.wanted.params);
             let runnable = runnable.map_err(|(refusal, error)| {
                 Error::user(codes::SCHEDULE_NOT_ACTIVE, ScheduleReason::of(refusal, &error).text)
@@ -255,7 +257,7 @@ impl ScheduleAccess {
             Ok(body) => self.audit("schedule.delete", id, &body),
             Err(_) => access.audit_row("schedule.delete", id.to_string(), AuditOutcome::Done),
         };
-        let removed = access.ledger().remove_schedule(&access.owner, ScheduleSource::Person, id, audit).await;
+        let removed = access.ledger().remove_schedule(&access.owner, ScheduleSource::Person, id, Some(audit)).await;
         if removed.map_err(|error| unavailable(&error))? { Ok(()) } else { Err(not_found(id)) }
     }
 
@@ -278,7 +280,7 @@ impl ScheduleAccess {
             let before = body.clone();
             change(&mut body, node, self.now().await?, &access.actor)?;
             if body == before {
-                return self.shown(stored).await;
+                return self.access.shown_schedule(stored).await;
             }
             let write = rewritten(&stored, &body).audit(self.audit(action, id, &body));
             let written = access.ledger().write_schedule(ScheduleSource::Person, write).await;
@@ -294,6 +296,7 @@ impl ScheduleAccess {
     async fn own(&self, id: ScheduleId, action: &str) -> Result<StoredSchedule> {
         let access = &self.access;
         match access.read(access.ledger().find_schedule(id)).await? {
+            Some(stored) if stored.job.is_some() => Err(not_found(id)),
             Some(stored) if stored.owner == access.owner => Ok(stored),
             Some(_) => {
                 let why = "This schedule belongs to another user.";
@@ -307,98 +310,9 @@ impl ScheduleAccess {
         self.access.ledger().time().await.map_err(|error| unreadable(&error))
     }
 
-    async fn refresh(&self, body: &mut ScheduleBody) -> Result<()> {
-        let access = &self.access;
-        let refreshed = access.platform.node.refresh_run(&access.owner, body).await;
-        refreshed.map_err(|error| unreadable(&error))
-    }
-
     fn audit(&self, action: &str, id: ScheduleId, body: &ScheduleBody) -> NewAudit {
         let row = self.access.audit_row(action, id.to_string(), AuditOutcome::Done);
         row.app_id(body.app_id.clone()).detail(body.wanted.name.clone())
-    }
-
-    /// A schedule as the API shows it. One that cannot be read can only be deleted.
-    async fn shown(&self, stored: StoredSchedule) -> Result<Schedule> {
-        let StoredSchedule { schedule_id: id, version, created_at, updated_at, .. } = stored;
-        let Ok(mut body) = read(&stored) else {
-            return Ok(unreadable_schedule(&stored));
-        };
-        self.refresh(&mut body).await?;
-        let node = &self.access.platform.node;
-        let runnable = node.find_runnable(&body.app_id, &body.function, &body.wanted.params).ok();
-        let approval = runnable.and_then(|runnable| runnable.approval(body.approved.as_deref()));
-        let table = body.timetable().ok();
-        let next_at = body.next_at.filter(|_| body.state == ScheduleState::Active);
-        let next_local = next_at.zip(table.as_ref()).map(|(at, table)| at.to_zoned(table.zone().clone()).to_string());
-        let has_ended = |run: &&Run| !run.state.is_open() && run.call_id.is_some();
-        Ok(Schedule {
-            id,
-            running: body.open_run().cloned(),
-            last_run: body.runs.iter().rev().find(has_ended).cloned(),
-            recent: body.runs.iter().rev().take(RECENT).map(RecentRun::from).collect(),
-            words: table.as_ref().map(Timetable::words).unwrap_or_default(),
-            next_at,
-            next_local,
-            approval,
-            name: body.wanted.name,
-            app_id: body.app_id,
-            function: body.function,
-            params: body.wanted.params,
-            when: Some(body.wanted.when),
-            zone: body.wanted.zone,
-            state: body.state,
-            paused_by: body.paused_by,
-            paused_at: body.paused_at,
-            reason: body.reason,
-            starts_at: body.wanted.starts_at,
-            ends_at: body.wanted.ends_at,
-            max_runs: body.wanted.max_runs,
-            counts: body.counts,
-            created_by: body.created_by,
-            created_at,
-            updated_at,
-            version,
-        })
-    }
-}
-
-fn read(stored: &StoredSchedule) -> Result<ScheduleBody> {
-    serde_json::from_str(&stored.body).map_err(|_| {
-        let text = "The schedule cannot be read. Delete it, and create it again.";
-        Error::user(codes::SCHEDULE_NOT_ACTIVE, text)
-    })
-}
-
-fn unreadable_schedule(stored: &StoredSchedule) -> Schedule {
-    let text = "It cannot be read. Delete it, and create it again.".to_owned();
-    Schedule {
-        id: stored.schedule_id,
-        name: "?".to_owned(),
-        app_id: String::new(),
-        function: String::new(),
-        params: Value::Null,
-        when: None,
-        zone: utc(),
-        words: String::new(),
-        state: ScheduleState::NeedsYou,
-        paused_by: None,
-        paused_at: None,
-        reason: Some(ScheduleReason { code: "unreadable".to_owned(), text }),
-        next_at: None,
-        next_local: None,
-        starts_at: None,
-        ends_at: None,
-        max_runs: None,
-        recent: Vec::new(),
-        running: None,
-        last_run: None,
-        counts: ScheduleCounts::default(),
-        approval: None,
-        created_by: String::new(),
-        created_at: stored.created_at,
-        updated_at: stored.updated_at,
-        version: stored.version,
     }
 }
 

@@ -5,6 +5,7 @@
 //! the day of the month or the weekday matches. A week of the month (`1#2`) and a nearest weekday (`15W`) are
 //! stricter: they must match in any case. `fields` checks that there are five fields.
 
+#[cfg(feature = "check")]
 use crate::grammar;
 
 const MONTHS: &[&str] = &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
@@ -14,8 +15,9 @@ const DAYS: &[&str] = &["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 const LENGTHS: [u32; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 /// The result of reading a timetable.
+#[cfg(feature = "check")]
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     Runs,
     /// The line never matches, for this reason.
     Never(String),
@@ -24,7 +26,7 @@ pub(super) enum Verdict {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Minute,
     Hour,
     Day,
@@ -32,15 +34,15 @@ enum Kind {
     Weekday,
 }
 
-struct Field {
-    kind: Kind,
-    name: &'static str,
-    low: u32,
-    high: u32,
-    names: &'static [&'static str],
+pub(crate) struct Field {
+    pub(crate) kind: Kind,
+    pub(crate) name: &'static str,
+    pub(crate) low: u32,
+    pub(crate) high: u32,
+    pub(crate) names: &'static [&'static str],
 }
 
-const FIELDS: [Field; 5] = [
+pub(crate) const FIELDS: [Field; 5] = [
     Field { kind: Kind::Minute, name: "minute", low: 0, high: 59, names: &[] },
     Field { kind: Kind::Hour, name: "hour", low: 0, high: 23, names: &[] },
     Field { kind: Kind::Day, name: "day of the month", low: 1, high: 31, names: &[] },
@@ -50,11 +52,11 @@ const FIELDS: [Field; 5] = [
 
 /// The values of a field.
 #[derive(Default)]
-struct Values {
+pub(crate) struct Values {
     /// Whether the field counts as every value: it contains `*`, or is `?` or a random time.
-    any: bool,
+    pub(crate) any: bool,
     /// One bit per value.
-    bits: u64,
+    pub(crate) bits: u64,
     /// The weekdays that have a week of the month, one bit each.
     nth: u64,
     /// These weeks, one bit each. The lowest bit is the last week.
@@ -66,13 +68,14 @@ struct Values {
 }
 
 impl Values {
-    fn contains(&self, value: u32) -> bool {
+    pub(crate) fn contains(&self, value: u32) -> bool {
         self.any || self.bits & (1 << value) != 0
     }
 }
 
 /// Reads a cron line.
-pub(super) fn judge(line: &str) -> Verdict {
+#[cfg(feature = "check")]
+pub(crate) fn judge(line: &str) -> Verdict {
     if line.starts_with('@') {
         return Verdict::Runs;
     }
@@ -95,7 +98,7 @@ pub(super) fn judge(line: &str) -> Verdict {
 }
 
 /// The reason if no day of any year matches.
-fn never(days: &Values, months: &Values, weekdays: &Values) -> Option<String> {
+pub(crate) fn never(days: &Values, months: &Values, weekdays: &Values) -> Option<String> {
     let weekend = 1 | 1 << 6;
     if days.nearest && !weekdays.any && weekdays.bits & !weekend == 0 {
         return Some("the nearest weekday is never on a weekend".to_owned());
@@ -129,9 +132,9 @@ fn never(days: &Values, months: &Values, weekdays: &Values) -> Option<String> {
     Some(format!("none of its months has a day {first}{week}"))
 }
 
-type Read<T> = Result<T, String>;
+pub(crate) type Read<T> = Result<T, String>;
 
-fn read(text: &str, field: &Field) -> Read<Values> {
+pub(crate) fn read(text: &str, field: &Field) -> Read<Values> {
     if let Some(random) = random(text, field) {
         return random;
     }
@@ -305,7 +308,7 @@ fn weekday_zero(value: u32, field: &Field) -> u32 {
 }
 
 /// A number or a name of the field.
-fn value(text: &str, field: &Field) -> Read<u32> {
+pub(crate) fn value(text: &str, field: &Field) -> Read<u32> {
     let named = field.names.iter().position(|name| *name == text).and_then(|at| u32::try_from(at).ok());
     named.map(|at| at + field.low).or_else(|| number(text)).ok_or_else(|| outside(field))
 }
@@ -316,7 +319,7 @@ fn number(text: &str) -> Option<u32> {
     digits.then(|| text.parse().unwrap_or(u32::MAX))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "check"))]
 mod tests {
     use super::{Verdict, judge};
 

@@ -1,0 +1,11 @@
+//! A borrowed context.
+
+use imperal::prelude::*;
+
+/// Tidies up at night.
+#[schedule(cron = "0 3 * * *")]
+async fn tidy(_ctx: &Context) -> Result<()> {
+    Ok(())
+}
+
+fn main() {}

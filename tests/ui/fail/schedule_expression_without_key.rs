@@ -1,0 +1,12 @@
+//! The expression alone.
+//! mistakes: 2
+
+use imperal::prelude::*;
+
+/// Tidies up at night.
+#[schedule("0 3 * * *")]
+async fn tidy(_ctx: Context) -> Result<()> {
+    Ok(())
+}
+
+fn main() {}
