@@ -9,6 +9,7 @@ mod cases;
 mod documents;
 mod durable;
 mod postgres;
+mod schedules;
 mod sqlite;
 mod tables;
 

@@ -281,6 +281,7 @@ macro_rules! ledger_conformance {
                 work_writes_only_its_users_schedules_until_it_ends
                 user_is_stored_as_last_seen
                 users_who_are_long_gone_are_forgotten
+                clock_set_back_makes_no_time_due_again
                 schedules_of_jobs_are_apart_from_those_of_users
                 work_of_a_job_is_a_call_without_turns
                 tasks_of_a_job_outlive_it

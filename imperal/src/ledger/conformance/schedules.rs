@@ -418,3 +418,19 @@ pub async fn owners_of_an_app_called_it_or_have_documents(backend: &impl Backend
     node.job(&carl, "app/another", far_ahead()).await;
     assert_eq!(owners(called(10).or_documents_in("pages")).await, [carl]);
 }
+
+/// A clock that is set back makes nothing due that has moved on, and hides nothing that is due.
+pub async fn clock_set_back_makes_no_time_due_again(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let (moved, due) = (node.schedule(&anna(), long_ago(0)).await, node.schedule(&ben(), long_ago(1)).await);
+    let job = node.job(&anna(), "app/digest", long_ago(0)).await;
+    assert_eq!(node.begin_due(&anna(), moved, 2).await, Ok(true));
+    let call_id = CallId::generate();
+    assert_eq!(node.step_job(&anna(), job, 2, JobStep::Begin(call_id)).await, Ok(true));
+    backend.set_back(Duration::from_secs(3600)).await;
+    assert_eq!((node.due(10).await, node.due_jobs().await), (vec![due], vec![]));
+    assert_eq!(node.begin_due(&anna(), moved, 2).await, Ok(false), "the time has its call");
+    assert_eq!(node.begin_due(&ben(), due, 2).await, Ok(true));
+    assert_eq!(node.step_job(&anna(), job, 3, JobStep::End(call_id)).await, Ok(true));
+    assert_eq!(node.look(&anna()).await.turns.len(), 1);
+}
