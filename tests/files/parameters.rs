@@ -1,6 +1,7 @@
 //! Files as parameters: ids of the user's own uploads, claimed by the call.
 
-use imperal::platform::Upload;
+use imperal::platform::{NewSchedule, ScheduleChanges, ScheduleState, Upload};
+use imperal::schedules::When;
 
 use super::*;
 
@@ -95,4 +96,34 @@ async fn uploads_of_a_user_are_limited_and_hung_up_ones_are_removed() {
         assert!(upload.await.unwrap_err().is_cancelled());
     }
     anna.upload_file(Upload::new("files", "b", "x")).await.unwrap();
+}
+
+/// The file that a schedule names is stored with it, and each run reads it.
+#[imperal::test]
+async fn schedule_stores_the_uploads_that_it_names() {
+    let platform = TestPlatform::start().await;
+    let anna = platform.user("anna");
+    let (one, two) = (anna.file("1.txt", "one ").await, anna.file("2.txt", "two").await);
+    let schedules = anna.access().schedules();
+    let mut new = NewSchedule::new("Reading", "files", "read_files", When::EverySeconds(3600));
+    new.params = serde_json::from_value(json!({"file": one})).unwrap();
+    let id = schedules.create(new.clone()).await.unwrap().id;
+    let state = async |file: &FileRef| anna.access().file(file.file_id).await.unwrap().state;
+    assert_eq!((state(&one).await, state(&two).await), ("stored".to_owned(), "pending".to_owned()));
+    platform.pass(Duration::from_secs(3660)).await;
+    assert_eq!(anna.texts().await.last().unwrap(), "one ");
+    let mut changes = ScheduleChanges::default();
+    changes.params = serde_json::from_value(json!({"file": two.file_id})).unwrap();
+    schedules.edit(id, changes).await.unwrap();
+    assert_eq!(state(&two).await, "stored");
+    platform.pass(Duration::from_secs(26 * 3600)).await;
+    assert_eq!(anna.texts().await.last().unwrap(), "two", "an upload of yesterday");
+    // Another user's file is refused by its field, and a deleted one stops the schedule.
+    let of_ben = platform.user("ben").file("b.txt", "secret").await;
+    new.params = serde_json::from_value(json!({"file": of_ben})).unwrap();
+    assert_eq!(schedules.create(new).await.unwrap_err().field(), Some("file"));
+    anna.access().delete_file(two.file_id).await.unwrap();
+    platform.pass(Duration::from_secs(2 * 3600)).await;
+    let shown = schedules.find(id).await.unwrap();
+    assert_eq!((shown.state, shown.reason.unwrap().code.as_str()), (ScheduleState::NeedsYou, "params_invalid"));
 }

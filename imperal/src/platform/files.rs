@@ -186,7 +186,16 @@ impl Node {
 
     /// The files among these of an owner's extension that a parameter may name.
     pub(super) async fn param_files(&self, owner: &Owner, app_id: &str, ids: &[FileId]) -> Result<Vec<FileRef>> {
-        let found = self.ledger.find_files(owner, ids).await.map_err(|error| unreadable(&error))?;
+        self.usable_files(owner, app_id, ids).await.map_err(|error| unreadable(&error))
+    }
+
+    pub(super) async fn usable_files(
+        &self,
+        owner: &Owner,
+        app_id: &str,
+        ids: &[FileId],
+    ) -> std::result::Result<Vec<FileRef>, LedgerError> {
+        let found = self.ledger.find_files(owner, ids).await?;
         let usable = found.iter().filter(|file| file.app_id == app_id && file.sha256.is_some());
         Ok(usable.map(file_ref).collect())
     }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Fence, Incarnation, NewAudit, NewCall, Owner, TurnBody};
-use crate::ids::{CallId, ScheduleId};
+use crate::ids::{CallId, FileId, ScheduleId};
 
 /// The schedule that a turn belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -218,6 +218,8 @@ pub struct ScheduleWrite {
     pub most: Option<u32>,
     /// The job that a new one belongs to. Users do not see it, and it does not count for their limit.
     pub job: Option<String>,
+    /// Files of the owner that it refers to, and the extension that they belong to: they are stored with it.
+    pub files: Option<(String, Vec<FileId>)>,
     /// A call of the owner that a node begins with it.
     pub call: Option<NewCall>,
     /// What a node does to the work of its job.
@@ -239,6 +241,7 @@ impl ScheduleWrite {
             body,
             most: None,
             job: None,
+            files: None,
             call: None,
             job_step: None,
             turn: None,
@@ -256,6 +259,12 @@ impl ScheduleWrite {
     #[must_use]
     pub fn call(self, call: NewCall) -> Self {
         Self { call: Some(call), ..self }
+    }
+
+    /// Sets the files of an extension that it refers to.
+    #[must_use]
+    pub fn files(self, app_id: &str, files: Vec<FileId>) -> Self {
+        Self { files: (!files.is_empty()).then(|| (app_id.to_owned(), files)), ..self }
     }
 
     /// Sets the job of a new one.

@@ -33,7 +33,7 @@ pub trait Schedules: Send + Sync {
     ///
     /// # Errors
     /// `TooDeep`. Of a node and of work: `Fenced`. Of work: `NotFound`, also for another owner's work; `NotHolder`;
-    /// `AlreadyReplied`, `AlreadyEnded`. `IdExists` of the call or a turn; `TooManySchedules`; `QuotaExceeded`. Of the
+    /// `AlreadyReplied`, `AlreadyEnded`. `IdExists` of the call or a turn; `TooManySchedules`; `QuotaExceeded`; `FileMissing`. Of the
     /// end of a job's work: `NotFound`; `NotHolder`, or `NotOrphaned` for `Reclaim`; `AlreadyReplied`.
     fn write_schedule(
         &self,

@@ -10,7 +10,7 @@ use super::PostgresLedger;
 use super::pool::{Param, int, text, texts};
 use super::rows::{audit, get, get_number, get_time, json_text, number, to_json};
 use super::stored_text::stored;
-use crate::ids::ScheduleId;
+use crate::ids::{FileId, ScheduleId};
 use crate::ledger::contract::{LedgerResult, Schedules};
 use crate::ledger::{
     AppOwners, DueSchedule, Fence, JobOwners, JobStep, LedgerError, NewAudit, NewSeen, Owner, ScheduleKind,
@@ -97,6 +97,10 @@ impl SourceTexts {
     }
 }
 
+fn ids(files: &[FileId]) -> Vec<String> {
+    files.iter().map(ToString::to_string).collect()
+}
+
 /// A step as the function in the database takes it.
 fn job_step(step: JobStep) -> (&'static str, String) {
     match step {
@@ -113,7 +117,7 @@ impl Schedules for PostgresLedger {
             return Err(LedgerError::NotHolder);
         }
         let sql = "SELECT * FROM @.write_schedule($1, $2, $3::uuid, $4::uuid, $5, $6, $7, $8::uuid, $9, $10, $11, $12, \
-                   $13, $14::uuid, $15::uuid, $16, $17, $18, $19, $20::uuid)";
+                   $13, $14::uuid, $15::uuid, $16, $17, $18, $19, $20::uuid, $21, $22::uuid[])";
         let of = SourceTexts::new(&source, &write.owner);
         let (id, version, body) = (write.schedule_id.to_string(), number(write.version), json_text(&write.body)?);
         let wake_at = write.wake_at.map(Timestamp::as_microsecond);
@@ -126,7 +130,8 @@ impl Schedules for PostgresLedger {
         let most_bytes = max_stored.map(number);
         let job = write.job.as_deref().map(stored);
         let (step, of_job) = write.job_step.map(job_step).unzip();
-        let what: [Param<'_>; 13] = [
+        let (app, files) = write.files.as_ref().map(|(app, files)| (stored(app), ids(files))).unzip();
+        let what: [Param<'_>; 15] = [
             text(&id),
             int(&version),
             (&wake_at, Type::INT8),
@@ -140,6 +145,8 @@ impl Schedules for PostgresLedger {
             (&job, Type::TEXT),
             (&step, Type::TEXT),
             (&of_job, Type::TEXT),
+            (&app, Type::TEXT),
+            (&files, Type::TEXT_ARRAY),
         ];
         let _permit = self.permits.acquire(&write.owner).await?;
         let rows = self.counted(self.store.rows(sql, &[&of.params()[..], &what[..]].concat())).await;

@@ -9,9 +9,10 @@ use super::{ScheduleBody, ScheduleReason};
 use crate::codes;
 use crate::error::Error;
 use crate::function::{ActionType, CheckedParams, has_secrets};
-use crate::ledger::LedgerError;
+use crate::files::FileRef;
+use crate::ledger::{LedgerError, LedgerResult, Owner};
 use crate::platform::Node;
-use crate::platform::ledger_errors::unavailable;
+use crate::platform::ledger_errors::{file_error, unavailable};
 use crate::result::Result;
 use crate::schedule::InvalidSchedule;
 
@@ -81,12 +82,27 @@ pub(in crate::platform) fn unwritten(error: &LedgerError) -> Error {
             codes::TOO_MANY_SCHEDULES,
             format!("You have {most} schedules, which is the limit. Delete one first."),
         ),
+        LedgerError::FileMissing(_) => file_error(error),
         error => unavailable(error),
     }
 }
 
 impl Node {
-    /// Finds the function of a schedule and checks its parameters.
+    /// The user's files that the parameters of a function name.
+    pub(in crate::platform) async fn files_named(
+        &self,
+        owner: &Owner,
+        app_id: &str,
+        function: &str,
+        params: &Value,
+    ) -> LedgerResult<Vec<FileRef>> {
+        let Ok((extension, def)) = self.find_function(app_id, function) else { return Ok(Vec::new()) };
+        let check = self.checks.find(extension.app_id(), def.name);
+        let ids = check.map(|check| check.files_of(&mut params.clone())).unwrap_or_default();
+        if ids.is_empty() { Ok(Vec::new()) } else { self.usable_files(owner, extension.app_id(), &ids).await }
+    }
+
+    /// Finds the function of a schedule and checks its parameters. `files`: the user's files that they name.
     ///
     /// # Errors
     /// As a call's, with what it means for a schedule; `SCHEDULE_INVALID` for a function with `writeOnly` parameters.
@@ -95,6 +111,7 @@ impl Node {
         app_id: &str,
         function: &str,
         params: &Value,
+        files: &[FileRef],
     ) -> std::result::Result<Runnable, (Refusal, Error)> {
         let gone = |error| (Refusal::FunctionGone, error);
         let (extension, def) = self.find_function(app_id, function).map_err(gone)?;
@@ -108,9 +125,9 @@ impl Node {
             return Err((Refusal::ParamsInvalid, Error::user(codes::SCHEDULE_INVALID, text).with_field("function")));
         }
         let digest = (def.action_type == ActionType::Destructive).then(|| digest_of(app_id, function, params, schema));
-        // A schedule takes no files: nothing keeps them for its next run.
-        let checked =
-            check.check_params(params.clone(), Vec::new()).map_err(|error| (Refusal::ParamsInvalid, error))?;
+        let mut params = params.clone();
+        check.files_of(&mut params);
+        let checked = check.check_params(params, files.to_vec()).map_err(|error| (Refusal::ParamsInvalid, error))?;
         Ok(Runnable { app_id: extension.app_id(), function: def.name, checked, digest })
     }
 }

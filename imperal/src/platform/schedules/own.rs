@@ -65,17 +65,18 @@ impl Node {
         let body = stored.as_ref().and_then(|stored| serde_json::from_str::<ScheduleBody>(&stored.body).ok());
         let (write, action, body) = match (change, stored, body) {
             (ScheduleChange::Set(schedule), None, _) => {
-                let runnable = self.runnable_of(origin, &schedule.function, &schedule.params)?;
+                let runnable = self.runnable_of(origin, &schedule.function, &schedule.params).await?;
                 let by = format!("extension:{}", origin.app_id);
                 let body = ScheduleBody::new(origin.app_id, &schedule.function, wanted_of(schedule), by, now);
                 let mut body = body.map_err(|why| invalid(&why))?;
                 wait_for_approval(&mut body, &runnable);
                 let json = serde_json::to_string(&body).unwrap_or_default();
                 let write = ScheduleWrite::new(id, owner.clone(), 1, body.wake_at(), json).most(MOST_SCHEDULES);
+                let write = write.files(origin.app_id, runnable.checked.files);
                 (write, "schedule.create", body)
             }
             (ScheduleChange::Set(schedule), Some(stored), Some(mut body)) => {
-                let runnable = self.runnable_of(origin, &schedule.function, &schedule.params)?;
+                let runnable = self.runnable_of(origin, &schedule.function, &schedule.params).await?;
                 let before = body.clone();
                 let wanted = Wanted {
                     starts_at: body.wanted.starts_at,
@@ -92,7 +93,8 @@ impl Node {
                 if body == before {
                     return Ok(true);
                 }
-                (rewritten(&stored, &body), "schedule.edit", body)
+                let write = rewritten(&stored, &body).files(origin.app_id, runnable.checked.files);
+                (write, "schedule.edit", body)
             }
             (ScheduleChange::Pause(_), Some(stored), Some(mut body)) => {
                 if body.state != ScheduleState::Active {
@@ -106,7 +108,7 @@ impl Node {
                     return Ok(true);
                 }
                 check_resume(&body)?;
-                let runnable = self.runnable_of(origin, &body.function, &body.wanted.params)?;
+                let runnable = self.runnable_of(origin, &body.function, &body.wanted.params).await?;
                 runnable.check_approval(body.approved.as_deref())?;
                 body.resume(now).map_err(|why| invalid(&why))?;
                 (rewritten(&stored, &body), "schedule.resume", body)
@@ -127,8 +129,10 @@ impl Node {
         written.map_err(|error| refused(&error))
     }
 
-    fn runnable_of(&self, origin: &Origin, function: &str, params: &Value) -> Result<Runnable> {
-        self.find_runnable(origin.app_id, function, params).map_err(|(_, error)| error)
+    async fn runnable_of(&self, origin: &Origin, function: &str, params: &Value) -> Result<Runnable> {
+        let files = self.files_named(&Owner::from(&origin.user), origin.app_id, function, params).await;
+        let files = files.map_err(|error| unreadable(&error))?;
+        self.find_runnable(origin.app_id, function, params, &files).map_err(|(_, error)| error)
     }
 }
 

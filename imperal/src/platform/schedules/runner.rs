@@ -198,7 +198,9 @@ impl Node {
                     return self.stop(&stored, body, reason, source).await;
                 };
                 let wanted = &body.wanted;
-                let runnable = self.find_runnable(&body.app_id, &body.function, &wanted.params).and_then(|runnable| {
+                let files = self.files_named(&stored.owner, &body.app_id, &body.function, &wanted.params).await?;
+                let runnable = self.find_runnable(&body.app_id, &body.function, &wanted.params, &files);
+                let runnable = runnable.and_then(|runnable| {
                     let approved = runnable.check_approval(body.approved.as_deref());
                     approved.map(|()| runnable).map_err(|error| (Refusal::ApprovalNeeded, error))
                 });

@@ -125,7 +125,7 @@ impl State {
     }
 
     /// The files can be stored for an owner's extension: they are there and have content.
-    fn check_claim(
+    pub(super) fn check_claim(
         &self,
         owner: &Owner,
         app_id: &str,
@@ -142,7 +142,7 @@ impl State {
         }
     }
 
-    fn claim_file(&mut self, file_id: FileId) {
+    pub(super) fn claim_file(&mut self, file_id: FileId) {
         if let Some(row) = self.files.get_mut(&file_id).filter(|row| row.file.state == FileState::Pending) {
             row.store();
         }

@@ -22,7 +22,7 @@ impl State {
         now: Timestamp,
     ) -> Result<bool, LedgerError> {
         self.may_write_schedule(source, &write.owner)?;
-        let ScheduleWrite { schedule_id, owner, version, wake_at, body, most, job, call, job_step, turn, audit } =
+        let ScheduleWrite { schedule_id, owner, version, wake_at, body, most, job, files, call, job_step, turn, audit } =
             write;
         let stored = self.schedules.get(&schedule_id);
         if version != stored.map_or(0, |stored| stored.version) + 1
@@ -41,6 +41,9 @@ impl State {
         if let Some(turn) = &turn {
             self.fresh(turn)?;
         }
+        if let Some((app_id, files)) = &files {
+            self.check_claim(&owner, app_id, files.iter().copied(), now)?;
+        }
         match (job_step, source) {
             (Some(step), ScheduleSource::Node(incarnation)) => self.write_job(incarnation, &owner, step)?,
             (Some(_), _) => return Err(LedgerError::NotHolder),
@@ -58,6 +61,9 @@ impl State {
         }
         if let Some(audit) = audit {
             self.audit(audit, now);
+        }
+        for file_id in files.into_iter().flat_map(|(_, files)| files) {
+            self.claim_file(file_id);
         }
         let updated_at = now;
         let row = StoredSchedule { schedule_id, owner, job, version, wake_at, created_at, updated_at, body };

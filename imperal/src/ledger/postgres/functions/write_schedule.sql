@@ -1,17 +1,20 @@
 -- Writes a schedule if the stored one has the version before, with a call that begins (p_new_call with the turn), or a
 -- turn alone, and the audit row. Returns no row if it did not. A node skips a schedule that another transaction writes.
 -- p_most: the most schedules of the owner, for a new one. p_job: the job of a new one. p_job_step: what a node does to
--- the work of its job.
+-- the work of its job. p_files: files of an extension that are stored with it. IM019: one is not there; the error's
+-- detail is its id.
 CREATE OR REPLACE FUNCTION @.write_schedule(
     p_node text, p_incarnation bigint, p_call_id uuid, p_task_id uuid, p_attempt bigint, p_tenant text, p_user text,
     p_schedule_id uuid, p_version bigint, p_wake_at bigint, p_body text, p_most bigint, p_audit text[],
-    p_new_call uuid, p_turn_id uuid, p_turn text, p_max_stored bigint, p_job text, p_job_step text, p_job_call uuid
+    p_new_call uuid, p_turn_id uuid, p_turn text, p_max_stored bigint, p_job text, p_job_step text, p_job_call uuid,
+    p_app text, p_files uuid[]
 ) RETURNS SETOF @.stamp LANGUAGE plpgsql AS $$
 DECLARE
     v_owner_id bigint;
     v_found bigint;
     v_stamp @.stamp;
     v_now bigint := @.micros();
+    v_missing uuid;
 BEGIN
     PERFORM @.may_write_schedule(p_node, p_incarnation, p_call_id, p_task_id, p_attempt, p_tenant, p_user);
     v_owner_id := @.find_or_add_owner(p_tenant, p_user);
@@ -39,6 +42,12 @@ BEGIN
         IF NOT FOUND THEN RETURN; END IF;
         UPDATE @.schedule s SET version = p_version, wake_at = p_wake_at, updated_at = v_now, body = p_body
         WHERE s.schedule_no = v_found;
+    END IF;
+    IF p_files IS NOT NULL THEN
+        v_missing := @.claim_files(v_owner_id, p_app, p_files);
+        IF v_missing IS NOT NULL THEN
+            RAISE EXCEPTION 'refused by the ledger''s rules' USING ERRCODE = 'IM019', DETAIL = v_missing::text;
+        END IF;
     END IF;
     IF p_job_step IS NOT NULL THEN
         v_stamp.has_ready_tasks := @.write_job(p_node, p_incarnation, v_owner_id, p_job_step, p_job_call);

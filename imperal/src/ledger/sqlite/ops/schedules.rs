@@ -45,6 +45,9 @@ impl Tx<'_> {
             let id = write.schedule_id.to_string();
             execute(self.conn, sql, params![id, owner_id, write.job, version, wake_at, now, write.body])?;
         }
+        if let Some((app_id, files)) = &write.files {
+            self.claim_files(&write.owner, app_id, files)?;
+        }
         match (write.job_step, source) {
             (Some(step), ScheduleSource::Node(incarnation)) => match step {
                 JobStep::Begin(call_id) => self.begin_silent_call(incarnation, owner_id, call_id)?,

@@ -15,8 +15,10 @@ use self::view::read;
 use super::Access;
 use crate::codes;
 use crate::error::Error;
-use crate::ids::ScheduleId;
+use crate::files::FileRef;
+use crate::ids::{FileId, ScheduleId};
 use crate::ledger::{AuditOutcome, NewAudit, ScheduleSource, ScheduleWrite, StoredSchedule};
+use crate::platform::Node;
 use crate::platform::ledger_errors::{unavailable, unreadable};
 use crate::platform::schedules::{
     MOST_SCHEDULES, Refusal, Run, ScheduleBody, ScheduleReason, ScheduleState, Wanted, check_resume, invalid,
@@ -92,7 +94,9 @@ impl ScheduleAccess {
         let mut approval = None;
         if let (Some(app_id), Some(function)) = (app_id, function) {
             let node = &self.access.platform.node;
-            let runnable = node.find_runnable(&app_id, &function, &Value::Object(params));
+            let params = Value::Object(params);
+            let files = self.files_named(&app_id, &function, &params).await?;
+            let runnable = node.find_runnable(&app_id, &function, &params, &files);
             approval = runnable.map_err(|(_, error)| error)?.approval(None);
         }
         let table = Timetable::new(&when, &zone, starts_at.unwrap_or(now)).map_err(|why| invalid(&why))?;
@@ -125,7 +129,8 @@ impl ScheduleAccess {
         let access = &self.access;
         let node = &access.platform.node;
         let params = Value::Object(new.params);
-        let runnable = node.find_runnable(&new.app_id, &new.function, &params).map_err(|(_, error)| error)?;
+        let files = self.files_named(&new.app_id, &new.function, &params).await?;
+        let runnable = node.find_runnable(&new.app_id, &new.function, &params, &files).map_err(|(_, error)| error)?;
         runnable.check_approval(new.approve.as_deref())?;
         let wanted = Wanted {
             name: new.name,
@@ -147,6 +152,7 @@ impl ScheduleAccess {
         let json = serde_json::to_string(&body).unwrap_or_default();
         let write = ScheduleWrite::new(id, access.owner.clone(), 1, body.wake_at(), json)
             .most(MOST_SCHEDULES)
+            .files(&new.app_id, runnable.checked.files)
             .audit(self.audit("schedule.create", id, &body));
         let written = access.ledger().write_schedule(ScheduleSource::Person, write).await;
         written.map_err(|error| unwritten(&error))?;
@@ -159,11 +165,12 @@ impl ScheduleAccess {
     /// # Errors
     /// As [`ScheduleAccess::find`] and [`ScheduleAccess::create`]; `SCHEDULE_CHANGED` for another version.
     pub async fn edit(&self, id: ScheduleId, changes: ScheduleChanges) -> Result<Schedule> {
-        self.change(id, "schedule.edit", changes.version, |body, node, now, _| {
+        let new = changes.params.clone().map(Value::Object);
+        self.change(id, "schedule.edit", changes.version, new, |body, (node, files), now, _| {
             let changes = changes.clone();
             let params = changes.params.map_or_else(|| body.wanted.params.clone(), Value::Object);
             let is_same = params == body.wanted.params;
-            let runnable = node.find_runnable(&body.app_id, &body.function, &params);
+            let runnable = node.find_runnable(&body.app_id, &body.function, &params, files);
             let wanted = Wanted {
                 name: changes.name.unwrap_or_else(|| body.wanted.name.clone()),
                 params,
@@ -184,10 +191,10 @@ impl ScheduleAccess {
                     {
                         body.stop(ScheduleReason::of(Refusal::ApprovalNeeded, &error));
                     }
-                    Ok(())
+                    Ok(runnable.checked.files)
                 }
                 // The name of a schedule whose function is gone can still be changed.
-                Err(_) if is_same => Ok(()),
+                Err(_) if is_same => Ok(Vec::new()),
                 Err((_, error)) => Err(error),
             }
         })
@@ -199,9 +206,9 @@ impl ScheduleAccess {
     /// # Errors
     /// As [`ScheduleAccess::find`].
     pub async fn pause(&self, id: ScheduleId) -> Result<Schedule> {
-        self.change(id, "schedule.pause", None, |body, _, now, by| {
+        self.change(id, "schedule.pause", None, None, |body, _, now, by| {
             body.pause(by, now);
-            Ok(())
+            Ok(Vec::new())
         })
         .await
     }
@@ -215,9 +222,9 @@ impl ScheduleAccess {
             let written = self.access.platform.node.write_seen_user(&self.access.user).await;
             written.map_err(|error| unavailable(&error))?;
         }
-        self.change(id, "schedule.resume", None, |body, node, now, _| {
+        self.change(id, "schedule.resume", None, None, |body, (node, files), now, _| {
             check_resume(body)?;
-            let runnable = node.find_runnable(&body.app_id, &body.function, &body.wanted.params);
+            let runnable = node.find_runnable(&body.app_id, &body.function, &body.wanted.params, files);
             let runnable = runnable.map_err(|(refusal, error)| {
                 Error::user(codes::SCHEDULE_NOT_ACTIVE, ScheduleReason::of(refusal, &error).text)
             })?;
@@ -225,7 +232,8 @@ impl ScheduleAccess {
                 body.approved = Some(approve.clone());
             }
             runnable.check_approval(body.approved.as_deref())?;
-            body.resume(now).map_err(|why| invalid(&why))
+            body.resume(now).map_err(|why| invalid(&why))?;
+            Ok(runnable.checked.files)
         })
         .await
     }
@@ -235,13 +243,13 @@ impl ScheduleAccess {
     /// # Errors
     /// As [`ScheduleAccess::find`]; `SCHEDULE_NOT_ACTIVE`.
     pub async fn run(&self, id: ScheduleId) -> Result<Schedule> {
-        self.change(id, "schedule.run", None, |body, _, now, _| {
+        self.change(id, "schedule.run", None, None, |body, _, now, _| {
             if body.state != ScheduleState::Active {
                 let text = "The schedule is not active. Resume it, or run its function by hand.";
                 return Err(Error::user(codes::SCHEDULE_NOT_ACTIVE, text));
             }
             body.run_now(now);
-            Ok(())
+            Ok(Vec::new())
         })
         .await
     }
@@ -261,13 +269,15 @@ impl ScheduleAccess {
         if removed.map_err(|error| unavailable(&error))? { Ok(()) } else { Err(not_found(id)) }
     }
 
-    /// Changes a schedule and writes it, again if another writer comes before.
+    /// Changes a schedule and writes it, again if another writer comes before. `new`: the parameters that it gets. The
+    /// change returns the files that they name, which are stored with the schedule.
     async fn change(
         &self,
         id: ScheduleId,
         action: &str,
         version: Option<u64>,
-        change: impl Fn(&mut ScheduleBody, &crate::platform::Node, Timestamp, &str) -> Result<()>,
+        new: Option<Value>,
+        change: impl Fn(&mut ScheduleBody, (&Node, &[FileRef]), Timestamp, &str) -> Result<Vec<FileId>>,
     ) -> Result<Schedule> {
         let access = &self.access;
         let node = &access.platform.node;
@@ -278,11 +288,13 @@ impl ScheduleAccess {
             }
             let mut body = read(&stored)?;
             let before = body.clone();
-            change(&mut body, node, self.now().await?, &access.actor)?;
+            let params = new.as_ref().unwrap_or(&body.wanted.params);
+            let files = self.files_named(&body.app_id, &body.function, params).await?;
+            let files = change(&mut body, (node, &files), self.now().await?, &access.actor)?;
             if body == before {
                 return self.access.shown_schedule(stored).await;
             }
-            let write = rewritten(&stored, &body).audit(self.audit(action, id, &body));
+            let write = rewritten(&stored, &body).files(&body.app_id, files).audit(self.audit(action, id, &body));
             let written = access.ledger().write_schedule(ScheduleSource::Person, write).await;
             if written.map_err(|error| unwritten(&error))? {
                 node.schedules_changed.notify_one();
@@ -304,6 +316,12 @@ impl ScheduleAccess {
             }
             None => Err(not_found(id)),
         }
+    }
+
+    async fn files_named(&self, app_id: &str, function: &str, params: &Value) -> Result<Vec<FileRef>> {
+        let access = &self.access;
+        let named = access.platform.node.files_named(&access.owner, app_id, function, params).await;
+        named.map_err(|error| unreadable(&error))
     }
 
     async fn now(&self) -> Result<Timestamp> {

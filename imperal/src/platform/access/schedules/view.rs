@@ -31,9 +31,11 @@ impl Access {
             return Ok(unreadable_schedule(&stored));
         };
         self.refresh_schedule(&stored, &mut body).await?;
-        let StoredSchedule { schedule_id: id, version, created_at, updated_at, .. } = stored;
+        let StoredSchedule { schedule_id: id, owner, version, created_at, updated_at, .. } = stored;
         let node = &self.platform.node;
-        let runnable = node.find_runnable(&body.app_id, &body.function, &body.wanted.params).ok();
+        let files = node.files_named(&owner, &body.app_id, &body.function, &body.wanted.params).await;
+        let files = files.map_err(|error| unreadable(&error))?;
+        let runnable = node.find_runnable(&body.app_id, &body.function, &body.wanted.params, &files).ok();
         let approval = runnable.and_then(|runnable| runnable.approval(body.approved.as_deref()));
         let table = body.timetable().ok();
         let next_at = body.next_at.filter(|_| body.state == ScheduleState::Active);
