@@ -122,7 +122,8 @@ async fn damaged_schedules_and_files_in_a_file_hurt_no_other() {
     let ledger = Arc::new(SqliteLedger::open(&file).unwrap());
     let mut all = damages();
     let not_utf8 = "CAST(x'7b226e223a31ff7d' AS TEXT)";
-    for (table, column) in [("schedule", "body"), ("schedule", "schedule_id"), ("seen", "seen_user"), ("file", "name")] {
+    for (table, column) in [("schedule", "body"), ("schedule", "schedule_id"), ("seen", "seen_user"), ("file", "name")]
+    {
         all.push((table, format!("{column} = {not_utf8}")));
     }
     all.push(("schedule", "schedule_id = 'not-a-uuid'".to_owned()));
@@ -143,7 +144,12 @@ async fn damaged_schedules_and_files_in_a_file_hurt_no_other() {
     let id = schedules.create(NewSchedule::new("Work", "contract", "work", When::EverySeconds(3600))).await.unwrap().id;
     schedules.run(id).await.unwrap();
     imperal_tests::eventually("the run", async || {
-        schedules.find(id).await.unwrap().last_run.map(|run| assert_eq!(run.state, imperal::platform::RunState::Succeeded))
+        schedules
+            .find(id)
+            .await
+            .unwrap()
+            .last_run
+            .map(|run| assert_eq!(run.state, imperal::platform::RunState::Succeeded))
     })
     .await;
 }

@@ -9,6 +9,7 @@ mod pooler;
 mod tls;
 mod upgrade;
 mod versions;
+mod zombies;
 
 use imperal_tests::cluster::Database;
 use imperal_tests::{Node, NodeOptions, User};
