@@ -109,14 +109,15 @@ describe("a file in a form", () => {
     // another one in its place, whose upload is cancelled: the first one is back
     const go = hold();
     await page.getByLabel("Photo").setInputFiles({ ...CHART, name: "other.png" });
+    await page.getByRole("button", { name: "Cancel the upload of other.png" }).waitFor();
     await page.getByLabel("Photo").focus();
     await page.keyboard.press("Shift+Tab");
     assert.equal(await held(page), "Cancel the upload of other.png");
     assert.equal(await page.locator(".field > .field-error:visible").count(), 0, "an upload that goes on is no error");
     await page.keyboard.press("Enter");
     await rowOf(page, "chart.png").waitFor();
-    assert.equal(await held(page), "Remove chart.png");
-    assert.ok((await open.said()).includes("other.png: upload cancelled."));
+    await until("the focus on the row", async () => (await held(page)) === "Remove chart.png");
+    await until("the announcement", async () => (await open.said()).includes("other.png: upload cancelled."));
     await page.keyboard.press("Space");
     assert.equal(await page.locator(".file-row").count(), 0);
     assert.equal(await page.evaluate(() => document.activeElement.type), "file", "the focus is where a file is chosen");

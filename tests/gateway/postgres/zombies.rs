@@ -103,10 +103,7 @@ async fn zombie_writes_no_end_of_a_scheduled_run() {
     assert_eq!((&after["counts"]["runs"], &after["counts"]["failures"]), (&json!(1), &json!(1)));
     there.post(&format!("/v1/schedules/{id}/run"), &json!({})).await;
     drop(service.accept().await.unwrap());
-    eventually("the next run", async || {
-        (schedule(&there, &id).await["counts"]["runs"] == 2).then_some(())
-    })
-    .await;
+    eventually("the next run", async || (schedule(&there, &id).await["counts"]["runs"] == 2).then_some(())).await;
     let asked = there.turns().await.into_iter().filter(|turn| turn["role"] == "user").count();
     assert_eq!(asked, 2, "one call for each time");
 }

@@ -4,48 +4,30 @@
 //! writes the same one once. A run begins and ends with a write of that schedule. It has no turns: only what the job
 //! delivers reaches the chat.
 
-use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokio::sync::OwnedSemaphorePermit;
-use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
 
 use super::body::Step;
-use super::outcome::short;
 use super::runner::{SEEN_WITHIN, as_node, rewritten, user_of};
 use super::{Run, RunState, ScheduleBody, Wanted};
-use crate::codes;
-use crate::context::{Context, Origin, Services, StopReason, WorkSpan};
+use crate::context::Services;
 use crate::function::JobDef;
 use crate::ids::{CallId, ScheduleId};
 use crate::ledger::{
     AppOwners, DueSchedule, JobStep, LedgerError, LedgerResult, NewSeen, Owner, ScheduleKind, ScheduleWrite, SeenUser,
     StoredSchedule,
 };
-use crate::panic_text::{log_excerpt, panic_text};
 use crate::platform::Node;
-use crate::platform::active::{ActiveWork, Lease};
-use crate::platform::durable_write::write_backoff;
-use crate::platform::messages::{self, WorkRef};
-use crate::platform::meters::{CallOutcome, Scheduled};
-use crate::result::WireResult;
+use crate::platform::meters::Scheduled;
 use crate::schedule::{InvalidSchedule, When};
-use crate::secrets::SecretsInUse;
-use crate::task::{Label, Limits, Returned, supervise};
-use crate::trace;
 use crate::user::User;
 
 /// Jobs that run on one node at once. They are apart from the schedules of users, which do not wait behind them.
 pub(in crate::platform) const JOBS_AT_ONCE: usize = 16;
-/// The longest run.
-const JOB_CAP: Duration = Duration::from_secs(600);
 /// How often all users of an extension are looked through for those without a schedule of a job.
 const ENLIST_EVERY: Duration = Duration::from_secs(3600);
 /// Users that are read at once.
@@ -59,9 +41,9 @@ const CALLED_WITHIN: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// A job of an extension of this program.
 #[derive(Clone, Copy)]
-struct Job {
-    app_id: &'static str,
-    def: &'static JobDef,
+pub(super) struct Job {
+    pub(super) app_id: &'static str,
+    pub(super) def: &'static JobDef,
 }
 
 impl Job {
@@ -100,15 +82,6 @@ impl Job {
         let by = format!("extension:{}", self.app_id);
         Ok(ScheduleBody::new(self.app_id, self.def.name, wanted, by, now)?.spread_by(offset_s))
     }
-}
-
-/// A run that was written with its schedule.
-struct Begun {
-    job: Job,
-    schedule_id: ScheduleId,
-    origin: Origin,
-    lease: Lease,
-    slot: OwnedSemaphorePermit,
 }
 
 impl Node {
@@ -305,147 +278,7 @@ impl Node {
         Ok(is_user.then(user))
     }
 
-    async fn begin_job(
-        self: &Arc<Self>,
-        stored: StoredSchedule,
-        mut body: ScheduleBody,
-        job: Job,
-        user: User,
-        (due_at, late_by, now): (Timestamp, u64, Timestamp),
-        (lease, services): (Lease, &Arc<Services>),
-    ) -> LedgerResult<bool> {
-        let Ok(slot) = self.job_slots.clone().try_acquire_owned() else { return Ok(false) };
-        let call_id = CallId::generate();
-        body.begin(due_at, late_by, call_id, now);
-        let write = rewritten(&stored, &body).job_step(JobStep::Begin(call_id));
-        if !self.claim_job(&lease, write, call_id).await? {
-            return Ok(false);
-        }
-        self.meters.scheduled(Scheduled::Started);
-        let origin = Origin {
-            app_id: job.app_id,
-            function: job.def.name,
-            user,
-            call_id,
-            task_id: None,
-            attempt: 0,
-            secrets: SecretsInUse::default(),
-        };
-        let span = tracing::info_span!("job", app = job.app_id, job = job.def.name, call = %call_id, user = %origin.user.id, schedule = %stored.schedule_id);
-        trace::named(&span, "job", job.def.name);
-        let ctx = Context::new(origin.clone(), services.clone(), WorkSpan::of(&span));
-        let begun = Begun { job, schedule_id: stored.schedule_id, origin, lease, slot };
-        let node = self.clone();
-        let run = async move {
-            let running = AssertUnwindSafe(node.run_job(&begun, &ctx));
-            if let Err(payload) = running.catch_unwind().await {
-                tracing::error!(panic = log_excerpt(&panic_text(payload)), "the platform panicked while it ran a job");
-                ctx.signal().close(StopReason::Interrupted);
-                let result = messages::interrupted(begun.job.def.name);
-                node.end_job(&begun, &result).await;
-                node.active.remove(&begun.origin);
-            }
-            drop(begun.slot);
-        };
-        self.tracker.spawn(run.instrument(span));
-        Ok(true)
-    }
-
-    /// Writes the beginning. After a lost answer the schedule says whether it was written.
-    async fn claim_job(&self, lease: &Lease, write: ScheduleWrite, call_id: CallId) -> LedgerResult<bool> {
-        let schedule_id = write.schedule_id;
-        let lost = match self.ledger.write_schedule(as_node(lease), write).await {
-            Err(error @ LedgerError::Indeterminate(_)) => error,
-            done => return done,
-        };
-        let mut backoff = write_backoff();
-        loop {
-            match self.ledger.find_schedule(schedule_id).await {
-                Ok(found) => return Ok(found.is_some_and(|stored| has_run(&stored, call_id))),
-                Err(error) => tracing::warn!(%error, "cannot read whether a job was begun"),
-            }
-            let wait = tokio::time::sleep(backoff.next_wait());
-            if self.ended.run_until_cancelled(wait).await.is_none() {
-                return Err(lost);
-            }
-        }
-    }
-
-    async fn run_job(self: &Arc<Self>, begun: &Begun, ctx: &Context) {
-        let Begun { job: Job { app_id, def }, origin, lease, .. } = begun;
-        let started = Instant::now();
-        let work = ActiveWork { lease: lease.clone(), ctx: ctx.clone(), replied: CancellationToken::new() };
-        self.active.insert(work.clone());
-        let limits = Limits { cap: JOB_CAP, liveness: JOB_CAP * 2, grace: self.settings.cancel_grace };
-        let handler = {
-            let (ctx, run) = (ctx.clone(), def.run);
-            async move { Returned::Answer(run(ctx).await.map(Box::new)) }
-        };
-        let handler = self.watchdog.watch(Label::Call(origin.call_id, def.name), handler);
-        let mut supervised = pin!(supervise(ctx, handler, limits, &self.killing));
-        let Some(ending) = lease.lost.run_until_cancelled(supervised.as_mut()).await else {
-            trace::ended(ctx.span(), "lost", true);
-            return self.active.remove(origin);
-        };
-        let outcome = CallOutcome::from(&ending);
-        self.meters.call(app_id, def.name, outcome, started.elapsed());
-        let result = messages::call_answer(WorkRef::from(origin), ending, &limits);
-        self.end_job(begun, &result).await;
-        trace::ended(ctx.span(), outcome.as_str(), !matches!(outcome, CallOutcome::Success));
-        work.replied.cancel();
-        self.active.remove(origin);
-    }
-
-    /// Writes how a run ended, until it is written or another incarnation does it.
-    async fn end_job(&self, begun: &Begun, result: &WireResult) {
-        let mut backoff = write_backoff();
-        loop {
-            match self.try_end_job(begun, result).await {
-                Ok(true) => return,
-                Ok(false) => {}
-                Err(error @ (LedgerError::Fenced | LedgerError::NotFound | LedgerError::NotHolder)) => {
-                    return tracing::warn!(%error, "the end of a job is not written: another incarnation writes it");
-                }
-                Err(LedgerError::AlreadyReplied) => return,
-                Err(error) => tracing::warn!(%error, "the end of a job is not written yet"),
-            }
-            let wait = tokio::time::sleep(backoff.next_wait());
-            if self.ended.run_until_cancelled(wait).await.is_none() {
-                return;
-            }
-        }
-    }
-
-    async fn try_end_job(&self, begun: &Begun, result: &WireResult) -> LedgerResult<bool> {
-        let call_id = begun.origin.call_id;
-        let Some(stored) = self.ledger.find_schedule(begun.schedule_id).await? else { return Ok(true) };
-        let Ok(mut body) = serde_json::from_str::<ScheduleBody>(&stored.body) else { return Ok(true) };
-        let Some(open) = body.open_run().filter(|run| run.call_id == Some(call_id)).cloned() else { return Ok(true) };
-        let now = self.ledger.time().await?;
-        let state = match &result.error_code {
-            _ if result.is_success() => RunState::Succeeded,
-            Some(code) if *code == codes::INTERRUPTED => RunState::Interrupted,
-            Some(code) if *code == codes::CANCELLED => RunState::Cancelled,
-            _ => RunState::Failed,
-        };
-        let text = Some(short(result.text())).filter(|text| !text.is_empty());
-        body.note_run(&Run { state, ended_at: Some(now), text, ..open }, now);
-        let write = rewritten(&stored, &body).job_step(JobStep::End(call_id));
-        let is_written = self.ledger.write_schedule(as_node(&begun.lease), write).await?;
-        if is_written && state != RunState::Succeeded {
-            let code = result.error_code.as_ref().map_or("", codes::ErrorCode::as_str);
-            let in_a_row = body.counts.failures_in_a_row;
-            tracing::warn!(app = begun.job.app_id, job = begun.job.def.name, code, in_a_row, "a job did not succeed");
-        }
-        Ok(is_written)
-    }
-
     fn is_at_work(&self, call_id: CallId) -> bool {
         self.active.has_call(call_id)
     }
-}
-
-fn has_run(stored: &StoredSchedule, call_id: CallId) -> bool {
-    let body = serde_json::from_str::<ScheduleBody>(&stored.body);
-    body.is_ok_and(|body| body.open_run().is_some_and(|run| run.call_id == Some(call_id)))
 }

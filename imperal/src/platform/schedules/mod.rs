@@ -9,6 +9,7 @@ mod body;
 #[cfg(test)]
 mod body_tests;
 mod checks;
+mod job_run;
 mod jobs;
 mod outcome;
 mod own;
