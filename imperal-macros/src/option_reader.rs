@@ -80,7 +80,9 @@ impl Options {
         if !input.peek(Ident::peek_any) {
             let lone = until_comma(input);
             let fault = if let Ok(text) = syn::parse2::<LitStr>(lone.clone()) {
-                format!("text without a key: write `name {separator} {}` if it is the name", text.to_token_stream())
+                let (key, what) = self.table.lone_text;
+                self.suggested.push(key);
+                format!("text without a key: write `{key} {separator} {}` if it is the {what}", text.to_token_stream())
             } else {
                 format!("`{owner}` takes keys with values: use {}", self.table.keys_in_words())
             };

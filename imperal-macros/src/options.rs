@@ -64,6 +64,8 @@ pub(crate) struct Table {
     /// The character between key and value.
     pub(crate) separator: char,
     pub(crate) rows: &'static [OptionSpec],
+    /// The key that a text without a key probably belongs to, and what it is.
+    pub(crate) lone_text: (&'static str, &'static str),
     pub(crate) elsewhere: &'static [Elsewhere],
     /// Another common name of a key, and the key.
     pub(crate) renamed: &'static [(&'static str, &'static str)],
@@ -81,6 +83,7 @@ const fn required(key: &'static str, kind: Kind, help: &'static str) -> OptionSp
 pub(crate) const CHAT_FUNCTION: Table = Table {
     owner: "chat_function",
     separator: '=',
+    lone_text: ("name", "name"),
     rows: &[
         required(
             "action_type",
@@ -153,6 +156,7 @@ pub(crate) const CHAT_FUNCTION: Table = Table {
 pub(crate) const DURABLE_TASK: Table = Table {
     owner: "durable_task",
     separator: '=',
+    lone_text: ("name", "name"),
     rows: &[
         row(
             "name",
@@ -188,6 +192,7 @@ pub(crate) const DURABLE_TASK: Table = Table {
 pub(crate) const SCHEDULE: Table = Table {
     owner: "schedule",
     separator: '=',
+    lone_text: ("cron", "expression"),
     rows: &[
         required(
             "cron",
@@ -239,6 +244,7 @@ const OF_A_CHAT_FUNCTION: &str = "a schedule is no chat function, and no one cal
 pub(crate) const EXTENSION: Table = Table {
     owner: "extension!",
     separator: ':',
+    lone_text: ("name", "name"),
     rows: &[
         required(
             "app_id",
@@ -294,6 +300,7 @@ pub(crate) const EXTENSION: Table = Table {
 pub(crate) const TEST: Table = Table {
     owner: "imperal::test",
     separator: '=',
+    lone_text: ("name", "name"),
     rows: &[
         row(
             "clock",

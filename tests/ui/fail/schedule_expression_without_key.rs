@@ -1,5 +1,4 @@
 //! The expression alone.
-//! mistakes: 2
 
 use imperal::prelude::*;
 

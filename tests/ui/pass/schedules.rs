@@ -49,7 +49,7 @@ mod inner {
 }
 
 /// Nothing.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub struct Nothing {}
 
 /// Runs a schedule by hand, which is a fn as any other.
