@@ -219,7 +219,8 @@ impl Platform {
         node.spawn_loop("resume", Need::Essential, move |node| node.resume_loop(resumed.clone()));
         let scheduled = services.clone();
         node.spawn_loop("schedules", Need::Essential, move |node| node.schedule_loop(scheduled.clone()));
-        if node.registry.extensions().any(|extension| !extension.jobs().is_empty()) {
+        let has_jobs = node.registry.extensions().any(|extension| !extension.jobs().is_empty());
+        if has_jobs && node.settings.takes_up_tasks {
             node.spawn_loop("jobs", Need::Helpful, Node::enlist_loop);
         }
         node.spawn_loop("retention", Need::Helpful, Node::retention_loop);

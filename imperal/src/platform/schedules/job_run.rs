@@ -114,7 +114,8 @@ impl Node {
     async fn run_job(self: &Arc<Self>, begun: &Begun, ctx: &Context) {
         let Begun { job: Job { app_id, def }, origin, lease, .. } = begun;
         let started = Instant::now();
-        let work = ActiveWork { lease: lease.clone(), ctx: ctx.clone(), replied: CancellationToken::new() };
+        let replied = CancellationToken::new();
+        let work = ActiveWork { lease: lease.clone(), ctx: ctx.clone(), replied, acceptance: None };
         self.active.insert(work.clone());
         let limits = Limits { cap: JOB_CAP, liveness: JOB_CAP * 2, grace: self.settings.cancel_grace };
         let handler = {
