@@ -142,12 +142,11 @@ impl Node {
         let mut backoff = write_backoff();
         loop {
             match self.try_end_job(begun, result).await {
-                Ok(true) => return,
+                Ok(true) | Err(LedgerError::AlreadyReplied) => return,
                 Ok(false) => {}
                 Err(error @ (LedgerError::Fenced | LedgerError::NotFound | LedgerError::NotHolder)) => {
                     return tracing::warn!(%error, "the end of a job is not written: another incarnation writes it");
                 }
-                Err(LedgerError::AlreadyReplied) => return,
                 Err(error) => tracing::warn!(%error, "the end of a job is not written yet"),
             }
             let wait = tokio::time::sleep(backoff.next_wait());

@@ -186,7 +186,9 @@ impl State {
         let since = before(now, not_for);
         let old = self.seen.iter().filter(|(_, seen)| seen.at < since).map(|(place, _)| place.clone());
         let old: Vec<_> = old.take(limit).collect();
-        old.iter().for_each(|place| drop(self.seen.remove(place)));
+        for place in &old {
+            self.seen.remove(place);
+        }
         old.len() as u64
     }
 
