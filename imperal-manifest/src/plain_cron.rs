@@ -46,6 +46,9 @@ fn plain_field(text: &str, field: &Field) -> Read<()> {
     for part in text.split(',') {
         let (range, step) = part.split_once('/').map_or((part, None), |(range, step)| (range, Some(step)));
         if range == "*" {
+            if step.is_none() && text != "*" {
+                return Err("has a `*` in a list; write `*` alone".to_owned());
+            }
             continue;
         }
         let (from, to) = range.split_once('-').map_or((range, None), |(from, to)| (from, Some(to)));
@@ -120,6 +123,7 @@ mod tests {
             ),
             ("0 0 ? * *", "its day of the month `?` is not a number"),
             ("R R * * *", "its minute `r` is not a number"),
+            ("0 * 1-2,* * *", "its day of the month `1-2,*` has a `*` in a list"),
             ("5/10 * * * *", "its minute `5/10` has a step without a range"),
             ("0 22-6 * * *", "its hour `22-6` has a range that does not rise"),
             ("*/0 * * * *", "its minute `*/0` has a step of 0"),

@@ -13,11 +13,12 @@ mod sequences;
 mod shapes;
 mod steps;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use imperal::documents::Collection;
 use imperal::prelude::*;
-use imperal::testing::{TestPlatform, TestUser};
+use imperal::testing::TestUser;
 use serde_json::json;
 
 use self::scripted_work::*;

@@ -35,7 +35,7 @@ async fn three(start: &str) -> (Vec<TestPlatform>, Ran) {
     let mut nodes = Vec::new();
     for name in ["a", "b", "c"] {
         let setup = TestPlatform::setup().state(ran.clone()).ledger(ledger.clone());
-        nodes.push(setup.settings(|settings| settings.node = name.to_owned()).start().await);
+        nodes.push(setup.settings(|settings| name.clone_into(&mut settings.node)).start().await);
     }
     (nodes, ran)
 }

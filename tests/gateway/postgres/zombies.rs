@@ -1,8 +1,6 @@
 //! A process that is stopped for longer than its lease and then continues: what it still writes of files and schedules is
 //! refused (P9).
 
-use std::time::Duration;
-
 use futures_util::StreamExt;
 use imperal_tests::campaigns::nodes::Fleet;
 use imperal_tests::{Node, User, cluster, eventually};
