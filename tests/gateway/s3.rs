@@ -1,4 +1,4 @@
-//! Files in S3-compatible storage: moto, a server from PyPI, beside the test.
+//! Files in S3-compatible storage: moto, a server from `PyPI`, beside the test.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

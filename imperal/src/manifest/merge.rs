@@ -30,7 +30,10 @@ const CODE_FIELDS: [&str; 11] = [
 ];
 
 /// Lists whose entries the code and the file have in part.
-const MERGED: [&str; 5] = ["tools", "schedules", "secrets", "panels", "file_sinks"];
+const MERGED: [&str; 4] = ["tools", "secrets", "panels", "file_sinks"];
+
+/// As those, if the code has any.
+const SCHEDULES: &str = "schedules";
 
 /// Characters of a value in a line.
 const SHOWN: usize = 60;
@@ -66,7 +69,7 @@ pub(super) fn merge(fields: &mut Map<String, Value>, on_disk: &Map<String, Value
         if FILE_FIELDS.contains(&key.as_str()) || CODE_FIELDS.contains(&key.as_str()) {
             continue;
         }
-        if MERGED.contains(&key.as_str()) {
+        if MERGED.contains(&key.as_str()) || (key == SCHEDULES && own_schedules(fields).is_some()) {
             continue;
         }
         if !known.contains(&key.as_str()) {
@@ -117,19 +120,15 @@ fn merge_tools(fields: &mut Map<String, Value>, on_disk: &Map<String, Value>, ch
     new.splice(0..0, plain);
 }
 
-/// The schedules of the code, if it has any: it declares all of them, so another one in the file is gone. Code without
-/// any leaves those of the file as they are.
-fn merge_schedules(fields: &mut Map<String, Value>, on_disk: &Map<String, Value>, changes: &mut Changes) {
-    const KEY: &str = "schedules";
-    let Some(old) = on_disk.get(KEY) else { return };
-    let new = fields.get(KEY).and_then(Value::as_array).cloned().unwrap_or_default();
-    if new.is_empty() {
-        if fields.insert(KEY.to_owned(), old.clone()).as_ref() != Some(old) {
-            changes.kept.push(KEY.to_owned());
-        }
-        return;
-    }
-    merge_named(KEY, old, &new, fields, changes);
+/// The schedules of the code, if it has any: it declares all of them, so another one in the file is gone.
+fn merge_schedules(fields: &Map<String, Value>, on_disk: &Map<String, Value>, changes: &mut Changes) {
+    let (Some(old), Some(new)) = (on_disk.get(SCHEDULES), own_schedules(fields)) else { return };
+    merge_named(SCHEDULES, old, new, fields, changes);
+}
+
+/// The schedules that the code declares. Code without any leaves those of the file as they are.
+fn own_schedules(fields: &Map<String, Value>) -> Option<&[Value]> {
+    fields.get(SCHEDULES)?.as_array().map(Vec::as_slice).filter(|own| !own.is_empty())
 }
 
 /// The secrets of the code. It declares all of them, so another one in the file is gone.

@@ -230,7 +230,10 @@ impl Schedules for PostgresLedger {
     }
 
     async fn next_wake_in(&self) -> LedgerResult<Option<Duration>> {
-        let sql = "SELECT min(s.wake_at) - @.micros() FROM @.schedule s WHERE s.wake_at IS NOT NULL";
+        // A damaged time does not overflow the difference.
+        let sql = "SELECT greatest(o.wake_at, 0) - @.micros() FROM \
+                   (SELECT min(s.wake_at) AS wake_at FROM @.schedule s WHERE s.wake_at IS NOT NULL) AS o \
+                   WHERE o.wake_at IS NOT NULL";
         let rows = self.store.repeatable(sql, &[]).await?;
         let left: Option<i64> = rows.first().map(|row| get(row, 0)).transpose()?.flatten();
         Ok(left.map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or_default())))
