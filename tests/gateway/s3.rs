@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use imperal_tests::{NodeOptions, User, eventually, free_port};
 use reqwest::{Method, header};
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::options;
@@ -22,6 +22,8 @@ struct S3 {
 
 impl S3 {
     async fn start() -> Self {
+        // An error means that the process already has a provider.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("files");
         let setup = Command::new(folder.join("setup")).output().unwrap();
         assert!(setup.status.success(), "{}", String::from_utf8_lossy(&setup.stderr));
@@ -175,5 +177,5 @@ async fn outage_of_s3_is_an_error_of_files_alone() {
     assert_eq!((status.as_u16(), &error["error"]["code"]), (503, &json!("UNAVAILABLE")), "{error}");
     let (status, error) = anna.get(&format!("/v1/files/{file}")).await;
     assert_eq!((status.as_u16(), &error["error"]["code"]), (503, &json!("UNAVAILABLE")), "{error}");
-    assert_eq!(anna.call("echo", json!({"text": "still here"})).await["text"], Value::from("still here"));
+    assert_eq!(anna.call("echo", json!({"text": "still here"})).await["result"]["status"], "success");
 }
