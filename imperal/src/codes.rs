@@ -110,6 +110,8 @@ codes! {
     SECRET_MISSING
     /// A result, step, message, question or document has the value of a secret in it.
     SECRET_EXPOSED
+    /// A call or task has as many open drafts as it may.
+    DRAFT_LIMIT
     /// A part of a schedule cannot be used: its expression, zone, interval, name or dates, or its function.
     SCHEDULE_INVALID
     /// A user has as many schedules as one may.

@@ -50,6 +50,7 @@ macro_rules! id {
 
             /// Names a stored row whose own id cannot be read, by the row's number.
             #[cfg(feature = "platform")]
+            #[allow(dead_code, reason = "not every kind of row is named by its number")]
             pub(crate) fn of_row(row: i64) -> Self {
                 Self(Uuid::from_u64_pair(ROW_MARK, (row.cast_unsigned() & ROW_BITS) | ROW_VARIANT))
             }
@@ -102,6 +103,10 @@ id! {
 id! {
     /// A file of a user's extension.
     FileId
+}
+id! {
+    /// A text that running work writes piece by piece.
+    DraftId
 }
 
 /// An idempotency key: requests with the same key run once. 1 to 255 characters from `!` to `~`.

@@ -40,6 +40,7 @@ export class Stub {
     this.events = []; // {seq, name, data}
     this.tasks = new Map();
     this.steps = new Map(); // task_id -> its stored steps
+    this.drafts = new Map(); // draft_id -> the text that work is writing, with its work
     this.questions = new Map(); // task_id -> its questions
     this.traceUrl = undefined; // where a task's traces are looked up
     this.timelines = new Map(); // task_id -> the entries of its timeline
@@ -127,6 +128,25 @@ export class Stub {
     Object.assign(this.tasks.get(taskId), parts);
     const data = { task_id: taskId, ...parts, at: new Date().toISOString() };
     for (const stream of this.streams) write(stream, { name: "progress", data });
+  }
+
+  /** Work writes more of a text: pages that read the stream get the piece, unless `lost`. */
+  write(draftId, of, text, { lost = false, again = false } = {}) {
+    const known = this.drafts.get(draftId) ?? { draft_id: draftId, ...of, text: "" };
+    const offset = Buffer.byteLength(known.text);
+    if (!again) this.drafts.set(draftId, { ...known, text: known.text + text });
+    const data = { draft_id: draftId, ...of, offset: again ? offset - Buffer.byteLength(text) : offset, text };
+    if (!lost) for (const stream of this.streams) write(stream, { name: "draft", data });
+  }
+
+  /** `GET /v1/drafts` and `/v1/drafts/{id}`. */
+  draftsAt(path, query, send, fail) {
+    const ends = ({ text, ...of }) => ({ ...of, offset: Buffer.byteLength(text), text: "" });
+    if (path === "/v1/drafts") return send(200, { drafts: [...this.drafts.values()].map(ends) });
+    const draft = this.drafts.get(path.slice("/v1/drafts/".length));
+    if (!draft) return fail(404, "NOT_FOUND", "There is no such draft.");
+    const from = Number(query.get("from") ?? 0);
+    return send(200, { ...draft, offset: from, text: Buffer.from(draft.text).subarray(from).toString() });
   }
 
   /** Another state of an open task, with its event. Undefined takes a part away. */
@@ -298,6 +318,7 @@ export class Stub {
       return response.end(ICON);
     }
     if (path === "/v1/chat/turns") return send(200, this.page(query));
+    if (path === "/v1/drafts" || path.startsWith("/v1/drafts/")) return this.draftsAt(path, query, send, fail);
     if (path === "/v1/events/stream")
       return this.stream(request, response, Number(request.headers["last-event-id"] ?? query.get("after") ?? 0));
     const open = (task) => ["running", "queued", "waiting", "stuck"].includes(task.state);

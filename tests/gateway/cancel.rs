@@ -75,7 +75,11 @@ async fn task_that_does_not_notice_a_cancel_keeps_its_result() {
 }
 
 /// Starts a call in the foreground and returns its answer and its id.
-async fn foreground(anna: &User, function: &'static str, params: Value) -> (tokio::task::JoinHandle<Value>, String) {
+pub(crate) async fn foreground(
+    anna: &User,
+    function: &'static str,
+    params: Value,
+) -> (tokio::task::JoinHandle<Value>, String) {
     let caller = anna.clone();
     let answer = tokio::spawn(async move { caller.call(function, params).await });
     let asked = async {
@@ -90,7 +94,7 @@ async fn foreground(anna: &User, function: &'static str, params: Value) -> (toki
     (answer, call_id)
 }
 
-async fn stop(anna: &User, call_id: &str) -> (u16, Value) {
+pub(crate) async fn stop(anna: &User, call_id: &str) -> (u16, Value) {
     let (status, body) = anna.post(&format!("/v1/calls/{call_id}/cancel"), &json!({})).await;
     (status.as_u16(), body)
 }

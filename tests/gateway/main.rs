@@ -5,6 +5,7 @@ mod cancel;
 mod chat;
 mod crowd;
 mod documents;
+mod drafts;
 mod embedding;
 mod files;
 mod follow_up;

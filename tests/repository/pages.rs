@@ -10,6 +10,8 @@ mod choosing {}
 mod durable {}
 #[doc = include_str!("../../docs/migration.md")]
 mod migration {}
+#[doc = include_str!("../../docs/streaming.md")]
+mod streaming {}
 #[doc = include_str!("../../docs/state.md")]
 mod state {}
 #[doc = include_str!("../../docs/tutorial.md")]

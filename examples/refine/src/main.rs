@@ -1,6 +1,6 @@
 //! Refines a draft with a completion service: the three ways to do slow work, side by side.
 //!
-//! `check_text` answers at once. `refine_now` waits for one call of the service (pattern A).
+//! `check_text` answers at once. `refine_now` waits for one call of the service (pattern A); its words appear as they come.
 //! `refine_output` acknowledges, works in the background, and posts the result (pattern B).
 //! `refine_document` does the same for a whole document as a durable task: after a crash or a deploy it
 //! continues with the next paragraph. Every wait can be cancelled without extra code.
@@ -88,7 +88,7 @@ async fn check_text(_ctx: Context, params: RefineParams) -> Result<ActionResult<
     Ok(ActionResult::success(check, summary))
 }
 
-/// Refine a short text while the chat waits, at most one minute.
+/// Refine a short text while the chat waits: the words appear as they are written.
 #[chat_function(action_type = "write", event = "text_refined", effects = ["update:text"])]
 async fn refine_now(ctx: Context, params: RefineParams) -> Result<ActionResult<Refined>> {
     let text = ctx.state::<Completions>()?.refine(&ctx, &params.text, Duration::from_secs(60)).await?;
@@ -172,7 +172,7 @@ fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use imperal::testing::{Reply, TestSetup};
+    use imperal::testing::{Chunks, Reply, TestSetup};
     use serde_json::json;
 
     use super::*;
@@ -189,6 +189,30 @@ mod tests {
         platform.crash().await;
         anna.outcome(task).await.assert_success().assert_says("Refined 3 paragraphs; 2 changed.");
         assert_eq!(service.calls(), 4, "three paragraphs, and the second one again");
+    }
+
+    fn part(words: &str) -> String {
+        json!({"choices": [{"index": 0, "delta": {"content": words}}]}).to_string()
+    }
+
+    #[imperal::test]
+    async fn the_words_appear_as_they_come(setup: TestSetup) {
+        let platform = setup.state(Completions::from_env()).start().await;
+        let last = json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}).to_string();
+        let words = Chunks::new().event(part("It is")).pause(Duration::from_secs(100)).event(part(" done."));
+        platform.http().post("*/chat/completions").reply(Reply::stream(words.event(last).event("[DONE]")));
+        let outcome = platform.user("anna").run("refine_output", json!({"text": "it  is done"})).await;
+        assert_eq!(outcome.assert_success().data::<Refined>().text, "It is done.");
+        assert_eq!(outcome.drafts(), ["It is done."]);
+    }
+
+    #[imperal::test]
+    async fn a_text_that_stops_in_its_middle_is_an_error_that_keeps_it(setup: TestSetup) {
+        let platform = setup.state(Completions::from_env()).start().await;
+        platform.http().post("*/chat/completions").reply(Reply::events([part("It is")]));
+        let outcome = platform.user("anna").run("refine_output", json!({"text": "it  is done"})).await;
+        outcome.assert_code("COMPLETION_CUT_OFF");
+        assert_eq!(outcome.turn.body.partial.as_deref(), Some("It is"));
     }
 
     #[test]

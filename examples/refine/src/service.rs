@@ -1,13 +1,14 @@
 //! A small completion service with the HTTP interface of a real one. It takes a few seconds and returns a
-//! cleaner text. The example works without an account because of it.
+//! cleaner text, word by word if it is asked so. The example works without an account because of it.
 
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use futures_util::stream::{self, StreamExt};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -15,6 +16,8 @@ use crate::clean;
 
 #[derive(Deserialize)]
 struct Request {
+    #[serde(default)]
+    stream: bool,
     messages: Vec<Message>,
 }
 
@@ -39,10 +42,32 @@ async fn complete(body: Bytes) -> Response {
     else {
         return answer(StatusCode::BAD_REQUEST, &json!({"error": {"message": "there is no user message"}}));
     };
-    tokio::time::sleep(thinking_time(&text.content)).await;
-    let content = clean::clean(&text.content);
+    let (time, content) = (thinking_time(&text.content), clean::clean(&text.content));
+    if request.as_ref().is_some_and(|request| request.stream) {
+        return word_by_word(&content, time);
+    }
+    tokio::time::sleep(time).await;
     let choice = json!({"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}});
     answer(StatusCode::OK, &json!({ "choices": [choice] }))
+}
+
+/// The answer as server-sent events, spread over this time after a moment of thought.
+fn word_by_word(content: &str, time: Duration) -> Response {
+    let words: Vec<String> = content.split_inclusive(' ').map(str::to_owned).collect();
+    let pause = time / u32::try_from(words.len() + 1).unwrap_or(u32::MAX);
+    let chunk = |delta: Value, finish: Option<&str>| {
+        format!("data: {}\n\n", json!({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}))
+    };
+    let mut events: Vec<String> = words.iter().map(|word| chunk(json!({ "content": word }), None)).collect();
+    if let Some(last) = events.last_mut() {
+        last.push_str(&chunk(json!({}), Some("stop")));
+        last.push_str("data: [DONE]\n\n");
+    }
+    let events = stream::iter(events).then(move |event| async move {
+        tokio::time::sleep(pause).await;
+        Ok::<_, std::convert::Infallible>(event)
+    });
+    ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(events)).into_response()
 }
 
 fn answer(status: StatusCode, body: &Value) -> Response {

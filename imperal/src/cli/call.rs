@@ -9,11 +9,15 @@ use super::client::{Client, Needs};
 use super::event_stream::{self, ReceivedEvents};
 use super::exit::{CliError, Exit, suggestion};
 use super::follower::Follower;
+use super::live_texts::LiveTexts;
+use super::sse::SseMessage;
 use super::task_id::{self, TaskList};
 use super::user_args::CallArgs;
 use super::{out, params, program_name, turns};
 use crate::app::App;
 use crate::function::Registry;
+use crate::ids::CallId;
+use crate::ledger::{DraftPiece, Role, Turn};
 use crate::platform::CallReply;
 
 /// How long the live stream may take to open before the function is called without it.
@@ -61,7 +65,9 @@ async fn run(client: &Client, args: &CallArgs) -> Result<Exit, CliError> {
     // No other process would run the work of a platform in this process, so the command waits for it.
     let (reply, events) = if args.follow || client.is_embedded() {
         // The first progress report may come before the reply, and reports are not repeated.
-        let (reply, events) = call_while_listening(call, open_stream(client).await).await?;
+        let mut texts = CallTexts::new(function.name.clone(), args.connect.json);
+        let (reply, events) = call_while_listening(call, open_stream(client).await, &mut texts).await?;
+        texts.end();
         (reply, Some(events))
     } else {
         (call.await?, None)
@@ -103,16 +109,66 @@ async fn open_stream(client: &Client) -> ReceivedEvents {
     events
 }
 
-/// Waits for the reply and keeps the events that come before it.
+/// Waits for the reply, keeps the events that come before it, and prints the text that the handler writes.
 async fn call_while_listening(
     call: impl Future<Output = Result<CallReply, CliError>>,
     mut events: ReceivedEvents,
+    texts: &mut CallTexts,
 ) -> Result<(CallReply, ReceivedEvents), CliError> {
     tokio::pin!(call);
     loop {
-        tokio::select! {
+        let message = tokio::select! {
             reply = &mut call => return Ok((reply?, events)),
-            () = events.receive() => {}
+            message = events.receive() => message,
+        };
+        if let Some(message) = message {
+            texts.take(message);
+        }
+    }
+}
+
+/// The texts of a handler, before its reply says which call it is: those of the calls of its function that begin now.
+struct CallTexts {
+    function: String,
+    as_json: bool,
+    calls: Vec<CallId>,
+    texts: LiveTexts,
+}
+
+impl CallTexts {
+    fn new(function: String, as_json: bool) -> Self {
+        Self { function, as_json, calls: Vec::new(), texts: LiveTexts::default() }
+    }
+
+    /// Prints what is new. An event that cannot be read is named later, by the follower.
+    fn take(&mut self, message: &SseMessage) {
+        let data = message.data.as_bytes();
+        match message.event.as_str() {
+            "turn" => {
+                let Ok(turn) = crate::json::read::<Turn>(data) else { return };
+                if turn.body.role == Role::User && turn.body.function.as_deref() == Some(&self.function) {
+                    self.calls.extend(turn.body.call_id);
+                }
+            }
+            "draft" => {
+                let Ok(piece) = crate::json::read::<DraftPiece>(data) else { return };
+                if !piece.call_id.is_some_and(|call_id| self.calls.contains(&call_id)) {
+                    return;
+                }
+                match self.texts.take(piece, out::OutputStyle::of_stderr()) {
+                    Some((news, _)) if self.as_json => out::print_json(&news),
+                    Some((_, lines)) => lines.iter().for_each(|line| eprintln!("{line}")),
+                    None => {}
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn end(&mut self) {
+        let rest = self.texts.end(|_| true, out::OutputStyle::of_stderr());
+        if !self.as_json {
+            rest.iter().for_each(|line| eprintln!("{line}"));
         }
     }
 }

@@ -40,11 +40,15 @@ impl ReceivedEvents {
         Self { stream, waiting: VecDeque::new() }
     }
 
-    /// Receives one event for later. Never returns once the stream is over. Cancel-safe.
-    pub(super) async fn receive(&mut self) {
+    /// Receives one event for later, and shows it. Never returns once the stream is over. Cancel-safe.
+    pub(super) async fn receive(&mut self) -> Option<&SseMessage> {
         match self.stream.recv().await {
             Some(event) => self.waiting.push_back(event),
             None => std::future::pending().await,
+        }
+        match self.waiting.back() {
+            Some(Ok(StreamEvent::Message(message))) => Some(message),
+            _ => None,
         }
     }
 

@@ -24,12 +24,13 @@ use super::event_stream::{ReceivedEvents, StreamEvent};
 use super::exit::{CliError, Exit};
 use super::interrupt::{Input, InterruptPrompt};
 use super::keys::QuietInput;
+use super::live_texts::LiveTexts;
 use super::out::{OutputStyle, Paint};
 use super::sse::SseMessage;
 use super::turns;
 use super::{lenient_list, out, program_name, task_id};
 use crate::ids::{CallId, TaskId};
-use crate::ledger::{Progress, Task, Turn};
+use crate::ledger::{DraftPiece, Progress, Task, Turn, Work};
 
 /// How often the times in the bars of durable tasks are renewed, and steps looked for that could not be read.
 const TICK: Duration = Duration::from_millis(500);
@@ -63,6 +64,7 @@ pub(super) struct Follower {
     printed: u64,
     gap: Option<Gap>,
     sync: SyncState,
+    texts: LiveTexts,
     /// What is typed while bars are drawn would move them.
     _quiet: Option<QuietInput>,
 }
@@ -86,6 +88,7 @@ impl Follower {
             printed: 0,
             gap: None,
             sync: SyncState::default(),
+            texts: LiveTexts::default(),
         })
     }
 
@@ -277,6 +280,7 @@ impl Follower {
         let data = message.data.as_bytes();
         match message.event.as_str() {
             "progress" => self.handle_progress(&crate::json::read(data)?),
+            "draft" => self.handle_draft(crate::json::read(data)?),
             "task" => self.handle_task(&crate::json::read(data)?),
             "turn" => self.handle_turn(&crate::json::read(data)?),
             "hello" => self.reopen_connection(),
@@ -306,6 +310,30 @@ impl Follower {
         } else if let Some(percent) = progress.percent.filter(|_| self.shows_progress) {
             self.print_progress(progress.task_id, percent, progress.message.as_deref().unwrap_or_default());
         }
+    }
+
+    /// Prints the text that a watched task is writing.
+    fn handle_draft(&mut self, piece: DraftPiece) {
+        let is_watched = piece.task_id.is_some_and(|task_id| self.open.contains_key(&task_id));
+        if !is_watched || !self.shows_progress {
+            return;
+        }
+        let Some((news, lines)) = self.texts.take(piece, OutputStyle::of_stderr()) else { return };
+        if self.as_json {
+            out::print_json(&news);
+        } else {
+            self.print_text(news.task_id, &lines);
+        }
+    }
+
+    fn print_text(&mut self, task_id: Option<TaskId>, lines: &[String]) {
+        if lines.is_empty() {
+            return;
+        }
+        let watched = task_id.and_then(|task_id| Some((task_id, self.open.get(&task_id)?)));
+        let label = watched.filter(|_| self.watched > 1);
+        let label = label.map_or_else(String::new, |(id, of)| self.label(id, &of.name, OutputStyle::of_stderr()));
+        self.print(|| lines.iter().for_each(|line| eprintln!("{label}{line}")));
     }
 
     /// A line on standard error.
@@ -348,6 +376,11 @@ impl Follower {
         let label = label.map_or_else(String::new, |(id, watched)| self.label(id, &watched.name, style));
         // An outcome turn has a result. A message midway has none.
         if let Some((task_id, result)) = task_id.zip(turn.body.result.as_ref()) {
+            let is_of_task = |work| matches!(work, Work::Task(attempt) if attempt.task_id == task_id);
+            let rest = self.texts.end(is_of_task, OutputStyle::of_stderr());
+            if !self.as_json {
+                self.print_text(Some(task_id), &rest);
+            }
             self.bars.remove(task_id);
             self.open.remove(&task_id);
             self.exit = self.exit.combine(turns::exit_of(result));

@@ -39,6 +39,7 @@ mod interrupt;
 mod keys;
 mod lenient_list;
 mod link;
+mod live_texts;
 mod log;
 mod manifest;
 mod mcp;

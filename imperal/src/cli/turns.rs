@@ -102,6 +102,9 @@ pub(super) fn print_turn(turn: &Turn, label: &str, as_json: bool) {
         return out::print_json(turn);
     }
     let style = OutputStyle::of_stdout();
+    if let Some(partial) = &turn.body.partial {
+        out::print_line(&style.sanitize(partial));
+    }
     let text = format!("{label}{}", style.sanitize(&turn.body.text));
     if let Some(result) = &turn.body.result {
         return print_result_as(result, &text, style);

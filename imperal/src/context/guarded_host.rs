@@ -26,8 +26,8 @@ use crate::files::FileRef;
 use crate::ids::{FileId, QuestionId, TaskId, TurnId};
 use crate::result::{Result, WireResult};
 use crate::rows::{
-    Attempt, CloseQuestion, DocumentKeys, DocumentQuery, DocumentWrite, FileChange, FoundDocuments, NewQuestion,
-    NewStep, PageSize, Question, StepKind, StepsSoFar, StoredDocument,
+    Attempt, CloseQuestion, DocumentKeys, DocumentQuery, DocumentWrite, DraftPiece, FileChange, FoundDocuments,
+    NewQuestion, NewStep, PageSize, Question, StepKind, StepsSoFar, StoredDocument,
 };
 use crate::secrets::{Secret, SecretsInUse};
 
@@ -59,6 +59,13 @@ impl Host for GuardedHost {
     fn report_progress(&self, origin: &Origin, mut mark: ProgressMark) {
         origin.secrets.screen(&mut mark.message);
         self.0.report_progress(origin, mark);
+    }
+
+    /// The surface has screened the whole text, since a value may come in two pieces.
+    fn write_draft(&self, origin: &Origin, piece: DraftPiece) {
+        if origin.secrets.name_in(&piece.text).is_none() {
+            self.0.write_draft(origin, piece);
+        }
     }
 
     fn pause_after_report(&self, origin: &Origin) -> Option<ReportPause> {

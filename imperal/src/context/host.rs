@@ -24,8 +24,8 @@ use crate::files::FileRef;
 use crate::ids::{FileId, QuestionId, TaskId, TurnId};
 use crate::result::Result;
 use crate::rows::{
-    Attempt, CloseQuestion, DocumentKeys, DocumentQuery, DocumentWrite, FileChange, FoundDocuments, NewQuestion,
-    NewStep, PageSize, Question, StepsSoFar, StoredDocument,
+    Attempt, CloseQuestion, DocumentKeys, DocumentQuery, DocumentWrite, DraftPiece, FileChange, FoundDocuments,
+    NewQuestion, NewStep, PageSize, Question, StepsSoFar, StoredDocument,
 };
 use crate::secrets::Secret;
 
@@ -45,6 +45,9 @@ pub(crate) trait Host: Send + Sync {
 
     /// Takes a progress report. Waits for nothing.
     fn report_progress(&self, origin: &Origin, mark: ProgressMark);
+
+    /// Takes a piece of a draft, without secrets in it. Waits for nothing.
+    fn write_draft(&self, origin: &Origin, piece: DraftPiece);
 
     /// A wait before the report returns to the work. Tests stop work at a report with it.
     fn pause_after_report(&self, origin: &Origin) -> Option<ReportPause>;

@@ -7,6 +7,7 @@ mod background;
 mod blocking;
 mod chat;
 mod documents;
+mod draft;
 mod durable;
 mod fan_out;
 mod files;
@@ -28,6 +29,7 @@ mod step_files;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU8;
 use std::time::Duration;
 
 use crate::codes;
@@ -49,6 +51,7 @@ pub use chat::{CHAT_TEXT_LIMIT, Delivery, Receipt, TRUNCATION_MARKER};
 pub(crate) use chat::{ChatDelivery, SaidStep, cut_text};
 pub(crate) use documents::{Change as DocumentChange, DocumentsWritten, StepDocuments, merge_again, to_writes};
 pub use documents::{Collection, Cursor, Document, DocumentValue, Documents, Find, Found, UnreadableDocument};
+pub use draft::Draft;
 pub use durable::{
     Answer, Ask, AskOr, AskWithin, DurableTask, Effect, EffectKey, FanOutSteps, KnownEffect, PreparedTask, Retrying,
     Sleep, Step, StepName, StepRetry, StepValue, TaskContext,
@@ -148,6 +151,8 @@ struct Inner {
     cleanup_after: Option<StopReason>,
     /// In the context of a durable task: its attempt.
     durable: Option<Arc<DurableRun>>,
+    /// How many drafts are open.
+    open_drafts: AtomicU8,
 }
 
 impl Context {
@@ -175,6 +180,7 @@ impl Context {
             span,
             cleanup_after,
             durable,
+            open_drafts: AtomicU8::new(0),
         };
         Self(Arc::new(inner), None)
     }
@@ -257,6 +263,10 @@ impl Context {
     /// In a durable task: holds up a hand-over until it is dropped.
     fn in_flight(&self) -> Option<InFlight> {
         self.durable_run().map(DurableRun::enter)
+    }
+
+    fn open_drafts(&self) -> &AtomicU8 {
+        &self.0.open_drafts
     }
 
     /// Whether the work's reports are news. A resumed durable task is silent while it passes its stored steps.

@@ -12,6 +12,7 @@ use super::{Context, Hazard, Origin};
 use crate::codes;
 use crate::error::Error;
 use crate::result::Result;
+use crate::rows::DraftPiece;
 
 /// Longest text of a progress report, in bytes; longer ones are cut at a character.
 const MESSAGE_LIMIT: usize = 500;
@@ -38,6 +39,9 @@ pub(crate) enum StepMoment {
 /// Gets every report of every task, before any is coalesced, and the moments of steps. For the test kit.
 pub(crate) trait WorkListener: fmt::Debug + Send + Sync {
     fn on_report(&self, origin: &Origin, mark: &ProgressMark);
+
+    /// A piece of a draft, before it is coalesced with others.
+    fn on_draft(&self, piece: &DraftPiece);
 
     /// A wait of the work at a moment of one of its steps.
     fn pause_at_step(&self, origin: &Origin, moment: StepMoment) -> Option<ReportPause>;

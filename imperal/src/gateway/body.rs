@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::api_error::ApiError;
 use crate::codes;
-use crate::ids::{CallId, ScheduleId, TaskId};
+use crate::ids::{CallId, DraftId, ScheduleId, TaskId};
 
 /// Largest request body. Parameters are text for people; files travel by URL.
 pub(super) const BODY_LIMIT: usize = 1024 * 1024;
@@ -143,6 +143,10 @@ impl PathId for TaskId {
 
 impl PathId for CallId {
     const KIND: &'static str = "call";
+}
+
+impl PathId for DraftId {
+    const KIND: &'static str = "draft";
 }
 
 impl PathId for ScheduleId {

@@ -11,6 +11,8 @@ mod calls;
 mod chat;
 mod connection;
 mod documents;
+mod draft_cursor;
+mod drafts;
 mod extensions;
 mod files;
 mod follow_up;
@@ -174,6 +176,8 @@ fn router(gateway: Gateway) -> Router {
         .route("/v1/calls/{call_id}/cancel", post(calls::cancel_call))
         .route("/v1/chat/turns", get(chat::turns))
         .route("/v1/events/stream", get(stream::stream))
+        .route("/v1/drafts", get(drafts::list))
+        .route("/v1/drafts/{draft_id}", get(drafts::one))
         .route("/v1/tasks", get(tasks::recent))
         .route("/v1/tasks/active", get(tasks::active))
         .route("/v1/tasks/{task_id}", get(tasks::one))

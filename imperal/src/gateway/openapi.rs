@@ -14,6 +14,7 @@ use super::api_error::ErrorBody;
 use super::audit::AuditRows;
 use super::calls::CallBody;
 use super::chat::Turns;
+use super::drafts::Drafts;
 use super::extensions::Extensions;
 use super::follow_up::{ContinueBody, RunAgainBody};
 use super::inject::{InjectBody, InjectedTurn};
@@ -24,7 +25,7 @@ use super::tasks::{Steps, Tasks};
 use files::file_operations;
 
 use crate::ledger::AuditCheck;
-use crate::ledger::Task;
+use crate::ledger::{DraftPiece, Task};
 use crate::platform::{CallReply, Rotation, SecretState, StoppedCall, TaskExport, Timeline};
 
 /// Header of requests that may be retried.
@@ -325,13 +326,29 @@ fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
             errors: &[400, 401, 503],
             ..get("/v1/chat/turns", "The caller's chat, in order", schema::<Turns>(generator))
         },
+        get(
+            "/v1/drafts",
+            "The texts that the caller's running calls and tasks are writing, oldest first: of each an empty piece at its \
+             end",
+            schema::<Drafts>(generator),
+        ),
+        Operation {
+            query: &[("from", "An offset in bytes of UTF-8; 0 when absent")],
+            errors: &[400, 401, 404, 503],
+            ..get(
+                "/v1/drafts/{draft_id}",
+                "The text of a draft from an offset on, empty if there is no more yet; 404 once a turn has taken its place, \
+                 and for another user's",
+                schema::<DraftPiece>(generator),
+            )
+        },
         Operation {
             query: &[("after", "Continue after this event; the header Last-Event-ID does the same")],
             answer: None,
             errors: &[400, 401, 503],
             ..get(
                 "/v1/events/stream",
-                "Live events: hello, turn, task (without its result, which the outcome turn has), progress; pruned if retention has deleted events (Server-Sent Events)",
+                "Live events: hello, turn, task (without its result, which the outcome turn has), progress, draft (a piece of a text that work is writing); pruned if retention has deleted events (Server-Sent Events)",
                 Value::Null,
             )
         },

@@ -22,8 +22,9 @@ use super::Gateway;
 use super::api_error::ApiError;
 use super::auth::{SignInExpiry, SignedIn};
 use super::body::Query;
+use super::draft_cursor::DraftCursor;
 use super::limits::OpenStream;
-use crate::ledger::{Event, EventBody, FeedSignal, PageLimit, Subscription};
+use crate::ledger::{DraftPiece, Event, EventBody, FeedSignal, PageLimit, Subscription};
 use crate::platform::{Access, EventsSince, Meters, Sent};
 use crate::trace::TARGET;
 
@@ -43,6 +44,7 @@ struct EventCursor {
     access: Access,
     subscription: Subscription,
     seen: u64,
+    drafts: DraftCursor,
     ready: VecDeque<SseEvent>,
     /// The ledger may hold events that were not read yet.
     behind: bool,
@@ -88,6 +90,7 @@ pub(super) async fn stream(
         subscription,
         // A number beyond the head belongs to another ledger: `hello` shows it, and the stream starts at the head.
         seen: resume.map_or(head, |seen| seen.min(head)),
+        drafts: DraftCursor::new(),
         ready: VecDeque::from([hello]),
         behind: true,
         closing: gateway.closing.clone(),
@@ -147,6 +150,9 @@ impl EventCursor {
                 self.behind = batch.more;
                 for event in batch {
                     self.seen = event.seq;
+                    if let EventBody::Turn(turn) = &event.body {
+                        self.drafts.end(&turn.body.drafts);
+                    }
                     self.ready.push_back(render(&event)?);
                     self.meters.sent(match event.body {
                         EventBody::Turn(_) => Sent::Turn,
@@ -155,8 +161,27 @@ impl EventCursor {
                 }
                 continue;
             }
+            if self.drafts.is_behind() {
+                match self.drafts.catch_up(&self.access).await {
+                    Ok(Some(piece)) => return self.draft(&piece),
+                    Ok(None) => continue,
+                    Err(error) => {
+                        tracing::warn!(%error, "a stream ended because a draft could not be read");
+                        return None;
+                    }
+                }
+            }
             match self.subscription.next().await {
                 FeedSignal::Events => self.behind = true,
+                FeedSignal::Missed => {
+                    self.behind = true;
+                    self.drafts.look_again();
+                }
+                FeedSignal::Draft(piece) => {
+                    if let Some(piece) = self.drafts.follow(&piece) {
+                        return self.draft(&piece);
+                    }
+                }
                 FeedSignal::Progress(progress) => {
                     let data = serde_json::to_string(&*progress).ok()?;
                     self.meters.sent(Sent::Progress);
@@ -164,6 +189,15 @@ impl EventCursor {
                 }
             }
         }
+    }
+}
+
+impl EventCursor {
+    /// A piece of a draft. It has no number: a client that connects again gets the drafts from their beginning, and knows
+    /// by the offsets what it has.
+    fn draft(&self, piece: &DraftPiece) -> Option<SseEvent> {
+        self.meters.sent(Sent::Draft);
+        Some(SseEvent::default().event("draft").data(serde_json::to_string(piece).ok()?))
     }
 }
 

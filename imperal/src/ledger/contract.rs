@@ -9,6 +9,7 @@
 //! | [`DurableTasks`] | attempts and steps of durable tasks | the loop that takes them up, their steps |
 //! | [`Questions`] | questions of durable tasks and their answers | bodies, everything that answers |
 //! | [`Documents`] | documents of extensions | handlers, steps, operators |
+//! | [`Drafts`] | texts of running work, piece by piece | the loop that writes them, streams, recovery |
 //! | [`Schedules`] | schedules, and users as last seen | the loop that runs them, surfaces |
 //! | [`Files`] | rows of files | handlers, steps, uploads, the sweep |
 //! | [`Secrets`] | sealed secrets of users and extensions | surfaces, the user's settings, rotation |
@@ -69,6 +70,7 @@ mod audit;
 mod calls;
 mod chat;
 mod documents;
+mod drafts;
 mod durable;
 mod error;
 mod files;
@@ -87,6 +89,7 @@ pub use audit::AuditTrail;
 pub use calls::Calls;
 pub use chat::Chat;
 pub use documents::Documents;
+pub use drafts::Drafts;
 pub use durable::DurableTasks;
 pub use error::{CannotFollow, LedgerError};
 pub use files::Files;

@@ -10,21 +10,21 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::contract::{
-    AuditTrail, Calls, Chat, Documents, DurableTasks, Files, Health, Leases, LedgerResult, Operators, Questions,
-    Queues, Recovery, Retention, Schedules, Secrets, Tasks,
+    AuditTrail, Calls, Chat, Documents, Drafts, DurableTasks, Files, Health, Leases, LedgerResult, Operators,
+    Questions, Queues, Recovery, Retention, Schedules, Secrets, Tasks,
 };
 use super::{
     AnswerOutcome, AppOwners, Attempt, AttemptReport, AuditFilter, AuditRow, Backlog, CallCancel, CallRecord,
     CancelOutcome, ChainEnds, ClaimRequest, ClaimedTask, CloseQuestion, CollectionUse, DocumentKeys, DocumentQuery,
-    DocumentSource, DocumentSpace, DocumentWrites, DueSchedule, DurableName, DurableProgram, Event, Feed, Fence,
-    FileChange, FileContent, FileRemoval, FileSource, FoundDocuments, Incarnation, JobOwners, LedgerMeters,
+    DocumentSource, DocumentSpace, DocumentWrites, DraftPiece, DueSchedule, DurableName, DurableProgram, Event, Feed,
+    Fence, FileChange, FileContent, FileRemoval, FileSource, FoundDocuments, Incarnation, JobOwners, LedgerMeters,
     MessageSource, NewAnswer, NewAudit, NewCall, NewFile, NewQuestion, NewSecret, NewSeen, NewStep, NewTask, OpenTask,
     Orphan, Owner, Page, PageLimit, PausedTask, Progress, Pruned, Question, QueueLoad, QueuePlace, Release,
     RenewalNews, RetentionPolicy, ScheduleKind, ScheduleSource, ScheduleWrite, SecretPlace, SecretWrite, SeenUser,
     StoredDocument, StoredDurable, StoredFile, StoredSchedule, StoredSecret, StoredStep, SweptFiles, Task, TaskAttempt,
     TaskEnd, TaskPlace, TaskRecord, Turn, TurnBody, Work, WrittenDocument, spans,
 };
-use crate::ids::{CallId, FileId, QuestionId, ScheduleId, TaskId, TurnId};
+use crate::ids::{CallId, DraftId, FileId, QuestionId, ScheduleId, TaskId, TurnId};
 
 /// The future of a method of [`Ledger`].
 pub type Fut<'a, T> = Pin<Box<dyn Future<Output = LedgerResult<T>> + Send + 'a>>;
@@ -154,6 +154,12 @@ ledger! {
         read find_documents(space: &'a DocumentSpace, query: DocumentQuery, limit: PageLimit, others: PageLimit) -> FoundDocuments;
         read count_documents(space: &'a DocumentSpace, query: DocumentQuery) -> u64;
         read collections(owner: &'a Owner, app_id: Option<&'a str>) -> Vec<CollectionUse>;
+    }
+    Drafts {
+        periodic write_drafts(incarnation: &'a Incarnation, pieces: Vec<DraftPiece>) -> ();
+        read drafts(owner: &'a Owner) -> Vec<DraftPiece>;
+        read draft_text(owner: &'a Owner, draft_id: DraftId, from: u64) -> Option<DraftPiece>;
+        read drafts_of_work(work: Work) -> Vec<DraftPiece>;
     }
     Schedules {
         write write_schedule(source: ScheduleSource, write: ScheduleWrite) -> bool;

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::Notify;
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use super::{Owner, Progress};
+use super::{DraftPiece, Owner, Progress};
 use crate::sync::{Mutex, MutexGuard};
 
 /// Signals kept for one slow watcher before the oldest are dropped.
@@ -23,6 +23,17 @@ pub enum FeedSignal {
     Events,
     /// Latest progress of a task.
     Progress(Arc<Progress>),
+    /// A piece of a draft.
+    Draft(Arc<DraftPiece>),
+    /// Signals were dropped because the watcher lags: there may be new events and pieces of drafts.
+    Missed,
+}
+
+impl FeedSignal {
+    /// Whether there may be new events: read the ledger.
+    pub fn has_events(&self) -> bool {
+        matches!(self, Self::Events | Self::Missed)
+    }
 }
 
 /// The watchers in this process, by user.
@@ -60,6 +71,11 @@ impl Feed {
     /// Tells the user's watchers the latest progress of a task.
     pub fn publish_progress(&self, owner: &Owner, progress: Progress) {
         self.publish(owner, FeedSignal::Progress(Arc::new(progress)));
+    }
+
+    /// Tells the user's watchers a piece of a draft.
+    pub fn publish_draft(&self, owner: &Owner, piece: DraftPiece) {
+        self.publish(owner, FeedSignal::Draft(Arc::new(piece)));
     }
 
     /// Asks for an early renewal of this process's lease, for example because another node has stored a
@@ -108,13 +124,13 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// The next signal. After a lag it is [`FeedSignal::Events`]: read the ledger. Cancel safe.
+    /// The next signal. After a lag it is [`FeedSignal::Missed`]: read the ledger. Cancel safe.
     pub async fn next(&mut self) -> FeedSignal {
         match &mut self.receiver {
             None => std::future::pending().await,
             Some(receiver) => match receiver.recv().await {
                 Ok(signal) => signal,
-                Err(RecvError::Lagged(_)) => FeedSignal::Events,
+                Err(RecvError::Lagged(_)) => FeedSignal::Missed,
                 // The sender lives as long as a subscription does.
                 Err(RecvError::Closed) => std::future::pending().await,
             },
@@ -153,14 +169,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_watcher_that_lags_is_told_of_events() {
+    async fn a_watcher_that_lags_is_told_to_read() {
         let feed = Feed::default();
         let anna = Owner::new("t", "anna");
         let mut slow = feed.subscribe(&anna);
         for _ in 0..BACKLOG * 3 {
             feed.publish_events(&anna);
         }
-        assert!(matches!(slow.next().await, FeedSignal::Events));
+        assert!(matches!(slow.next().await, FeedSignal::Missed));
     }
 }
 

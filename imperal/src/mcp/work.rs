@@ -186,7 +186,8 @@ pub(super) async fn wait_for_work(
         let news = async {
             loop {
                 match signals.next().await {
-                    FeedSignal::Events => return,
+                    FeedSignal::Events | FeedSignal::Missed => return,
+                    FeedSignal::Draft(_) => {}
                     FeedSignal::Progress(progress) => {
                         if work.tasks.iter().any(|task| task.task_id == progress.task_id) {
                             reporter.report(progress.percent, progress.message.as_deref()).await;

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::acceptance::Acceptance;
 use super::active::{ActiveWork, Lease};
+use super::drafts::end_drafts;
 use super::durable_write::WRITE_DEADLINE;
 use super::idempotency::{Answered, Claim};
 use super::ledger_errors::{file_error, reply_unconfirmed, unavailable};
@@ -97,7 +98,8 @@ async fn guarded(node: &Node, lease: &Lease, ctx: &Context, running: impl Future
 }
 
 async fn write_interrupted_reply(node: &Node, incarnation: &Incarnation, origin: &Origin) {
-    let turn = messages::answer_turn(WorkRef::from(origin), messages::interrupted(origin.function));
+    let mut turn = messages::answer_turn(WorkRef::from(origin), messages::interrupted(origin.function));
+    end_drafts(&mut turn, node.progress.drafts.close(origin.work()));
     node.retry_until_durable("reply", || node.ledger.reply(incarnation, origin.call_id, turn.clone())).await;
 }
 
@@ -186,6 +188,7 @@ async fn run_accepted(
     let begun = Instant::now();
     let work = work_of(lease, ctx, None);
     node.active.insert(work.clone());
+    node.progress.drafts.open(work.ctx.origin().work(), work.lease.incarnation.clone(), true);
     let supervised = pin!(run_handler(node, &work.ctx, handler));
     finish(node, &work, supervised, begun, permit, answer).await;
 }
@@ -211,12 +214,15 @@ async fn run_read(
         }
     }
     let _over = acceptance.over();
+    let drafts = &node.progress.drafts;
+    drafts.open(ctx.origin().work(), work.lease.incarnation.clone(), false);
     let mut supervised = pin!(run_handler(node, ctx, handler));
     let ending = tokio::select! {
         biased;
         ending = supervised.as_mut() => Some(ending),
         () = lost.cancelled() => {
             trace::ended(ctx.span(), "lost", true);
+            drafts.close(ctx.origin().work());
             return node.active.remove_read(&work);
         }
         () = acceptance.due() => None,
@@ -231,10 +237,12 @@ async fn run_read(
     let Some((permit, answer)) = accepted else {
         // The handler goes with its supervision.
         ctx.signal().close(StopReason::Interrupted);
+        drafts.close(ctx.origin().work());
         return node.active.remove_read(&work);
     };
     failpoint::hit("after-accept");
     acceptance.note_accepted();
+    node.progress.accept_drafts(ctx.origin().work());
     finish(node, &work, supervised, begun, permit, answer).await;
 }
 
@@ -261,7 +269,9 @@ fn reply_of(node: &Node, ctx: &Context, ending: Ending, begun: Instant) -> Reply
     node.meters.call(origin.app_id, origin.function, outcome, begun.elapsed());
     let of = WorkRef::from(origin);
     let result = messages::call_answer(of, ending, &node.call_limits());
-    Reply { outcome, turn: messages::answer_turn(of, result.clone()), result }
+    let mut turn = messages::answer_turn(of, result.clone());
+    end_drafts(&mut turn, node.progress.drafts.close(origin.work()));
+    Reply { outcome, turn, result }
 }
 
 fn trace_outcome(ctx: &Context, outcome: CallOutcome) {
@@ -282,6 +292,7 @@ async fn finish(
     let origin = ctx.origin();
     let Some(ending) = lease.lost.run_until_cancelled(supervised).await else {
         trace::ended(ctx.span(), "lost", true);
+        node.progress.drafts.close(origin.work());
         return node.active.remove(origin);
     };
     let Reply { outcome, turn, result } = reply_of(node, ctx, ending, begun);

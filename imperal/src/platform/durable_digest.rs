@@ -6,11 +6,12 @@
 //! counts; then the rows are read again, and the end is made again.
 
 use super::Node;
+use super::drafts::{end_drafts, left_drafts};
 use super::durable_write::{Written, write_backoff};
 use super::messages::speak_of_effects;
 use crate::context::{DurableRun, StepsDigest, StoredSteps};
 use crate::ids::TaskId;
-use crate::ledger::{Attempt, Fut, Incarnation, LedgerError, LedgerResult, TaskEnd};
+use crate::ledger::{Attempt, Fut, Incarnation, LedgerError, LedgerResult, TaskEnd, Work};
 
 /// The end of a task, with the names of its open effects as far as they are known.
 #[derive(Debug, Clone)]
@@ -100,9 +101,12 @@ impl Node {
     pub(super) async fn write_unheld_end<'a, T>(
         &self,
         task_id: TaskId,
-        read: BoundEnd,
+        mut read: BoundEnd,
         write: impl Fn(TaskEnd) -> Fut<'a, T>,
     ) -> LedgerResult<T> {
+        // Nothing writes drafts of a task that no process holds. If one takes it meanwhile, the end is refused.
+        let left = self.ledger.drafts_of_work(Work::Task(Attempt::first(task_id))).await?;
+        end_drafts(&mut read.end.turn, left_drafts(left));
         let refused = match write(read.spoken(None)).await {
             Err(LedgerError::OpenEffects(_)) => read.end,
             written => return written,

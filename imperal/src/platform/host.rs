@@ -19,8 +19,8 @@ use crate::error::{Error, RunningTask};
 use crate::files::FileRef;
 use crate::ids::{FileId, QuestionId, TaskId, TurnId};
 use crate::ledger::{
-    Attempt, CloseQuestion, DocumentKeys, DocumentQuery, DocumentWrite, FileChange, FoundDocuments, NewQuestion,
-    NewStep, Owner, Question, StepsSoFar, StoredDocument,
+    Attempt, CloseQuestion, DocumentKeys, DocumentQuery, DocumentWrite, DraftPiece, FileChange, FoundDocuments,
+    NewQuestion, NewStep, Owner, Question, StepsSoFar, StoredDocument,
 };
 use crate::rows::PageSize;
 use crate::secrets::Secret;
@@ -40,6 +40,11 @@ impl Host for Node {
     fn report_progress(&self, origin: &Origin, mark: ProgressMark) {
         self.active.request_acceptance(origin);
         self.progress.report(origin, mark);
+    }
+
+    fn write_draft(&self, origin: &Origin, piece: DraftPiece) {
+        self.active.request_acceptance(origin);
+        self.progress.write_draft(&piece);
     }
 
     fn pause_after_report(&self, origin: &Origin) -> Option<ReportPause> {

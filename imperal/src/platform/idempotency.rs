@@ -13,7 +13,7 @@ use super::{CallReply, Node};
 use crate::codes;
 use crate::error::Error;
 use crate::ids::FileId;
-use crate::ledger::{CallRecord, FeedSignal, Incarnation, LedgerError, NewCall, Turn, TurnBody};
+use crate::ledger::{CallRecord, Incarnation, LedgerError, NewCall, Turn, TurnBody};
 use crate::result::Result;
 
 /// Which request a call id belongs to.
@@ -129,7 +129,7 @@ impl Node {
             if let Some(reply) = self.stored_reply(call).await? {
                 return Ok(reply);
             }
-            while !matches!(pulses.next().await, FeedSignal::Events) {}
+            while !pulses.next().await.has_events() {}
         }
     }
 

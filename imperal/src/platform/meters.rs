@@ -52,7 +52,7 @@ labels! {
 
 labels! {
     /// The kinds of events that a stream sent.
-    Sent { Turn "turn" Task "task" Progress "progress" Pruned "pruned" }
+    Sent { Turn "turn" Task "task" Progress "progress" Draft "draft" Pruned "pruned" }
 }
 
 labels! {

@@ -14,6 +14,7 @@ mod call_run;
 mod chat;
 mod dispatch;
 mod documents;
+mod drafts;
 mod durable;
 mod durable_digest;
 mod durable_write;

@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::drafts::DraftHub;
 use crate::context::{Hazard, Origin, ProgressMark, ReportPause, StepMoment, WorkListener};
 use crate::failpoint;
-use crate::ledger::{Attempt, Incarnation, Ledger, Progress, StepsSoFar, Work};
+use crate::ledger::{Attempt, DraftPiece, Incarnation, Ledger, Progress, StepsSoFar, Work};
 use crate::sync::{Mutex, MutexGuard, Notify};
 
 const WRITE_INTERVAL: Duration = Duration::from_millis(100);
@@ -26,6 +27,8 @@ pub(super) struct ProgressHub {
     writing: Mutex<HashSet<Attempt>>,
     written: Notify,
     dirty: Notify,
+    /// Written in turns with the reports: both lock rows of the node's work.
+    pub(super) drafts: DraftHub,
     /// Gets each report before it is coalesced.
     listener: Option<Arc<dyn WorkListener>>,
 }
@@ -90,6 +93,9 @@ impl ProgressHub {
                 failpoint::hit("after-progress");
             }
             drop(writing);
+            if self.drafts.write(ledger).await {
+                self.dirty.notify_one();
+            }
             tokio::time::sleep(WRITE_INTERVAL).await;
         }
     }
@@ -145,6 +151,22 @@ impl ProgressHub {
             }
             None => return,
         }
+        self.dirty.notify_one();
+    }
+
+    /// Takes a piece of a draft. Waits for nothing.
+    pub(super) fn write_draft(&self, piece: &DraftPiece) {
+        if let Some(listener) = &self.listener {
+            listener.on_draft(piece);
+        }
+        if self.drafts.append(piece) {
+            self.dirty.notify_one();
+        }
+    }
+
+    /// The work is in the ledger: what it has written of drafts follows.
+    pub(super) fn accept_drafts(&self, work: Work) {
+        self.drafts.accept(work);
         self.dirty.notify_one();
     }
 

@@ -13,6 +13,7 @@ use tracing::Instrument;
 
 use super::Node;
 use super::active::Lease;
+use super::drafts::{end_drafts, left_drafts};
 use super::durable_digest::BoundEnd;
 use super::messages::{self, WorkRef};
 use super::meters::Reclaimed;
@@ -242,7 +243,10 @@ impl Node {
                     call_id: Some(*call_id),
                     task_id: None,
                 };
-                let reply = messages::answer_turn(work, messages::interrupted(function));
+                let mut reply = messages::answer_turn(work, messages::interrupted(function));
+                // Nothing writes drafts of an orphan, so nothing comes between this and the reply.
+                let left = self.ledger.drafts_of_work(Work::Call(*call_id)).await?;
+                end_drafts(&mut reply, left_drafts(left));
                 self.ledger.reclaim_call(incarnation, *call_id, reply).await?;
                 self.meters.reclaimed(Reclaimed::Call);
                 failpoint::hit("call-recovered");

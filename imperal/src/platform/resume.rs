@@ -25,7 +25,7 @@ use crate::function::{BoundTask, DurableDef};
 use crate::ids::TaskId;
 use crate::ledger::{
     AttemptEnding, ClaimRequest, ClaimedTask, DurableName, DurableProgram, Incarnation, LedgerError, PageLimit,
-    QueueLimit,
+    QueueLimit, Work,
 };
 use crate::panic_text::panic_text;
 use crate::secrets::SecretsInUse;
@@ -217,6 +217,7 @@ impl Node {
                 "the task is ended: it does not get on"
             );
             self.progress.close(run.attempt);
+            self.progress.drafts.close(Work::Task(run.attempt));
             self.active.remove(run.work.ctx.origin());
             let end = messages::crashed(WorkRef::from(run.work.ctx.origin()), &task.name, claimed.crashes);
             return run.end(end).await;

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use super::Node;
 use super::active::ActiveWork;
+use super::drafts::end_drafts;
 use super::durable_digest::BoundEnd;
 use super::durable_write::WRITE_DEADLINE;
 use super::messages::{self, WorkRef};
 use super::meters::Durable;
 use crate::context::{Context, DurableRun, Leaving};
 use crate::failpoint;
-use crate::ledger::{Attempt, AttemptReport, Release, StepEnding, TaskEnd, TaskState};
+use crate::ledger::{Attempt, AttemptReport, Release, StepEnding, TaskEnd, TaskState, Work};
 use crate::rows::AttemptNotes;
 use crate::task::{Ending, Label, Limits, Returned, supervise};
 use crate::trace;
@@ -41,6 +42,7 @@ impl TaskRun<'_> {
         let is_new = self.node.active.insert(self.work.clone());
         if is_new {
             self.node.progress.open(self.attempt, self.work.lease.incarnation.clone());
+            self.node.progress.drafts.open(Work::Task(self.attempt), self.work.lease.incarnation.clone(), true);
         }
         is_new
     }
@@ -70,6 +72,7 @@ impl TaskRun<'_> {
             node.progress.report_steps(attempt, run.so_far());
         }
         let unsent = node.progress.close(attempt);
+        let drafts = node.progress.drafts.close(Work::Task(attempt));
         if ending.is_some() {
             // Messages that the body began are still stored.
             let _ = tokio::time::timeout(WRITE_DEADLINE, self.stored_all()).await;
@@ -92,8 +95,9 @@ impl TaskRun<'_> {
                     self.warn_of_differing_messages().await;
                 }
                 let notes = self.notes(&ending);
-                self.end(messages::task_end(WorkRef::from(origin), &self.name, ending, &self.limits).notes(notes))
-                    .await;
+                let mut end = messages::task_end(WorkRef::from(origin), &self.name, ending, &self.limits).notes(notes);
+                end_drafts(&mut end.turn, drafts);
+                self.end(end).await;
             }
         }
     }

@@ -10,6 +10,7 @@ mod audit_hash;
 mod document;
 pub(crate) mod document_key;
 mod document_query;
+mod draft;
 mod durable;
 mod effect;
 mod file;
@@ -38,6 +39,7 @@ pub use self::document::{
 };
 pub(crate) use self::document_query::PageSize;
 pub use self::document_query::{DocumentKeys, DocumentQuery, FoundDocuments};
+pub use self::draft::DraftPiece;
 pub use self::durable::{Backlog, ClaimRequest, ClaimedTask, DurableName, DurableProgram, NewDurable, Park, Release};
 pub use self::effect::{EffectAnswer, KnownBy, StoredEffect};
 pub(crate) use self::effect::{NotDoneBy, RESERVED_NAMES, effect_question, open_effects};

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::names::named;
 use super::{MsgType, Owner, ScheduleMark};
-use crate::ids::{CallId, TaskId, TurnId};
+use crate::ids::{CallId, DraftId, TaskId, TurnId};
 use crate::json;
 use crate::result::WireResult;
 
@@ -68,6 +68,12 @@ pub struct TurnBody {
     /// Panels to refresh. Absent means all, empty means none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_panels: Option<Vec<String>>,
+    /// The drafts that the turn takes the place of. What still comes of them is to be ignored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drafts: Vec<DraftId>,
+    /// The text of these drafts, if the work that wrote it ended without a success: cancelled, failed, interrupted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial: Option<String>,
     /// Whether the text was cut.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
@@ -110,6 +116,8 @@ impl TurnBody {
             client: None,
             result: None,
             refresh_panels: None,
+            drafts: Vec::new(),
+            partial: None,
             truncated: false,
         }
     }

@@ -165,6 +165,11 @@ impl SecretsInUse {
         Error::result(codes::SECRET_EXPOSED, format!("{what} has the secret `{name}` in it, so it was not stored."))
     }
 
+    /// The bytes of the longest form of a value; 0 if the work has read none.
+    pub(crate) fn longest_form(&self) -> usize {
+        self.0.own.read(Patterns::longest).unwrap_or_default()
+    }
+
     /// Whether the work has read no value.
     pub(crate) fn is_empty(&self) -> bool {
         !self.0.own.has_any.load(Ordering::Acquire)

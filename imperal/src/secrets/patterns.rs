@@ -129,6 +129,11 @@ impl Patterns {
         self.by_head.is_empty()
     }
 
+    /// The bytes of the longest pattern.
+    pub(super) fn longest(&self) -> usize {
+        self.by_head.values().flatten().map(|pattern| pattern.form.len()).max().unwrap_or_default()
+    }
+
     pub(super) fn add(&mut self, name: &'static str, form: &Form) {
         let Some(head) = head(form.as_bytes()) else { return };
         let (word, bit) = place(head[0], head[1]);

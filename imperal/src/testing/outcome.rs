@@ -19,6 +19,7 @@ pub struct Outcome {
     pub turn: Turn,
     /// The user's chat at the end of the task.
     pub transcript: String,
+    pub(super) drafts: Vec<String>,
     pub(super) printed: Printed,
 }
 
@@ -26,6 +27,12 @@ impl Outcome {
     /// The text of the outcome turn.
     pub fn text(&self) -> &str {
         &self.turn.body.text
+    }
+
+    /// The texts that the task wrote with `ctx.draft`, those of earlier attempts first, in the order in which they began.
+    /// Secrets are replaced in them, as for the user.
+    pub fn drafts(&self) -> &[String] {
+        &self.drafts
     }
 
     /// The code of a failure.

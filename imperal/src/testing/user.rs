@@ -10,8 +10,8 @@ use super::Outcome;
 use super::platform::Shared;
 use super::transcript::Printed;
 use super::watch::Report;
-use crate::ids::TaskId;
-use crate::ledger::{AuditRow, FeedSignal, Ledger, Owner, Question, QuestionState, Task, TaskState, Turn};
+use crate::ids::{CallId, TaskId};
+use crate::ledger::{AuditRow, Ledger, Owner, Question, QuestionState, Task, TaskState, Turn, Work};
 use crate::platform::{Access, Answered, CallReply};
 use crate::result::Result;
 use crate::user::User;
@@ -264,7 +264,7 @@ impl TestUser {
             } else if !task.state.is_open() {
                 self.fail(&format!("{} ended without a question", task.name), &self.transcript().await);
             }
-            while !matches!(subscription.next().await, FeedSignal::Events) {}
+            while !subscription.next().await.has_events() {}
         }
     }
 
@@ -292,7 +292,7 @@ impl TestUser {
             if !task.state.is_open() || task.state == TaskState::Waiting {
                 return task;
             }
-            while !matches!(subscription.next().await, FeedSignal::Events) {}
+            while !subscription.next().await.has_events() {}
         }
     }
 
@@ -319,7 +319,7 @@ impl TestUser {
             if task.open_questions > 0 && self.give_answers(task_id).await {
                 continue;
             }
-            while !matches!(subscription.next().await, FeedSignal::Events) {}
+            while !subscription.next().await.has_events() {}
         }
     }
 
@@ -332,7 +332,10 @@ impl TestUser {
         let transcript = self.transcript().await;
         let mut turns = self.outcomes(task_id).await;
         match (turns.pop(), turns.is_empty()) {
-            (Some(turn), true) => Outcome { task, turn, transcript, printed: self.printed.clone() },
+            (Some(turn), true) => {
+                let drafts = self.shared.watch().drafts_of_task(task_id);
+                Outcome { task, turn, transcript, drafts, printed: self.printed.clone() }
+            }
             _ => self.fail(&format!("{} has not exactly one outcome turn", task.name), &transcript),
         }
     }
@@ -371,6 +374,12 @@ impl TestUser {
     /// Every progress report of a task, in order. The kit does not coalesce reports.
     pub fn progress_of(&self, task_id: TaskId) -> Vec<Report> {
         self.shared.watch().reports(task_id)
+    }
+
+    /// The texts that a call's handler wrote with `ctx.draft`, in the order in which they began. Those of a task:
+    /// [`Outcome::drafts`].
+    pub fn drafts_of_call(&self, call_id: CallId) -> Vec<String> {
+        self.shared.watch().drafts(|work| work == Work::Call(call_id))
     }
 
     /// The user's audit rows, up to 500.

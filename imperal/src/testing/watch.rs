@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use crate::context::{Hazard, Origin, ProgressMark, ReportPause, StepMoment, WorkListener};
-use crate::ids::TaskId;
-use crate::ledger::Owner;
+use crate::ids::{DraftId, TaskId};
+use crate::ledger::{DraftPiece, Owner, Work};
 use crate::platform::Platform;
 
 /// One report by `ctx.progress`.
@@ -34,12 +34,20 @@ pub(super) struct Watch(Mutex<Watched>);
 struct Watched {
     platform: Option<Platform>,
     reports: HashMap<TaskId, Vec<Report>>,
+    drafts: Vec<WatchedDraft>,
     /// At most one for each user.
     points: HashMap<Owner, Point>,
     /// Moments of steps, by user.
     steps: HashMap<Owner, StepWatch>,
     /// Faults in the bodies of durable tasks, each text once.
     warnings: Vec<String>,
+}
+
+/// A text that work has written so far.
+struct WatchedDraft {
+    work: Work,
+    draft_id: DraftId,
+    text: String,
 }
 
 /// Counts the moments of a user's steps, and holds the work at one of them.
@@ -67,6 +75,15 @@ impl Watch {
 
     pub(super) fn reports(&self, task_id: TaskId) -> Vec<Report> {
         self.lock().reports.get(&task_id).cloned().unwrap_or_default()
+    }
+
+    /// The whole texts of the drafts of this work, in the order in which they began.
+    pub(super) fn drafts(&self, is_it: impl Fn(Work) -> bool) -> Vec<String> {
+        self.lock().drafts.iter().filter(|draft| is_it(draft.work)).map(|draft| draft.text.clone()).collect()
+    }
+
+    pub(super) fn drafts_of_task(&self, task_id: TaskId) -> Vec<String> {
+        self.drafts(|work| matches!(work, Work::Task(attempt) if attempt.task_id == task_id))
     }
 
     /// Cancels the user's task at its first report for which `point` is true.
@@ -104,6 +121,15 @@ impl WorkListener for Watch {
         let ProgressMark { percent, message } = mark.clone();
         let report = Report { percent, message, at: Timestamp::now() };
         self.lock().reports.entry(task_id).or_default().push(report);
+    }
+
+    fn on_draft(&self, piece: &DraftPiece) {
+        let Some(work) = piece.work() else { return };
+        let drafts = &mut self.lock().drafts;
+        match drafts.iter_mut().rfind(|draft| draft.draft_id == piece.draft_id) {
+            Some(draft) => draft.text.push_str(&piece.text),
+            None => drafts.push(WatchedDraft { work, draft_id: piece.draft_id, text: piece.text.clone() }),
+        }
     }
 
     fn on_hazard(&self, hazard: &Hazard) {

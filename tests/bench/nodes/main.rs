@@ -11,6 +11,7 @@ mod share;
 mod steps;
 mod trips;
 mod waits;
+mod words;
 
 use clap::{Parser, Subcommand};
 use imperal_tests::campaigns::nodes::LEASE;
@@ -46,6 +47,8 @@ enum Section {
     },
     /// Steps of durable tasks a second, and the time of one.
     Steps,
+    /// Processor time of drafts beside that of progress, on one node with SQLite.
+    Words,
     /// The ledger's side of the comparison in `tests/bench/queue`.
     Ledger {
         /// Address of the database.
@@ -104,6 +107,7 @@ async fn main() {
     match Options::parse().section {
         Some(Section::Trips) => trips::trips().await,
         Some(Section::Steps) => steps::steps().await,
+        Some(Section::Words) => words::words().await,
         Some(Section::Stream) => waits::stream().await,
         Some(Section::Cancel) => waits::cancel().await,
         Some(Section::Recovery) => waits::recovery().await,

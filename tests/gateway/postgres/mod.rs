@@ -47,6 +47,16 @@ async fn operator_imports_documents_into_the_database() {
     crate::documents::documents_come_back(&platform.nodes[0]).await;
 }
 
+/// The other node's stream has each byte of a draft once, and keeps the text when the writing node is killed.
+#[tokio::test]
+async fn stream_shows_the_words_of_another_node() {
+    let platform = two_nodes("words").await;
+    let [first, second] = platform.nodes;
+    let anna = User::of(&first, "anna");
+    let watching = anna.at(&second);
+    crate::drafts::words_of_another_node(&anna, &watching, first).await;
+}
+
 /// The other node's stream has each event once, in order, with the progress between.
 #[tokio::test]
 async fn stream_shows_the_work_of_another_node() {

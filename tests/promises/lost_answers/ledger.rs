@@ -8,20 +8,20 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use imperal::ids::{CallId, QuestionId, ScheduleId, TaskId, TurnId};
+use imperal::ids::{CallId, DraftId, QuestionId, ScheduleId, TaskId, TurnId};
 use imperal::ledger::contract::{
-    AuditTrail, Calls, Chat, Documents, DurableTasks, Health, Leases, LedgerResult, Operators, Questions, Queues,
-    Recovery, Retention, Schedules, Secrets, Tasks,
+    AuditTrail, Calls, Chat, Documents, Drafts, DurableTasks, Health, Leases, LedgerResult, Operators, Questions,
+    Queues, Recovery, Retention, Schedules, Secrets, Tasks,
 };
 use imperal::ledger::{
     AnswerOutcome, AppOwners, Attempt, AttemptReport, AuditFilter, AuditRow, Backlog, CallCancel, CallRecord,
     CancelOutcome, ChainEnds, ClaimRequest, ClaimedTask, CloseQuestion, CollectionUse, DocumentKeys, DocumentQuery,
-    DocumentSource, DocumentSpace, DocumentWrites, DueSchedule, DurableName, DurableProgram, Event, Feed, Fence,
-    FoundDocuments, Incarnation, JobOwners, LedgerError, LedgerMeters, MemoryLedger, MessageSource, NewAnswer,
+    DocumentSource, DocumentSpace, DocumentWrites, DraftPiece, DueSchedule, DurableName, DurableProgram, Event, Feed,
+    Fence, FoundDocuments, Incarnation, JobOwners, LedgerError, LedgerMeters, MemoryLedger, MessageSource, NewAnswer,
     NewAudit, NewCall, NewQuestion, NewSecret, NewSeen, NewStep, NewTask, OpenTask, Orphan, Owner, Page, PageLimit,
     PausedTask, Progress, Pruned, Question, QueueLoad, QueuePlace, Release, RenewalNews, RetentionPolicy, ScheduleKind,
     ScheduleSource, ScheduleWrite, SecretPlace, SecretWrite, SeenUser, StepKind, StoredDocument, StoredDurable,
-    StoredSchedule, StoredSecret, StoredStep, Task, TaskAttempt, TaskEnd, TaskPlace, TaskRecord, Turn, TurnBody,
+    StoredSchedule, StoredSecret, StoredStep, Task, TaskAttempt, TaskEnd, TaskPlace, TaskRecord, Turn, TurnBody, Work,
     WrittenDocument,
 };
 
@@ -198,6 +198,24 @@ impl Tasks for LosesAnswers {
 
     async fn tasks_of_call(&self, owner: &Owner, call_id: CallId) -> LedgerResult<Vec<Task>> {
         self.inner.tasks_of_call(owner, call_id).await
+    }
+}
+
+impl Drafts for LosesAnswers {
+    async fn write_drafts(&self, incarnation: &Incarnation, pieces: Vec<DraftPiece>) -> LedgerResult<()> {
+        self.losing(self.inner.write_drafts(incarnation, pieces)).await
+    }
+
+    async fn drafts(&self, owner: &Owner) -> LedgerResult<Vec<DraftPiece>> {
+        self.inner.drafts(owner).await
+    }
+
+    async fn draft_text(&self, owner: &Owner, draft_id: DraftId, from: u64) -> LedgerResult<Option<DraftPiece>> {
+        self.inner.draft_text(owner, draft_id, from).await
+    }
+
+    async fn drafts_of_work(&self, work: Work) -> LedgerResult<Vec<DraftPiece>> {
+        self.inner.drafts_of_work(work).await
     }
 }
 

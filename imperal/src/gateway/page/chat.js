@@ -9,10 +9,11 @@ import { Folds } from "./folds.js";
 import { findTask } from "./follow-up.js";
 import { reconcile } from "./reconcile.js";
 import { TaskCard } from "./task-card.js";
+import { liveText } from "./live-text.js";
 import { isOpen } from "./task-words.js";
 import { callLink, turnElement } from "./turns.js";
 import { workingSign } from "./working-sign.js";
-import { count, dayKey, dayName } from "./format.js";
+import { count, dayKey, dayName, humanise } from "./format.js";
 
 const WINDOW = 150; // turns in the document, at most one STEP more
 const STEP = 20;
@@ -38,11 +39,13 @@ export class Chat {
     this.elements = new Map(); // number of a turn -> its element, for those in the document
     this.cards = new Map(); // task_id -> its card
     this.signs = new Map(); // call_id -> its "working" sign
+    this.live = new Map(); // draft_id -> its place
     this.folds = new Folds(store);
     this.edges = edges;
     store.on("turns", (turns, live) => this.added(turns, live));
     store.on("older", (n) => ((this.first += n), (this.last += n)));
     store.on("task", (task) => this.taskChanged(task));
+    store.on("text", (draft) => this.textChanged(draft));
     store.on("questions", (task) => this.cards.get(task.task_id)?.updateQuestions());
     newer.addEventListener("click", () => this.toEnd());
     scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
@@ -183,9 +186,36 @@ export class Chat {
     const sign = this.signs.get(callId) ?? (waiting ? workingSign(asked) : null);
     if (waiting) this.signs.set(callId, sign);
     else if (sign) this.signs.delete(callId, sign.stop());
-    refill(slot, waiting && sign.el, cards);
+    refill(slot, waiting && sign.el, cards, this.textsOf(callId));
     // after the cards have moved to the reply: a card that is taken out would lose the focus
     if (replyEl && askedEl) refill(askedEl.querySelector(":scope > .slot"));
+  }
+
+  /** The texts that a call and its tasks are writing. */
+  textsOf(callId) {
+    const { texts, tasks } = this.store;
+    const drafts = [{ call_id: callId }, ...this.store.tasksOf(callId)].flatMap((of) => texts.of(of));
+    return drafts.map((draft) => {
+      const known = this.live.get(draft.draft_id);
+      const name = tasks.get(draft.task_id)?.name ?? this.store.asked.get(callId)?.function ?? "Answer";
+      const place = known ?? liveText(humanise(name));
+      this.live.set(draft.draft_id, place);
+      place.update(draft);
+      return place.el;
+    });
+  }
+
+  /** A text has more, or is over. What the reader looks at stays where it is. */
+  textChanged(draft) {
+    const change = () => {
+      const place = this.live.get(draft.draft_id);
+      const isOver = !this.store.texts.drafts.has(draft.draft_id);
+      if (isOver) this.live.delete(draft.draft_id);
+      if (place && !isOver) place.update(draft);
+      else this.settle(draft.call_id ?? this.store.tasks.get(draft.task_id)?.call_id);
+    };
+    if (this.stuck) change();
+    else this.keepPlace(change);
   }
 
   card(task) {

@@ -3,6 +3,7 @@
 
 import { get, getVerbatim, serverNow } from "./api.js";
 import { stable } from "./exact-json.js";
+import { LiveTexts } from "./live-texts.js";
 import { isOpen } from "./task-words.js";
 import { attemptOf, isHeld, nextWork } from "./work-clock.js";
 
@@ -31,9 +32,13 @@ export class Store {
     this.listeners = new Map();
     this.gapSeen = 0;
     this.reported = new Map(); // task_id -> its latest progress that views were not told of
+    this.texts = new LiveTexts({
+      changed: (draft) => this.say("text", draft),
+      gone: (draft) => this.say("text", draft),
+    });
   }
 
-  /** Adds a listener: `turns` (added, live), `older` (count), `task` (task), `hello`. */
+  /** Adds a listener: `turns` (added, live), `older` (count), `task` (task), `text` (a draft), `hello`. */
   on(name, fn) {
     this.listeners.set(name, [...(this.listeners.get(name) ?? []), fn]);
   }
@@ -59,6 +64,7 @@ export class Store {
     this.older = next; // a page may have fewer than PAGE turns: it ends at 2 MiB
     for (const task of [...recent.tasks, ...active.tasks]) this.keep(task);
     this.say("turns", turns, false);
+    this.texts.load().catch(() => {}); // the stream brings them too
   }
 
   get hasOlder() {
@@ -91,6 +97,7 @@ export class Store {
   take(name, data, id) {
     if (name === "hello") this.say("hello", data);
     else if (name === "progress") this.progress(data);
+    else if (name === "draft") this.texts.take(data);
     else if (id !== null) return this.event(name, data, id);
     return true;
   }
@@ -107,6 +114,7 @@ export class Store {
     if (name === "turn") {
       this.index(data);
       this.turns.push(data);
+      this.texts.endBy(data);
       this.say("turns", [data], true);
       const task = data.result && this.tasks.get(data.task_id);
       if (task && !isOpen(task)) this.say("task", task); // its result came with the outcome turn
@@ -120,6 +128,7 @@ export class Store {
   /** Refreshes what changes without a number: progress that was reported during an outage. */
   async refreshTasks() {
     this.fresh.clear();
+    this.texts.load().catch(() => {});
     const { tasks } = await get("v1/tasks/active");
     for (const task of tasks) {
       const known = this.tasks.get(task.task_id);

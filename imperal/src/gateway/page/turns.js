@@ -127,6 +127,7 @@ function said(turn, acts) {
       "aria-label": `${turnLabel(turn, acts.task(turn.task_id))}, ${time(turn.at)}`,
     },
     ends && outcomeHead(turn, acts),
+    partial(turn),
     !ends && turn.type === "tool_result" && h("div", { class: "kicker" }, icon("audit"), "Tool result"),
     h(
       "div",
@@ -185,6 +186,17 @@ const SAID = new Set(["CANCELLED", "INTERRUPTED", "BACKEND_TIMEOUT", "TASK_SILEN
 function errorNote({ error_code: code }) {
   if (!code || SAID.has(code)) return null;
   return h("details", { class: "error-note" }, h("summary", null, "Details"), "Error code ", h("code", null, code));
+}
+
+/** What was written before the work ended without a success. As text: it may end anywhere, in the middle of a mark too. */
+function partial({ partial: text }) {
+  if (!text) return null;
+  return h(
+    "div",
+    { class: "partial" },
+    h("p", { class: "help" }, "Written until then"),
+    h("div", { class: "partial-text", dir: "auto" }, longText(text)),
+  );
 }
 
 function cut(turn) {

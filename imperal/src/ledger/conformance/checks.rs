@@ -303,6 +303,16 @@ macro_rules! ledger_conformance {
                 expired_files_are_gone
                 files_are_listed_in_pages
             }
+            drafts {
+                pieces_become_the_text_of_a_draft
+                repeated_pieces_are_stored_once_and_gaps_are_skipped
+                drafts_of_others_are_not_found
+                draft_goes_with_its_work
+                zombies_and_ended_work_write_no_drafts
+                drafts_of_orphans_stay_until_they_are_reclaimed
+                later_attempt_replaces_the_drafts_of_earlier_ones
+                drafts_are_published_without_an_event
+            }
             secrets {
                 stored_secret_comes_back_as_it_was
                 version_decides_between_writers

@@ -56,6 +56,7 @@ pub mod claims;
 pub mod crashes;
 pub mod document_queries;
 pub mod documents;
+pub mod drafts;
 pub mod durability;
 mod durable;
 pub mod effects;

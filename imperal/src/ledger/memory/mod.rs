@@ -6,6 +6,7 @@
 //! poll, so tokio's paused time works with it.
 
 mod documents;
+mod drafts;
 mod durable;
 mod files;
 mod schedules;

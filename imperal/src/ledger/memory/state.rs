@@ -8,6 +8,7 @@
 mod attempts;
 mod calls;
 mod documents;
+mod drafts;
 mod durable;
 mod files;
 mod follow;
@@ -32,12 +33,13 @@ use serde::Serialize;
 
 use self::calls::CallRow;
 use self::documents::Shelf;
+use self::drafts::DraftRow;
 use self::files::FileRow;
 use self::incarnations::NodeState;
 use self::journal::Journal;
 use self::queues::{QueueKey, Turns};
 use self::tasks::{Open, TaskRow};
-use crate::ids::{CallId, FileId, QuestionId, ScheduleId, TaskId, TurnId};
+use crate::ids::{CallId, DraftId, FileId, QuestionId, ScheduleId, TaskId, TurnId};
 use crate::ledger::clock::day_of;
 use crate::ledger::rules;
 use crate::ledger::{
@@ -74,6 +76,7 @@ pub(super) struct State {
     stored: HashMap<Owner, (i64, u64)>,
     /// The documents of an owner and an extension.
     shelves: BTreeMap<(Owner, String), Shelf>,
+    drafts: BTreeMap<DraftId, DraftRow>,
     schedules: BTreeMap<ScheduleId, StoredSchedule>,
     /// By owner and extension; an empty one stands for any request.
     seen: HashMap<(Owner, String), SeenUser>,

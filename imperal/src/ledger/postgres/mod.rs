@@ -7,6 +7,7 @@ mod channel_binding;
 mod claims;
 mod document_arrays;
 mod documents;
+mod drafts;
 mod dsn;
 mod durable;
 mod fault;

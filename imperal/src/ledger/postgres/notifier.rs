@@ -18,19 +18,23 @@ use tokio::sync::Notify;
 use tokio_postgres::Row;
 
 use self::state::{NotifierState, is_node_tag, node_tag};
+use super::drafts;
 use super::fault::Fault;
 use super::pool::{Store, ints, texts};
 use super::rows::{get, get_id};
 use super::stored_text::stored;
 use crate::ids::TaskId;
 use crate::ledger::unreadable::Unreadable;
-use crate::ledger::{Feed, Owner, Progress, decode};
+use crate::ledger::{DraftPiece, Feed, Owner, Progress, decode};
 
 /// Owners that one NOTIFY names; more of them are sent as "all". The server takes 8,000 bytes.
 const MAX_NAMED_OWNERS: usize = 64;
 
 /// The word of a NOTIFY that says that durable tasks may be ready to be claimed.
 const READY_PAYLOAD: &str = "ready";
+
+/// Begins the word of a NOTIFY that names an owner with news of drafts.
+const DRAFT_MARK: char = 'd';
 
 /// An owner's latest number, and the progress of its running tasks on other nodes.
 const OWNER_PROGRESS: &str = "SELECT w.owner_id, w.tenant_id, w.user_id, w.head,
@@ -108,6 +112,13 @@ impl PeerNotifier {
         self.to_send.notify_one();
     }
 
+    /// After a piece of a draft was stored.
+    pub(super) fn draft(&self, owner_id: i64, owner: &Owner, piece: DraftPiece) {
+        self.state().drafts_of.insert(owner_id);
+        self.feed.publish_draft(owner, piece);
+        self.to_send.notify_one();
+    }
+
     /// The next poll reads all watched owners.
     pub(super) fn poll_all(&self) {
         self.state().pending.all = true;
@@ -121,12 +132,18 @@ impl PeerNotifier {
         }
         let (ids, to_renew) = (std::mem::take(&mut state.outgoing), std::mem::take(&mut state.to_renew));
         let has_ready_tasks = std::mem::take(&mut state.has_ready_tasks);
+        let drafts_of = std::mem::take(&mut state.drafts_of);
         drop(state);
         let mut words = vec![self.sender.clone()];
         if ids.len() <= MAX_NAMED_OWNERS {
             words.extend(ids.iter().map(i64::to_string));
         } else {
             words.push("*".to_owned());
+        }
+        if drafts_of.len() <= MAX_NAMED_OWNERS {
+            words.extend(drafts_of.iter().map(|id| format!("{DRAFT_MARK}{id}")));
+        } else {
+            words.push(format!("{DRAFT_MARK}*"));
         }
         words.extend(to_renew.into_iter().take(MAX_NAMED_OWNERS));
         if has_ready_tasks {
@@ -149,6 +166,14 @@ impl PeerNotifier {
         // A watched owner that is not in the database yet has no id: any id may be that owner's.
         let has_unknown = self.feed.watched().len() != state.watched.len();
         for word in words {
+            if let Some(id) = word.strip_prefix(DRAFT_MARK) {
+                match id.parse() {
+                    Ok(id) if state.watched.contains(&id) => drop(state.pending.drafts_of.insert(id)),
+                    Ok(_) if !has_unknown => {}
+                    _ => state.pending.all = true,
+                }
+                continue;
+            }
             match word.parse() {
                 Ok(id) if state.watched.contains(&id) => drop(state.pending.ids.insert(id)),
                 Ok(_) if !has_unknown => {}
@@ -184,7 +209,7 @@ impl PeerNotifier {
             );
             store.repeatable(&sql, &[ints(&own_nodes), texts(&tenants), texts(&users)]).await?
         } else if pending.ids.is_empty() {
-            return Ok(());
+            Vec::new()
         } else {
             let ids: Vec<i64> = pending.ids.into_iter().collect();
             store
@@ -197,7 +222,27 @@ impl PeerNotifier {
             let tasks: HashSet<TaskId> = rows.iter().filter_map(|row| get_id(row, 4).ok()).collect();
             state.progress.retain(|task_id, _| tasks.contains(task_id));
         }
-        rows.iter().try_for_each(|row| self.publish(row, store.unreadable()))
+        rows.iter().try_for_each(|row| self.publish(row, store.unreadable()))?;
+        let drafts_of: Vec<i64> = if pending.all {
+            self.state().watched.iter().copied().collect()
+        } else {
+            pending.drafts_of.into_iter().collect()
+        };
+        self.poll_drafts(store, &own_nodes, &drafts_of).await
+    }
+
+    /// Reads what other nodes have written of these owners' drafts, once for all watchers, and publishes it.
+    async fn poll_drafts(&self, store: &Store, own_nodes: &Vec<i64>, owners: &Vec<i64>) -> Result<(), Fault> {
+        if owners.is_empty() {
+            return Ok(());
+        }
+        let known = self.state().known_drafts();
+        let news = drafts::news(store, own_nodes, owners, known).await?;
+        for (owner, piece) in news {
+            self.state().remember_draft(piece.draft_id, piece.end());
+            self.feed.publish_draft(&owner, piece);
+        }
+        Ok(())
     }
 
     /// Announces one row of a poll to the feed, as far as it is new.

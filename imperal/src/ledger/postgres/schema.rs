@@ -44,6 +44,7 @@ const TABLE_FILES: &[&str] = &[
     include_str!("tables/11_secret.sql"),
     include_str!("tables/12_schedule.sql"),
     include_str!("tables/13_file.sql"),
+    include_str!("tables/14_draft.sql"),
 ];
 
 macro_rules! functions {
@@ -59,7 +60,7 @@ const FUNCTION_FILES: &[(&str, &str)] = functions![
     "last_progress" "has_progressed" "refused_since" "write_attempt"
     "count_effects" "count_questions" "settle_question" "withdraw_questions" "withdraw_lost"
     "orphan_durable" "end_incarnation" "join_node" "renew" "drain" "leave" "find_lost_work" "expire_leases"
-    "accept_call" "reply" "answer_call" "request_call_cancel" "inherit" "start_task" "note_progress" "end_task" "request_cancel" "finish_task" "inject"
+    "accept_call" "reply" "answer_call" "request_call_cancel" "inherit" "start_task" "note_progress" "write_drafts" "end_task" "request_cancel" "finish_task" "inject"
     "claim_task" "claim_from_owner" "claim_from_queue" "claim_from_queues" "claim_tasks" "release_task" "store_steps" "register_program" "mark_one_stuck" "mark_stuck"
     "announce_queued" "ask_question" "answer_question" "close_question" "retry_task" "set_paused"
     "check_owned_work" "put_documents" "write_documents" "store_step_documents" "rekey_documents"

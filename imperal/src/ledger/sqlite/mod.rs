@@ -5,6 +5,7 @@
 //! its own program's commits.
 
 mod documents;
+mod drafts;
 mod fault;
 mod files;
 mod job;

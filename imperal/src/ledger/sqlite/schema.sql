@@ -147,6 +147,29 @@ CREATE INDEX task_left ON task (task_no) WHERE state = 'running' AND abandoned =
 CREATE INDEX task_damaged ON task (task_no) WHERE state NOT IN
     ('running', 'queued', 'waiting', 'stuck', 'succeeded', 'failed', 'cancelled', 'timed_out', 'reclaimed');
 
+-- Texts of running work, gone with it.
+CREATE TABLE draft (
+    draft_id TEXT PRIMARY KEY,
+    owner_id INTEGER NOT NULL REFERENCES owner,
+    -- The call or the task.
+    call_id TEXT,
+    task_id TEXT,
+    attempt INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX draft_of ON draft (owner_id);
+CREATE INDEX draft_of_call ON draft (call_id) WHERE call_id IS NOT NULL;
+CREATE INDEX draft_of_task ON draft (task_id) WHERE task_id IS NOT NULL;
+
+CREATE TABLE draft_piece (
+    draft_id TEXT NOT NULL REFERENCES draft ON DELETE CASCADE,
+    -- Where it begins and ends, in bytes of the draft.
+    at INTEGER NOT NULL,
+    ends INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (draft_id, at)
+) STRICT, WITHOUT ROWID;
+
 -- The part of a durable task that lists do not read.
 CREATE TABLE durable (
     task_no INTEGER PRIMARY KEY,

@@ -131,6 +131,7 @@ impl WriterThread {
             match notification {
                 Notification::Events(owner) => self.feed.publish_events(owner),
                 Notification::Progress(owner, progress) => self.feed.publish_progress(owner, progress.clone()),
+                Notification::Draft(owner, piece) => self.feed.publish_draft(owner, piece.clone()),
                 Notification::ReadyTask => self.feed.announce_ready_task(),
             }
         }

@@ -9,6 +9,7 @@ mod audit;
 #[cfg(feature = "mcp")]
 mod call_work;
 mod documents;
+mod drafts;
 #[cfg(feature = "platform")]
 mod export;
 mod files;

@@ -16,8 +16,8 @@ use crate::error::{Error, HttpError, RunningTask};
 use crate::files::FileRef;
 use crate::ids::{FileId, QuestionId, TaskId, TurnId};
 use crate::ledger::{
-    Attempt, CloseQuestion, DocumentKeys, DocumentQuery, DocumentWrite, FileChange, FoundDocuments, NewQuestion,
-    NewStep, Question, StepsSoFar, StoredDocument,
+    Attempt, CloseQuestion, DocumentKeys, DocumentQuery, DocumentWrite, DraftPiece, FileChange, FoundDocuments,
+    NewQuestion, NewStep, Question, StepsSoFar, StoredDocument,
 };
 use crate::rows::PageSize;
 use crate::secrets::Secret;
@@ -198,6 +198,8 @@ impl Host for ReplayHost {
     ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
         Box::pin(std::future::ready(()))
     }
+
+    fn write_draft(&self, _: &Origin, _: DraftPiece) {}
 
     fn report_steps(&self, _: &Origin, _: Attempt, _: StepsSoFar) {}
 

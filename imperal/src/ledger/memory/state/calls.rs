@@ -166,6 +166,7 @@ impl State {
         let row = self.calls.get(&call_id).ok_or(LedgerError::NotFound)?;
         let (order, owner) = (row.order, row.owner.clone());
         self.open_calls.remove(&order);
+        self.remove_drafts_of_call(call_id);
         let (owner, turn) = self.add_turn(owner, turn, now);
         if let Some(row) = self.calls.get_mut(&call_id) {
             row.reply = Some(turn.seq);

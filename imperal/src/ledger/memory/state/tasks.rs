@@ -171,6 +171,7 @@ impl State {
         self.check_effects(task_id, &end)?;
         self.fresh(&end.turn)?;
         self.withdraw_questions(task_id, now);
+        self.remove_drafts_of_task(task_id);
         let row = self.tasks.get_mut(&task_id).ok_or(LedgerError::NotFound)?;
         let task = &mut row.record.task;
         (task.state, task.finished_at) = (end.state, Some(now));

@@ -18,6 +18,7 @@ BEGIN
         ready_at = NULL, untold_since = NULL, open_questions = 0, open_effects = v_open,
         cancel_requested_at = coalesce(cancel_requested_at, CASE WHEN p_is_cancel THEN v_stamp.at END)
     WHERE task_id = p_task.task_id;
+    DELETE FROM @.draft WHERE task_id = p_task.task_id;
     IF p_task.task_name IS NOT NULL THEN
         PERFORM @.withdraw_questions(p_task, v_stamp.at);
         -- A person may want to see the values of a task that did not succeed: 7 days.

@@ -4,11 +4,14 @@ use std::collections::{HashMap, HashSet};
 
 use sha2::{Digest, Sha256};
 
-use crate::ids::TaskId;
+use crate::ids::{DraftId, TaskId};
 use crate::ledger::Owner;
 
 /// Owners whose latest number is remembered. Forgetting one costs a needless announcement.
 const MAX_OWNERS: usize = 65_536;
+
+/// Drafts whose end is remembered. Forgetting one costs one read of its text.
+const MAX_DRAFTS: usize = 512;
 
 /// Begins a word of a NOTIFY that names a node.
 const NODE_MARK: char = '!';
@@ -29,11 +32,13 @@ pub(super) struct PendingOwners {
     /// All watched owners.
     pub(super) all: bool,
     pub(super) ids: HashSet<i64>,
+    /// Owners whose drafts alone are read.
+    pub(super) drafts_of: HashSet<i64>,
 }
 
 impl PendingOwners {
     pub(super) fn is_empty(&self) -> bool {
-        !self.all && self.ids.is_empty()
+        !self.all && self.ids.is_empty() && self.drafts_of.is_empty()
     }
 }
 
@@ -51,6 +56,10 @@ pub(super) struct NotifierState {
     pub(super) own_tags: HashSet<String>,
     /// Owners to name in the next NOTIFY.
     pub(super) outgoing: HashSet<i64>,
+    /// Owners whose drafts have news, to name in the next NOTIFY.
+    pub(super) drafts_of: HashSet<i64>,
+    /// How far this process's watchers know the drafts of other nodes.
+    drafts: HashMap<DraftId, u64>,
     /// [`node_tag`]s of the nodes whose tasks were asked to cancel here.
     pub(super) to_renew: HashSet<String>,
     /// Whether the next NOTIFY says that durable tasks may be ready.
@@ -60,7 +69,21 @@ pub(super) struct NotifierState {
 
 impl NotifierState {
     pub(super) fn has_outgoing(&self) -> bool {
-        !self.outgoing.is_empty() || !self.to_renew.is_empty() || self.has_ready_tasks
+        !self.outgoing.is_empty() || !self.drafts_of.is_empty() || !self.to_renew.is_empty() || self.has_ready_tasks
+    }
+
+    /// The ids of the known drafts, and how far they are known.
+    pub(super) fn known_drafts(&self) -> (Vec<String>, Vec<i64>) {
+        let known = |(id, end): (&DraftId, &u64)| (id.to_string(), i64::try_from(*end).unwrap_or(i64::MAX));
+        self.drafts.iter().map(known).unzip()
+    }
+
+    /// Remembers how far a draft is known.
+    pub(super) fn remember_draft(&mut self, draft_id: DraftId, end: u64) {
+        if self.drafts.len() >= MAX_DRAFTS && !self.drafts.contains_key(&draft_id) {
+            self.drafts.clear();
+        }
+        self.drafts.insert(draft_id, end);
     }
 
     /// Remembers an owner's latest number; false if it is not new.

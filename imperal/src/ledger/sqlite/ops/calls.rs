@@ -193,6 +193,7 @@ impl Tx<'_> {
         let stamp = self.add_turn(call.owner_id, turn)?;
         let sql = "UPDATE call SET state = 'replied', reply_seq = ?2 WHERE call_no = ?1";
         execute(self.conn, sql, params![call.number, number(stamp.seq)])?;
+        self.end_drafts_of_call(call.number)?;
         // A claim takes a call's tasks only after the reply.
         if one(self.conn, HAS_UNHELD_TASK, [call.owner_id], |_| Ok(()))?.is_some() {
             self.notifications.push(Notification::ReadyTask);

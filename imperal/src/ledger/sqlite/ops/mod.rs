@@ -8,6 +8,7 @@ mod attempts;
 mod calls;
 mod claims;
 mod documents;
+mod drafts;
 mod durable;
 mod files;
 mod follow;
@@ -71,13 +72,16 @@ use super::rows::{execute, get_number, number, one};
 use crate::ids::TurnId;
 use crate::ledger::clock::day_of;
 use crate::ledger::unreadable::{Unreadable, UnreadableRow};
-use crate::ledger::{AuditHash, Incarnation, LedgerError, NewAudit, Owner, Progress, TaskState, Turn, decode};
+use crate::ledger::{
+    AuditHash, DraftPiece, Incarnation, LedgerError, NewAudit, Owner, Progress, TaskState, Turn, decode,
+};
 
 /// A message to the feed, sent after the commit.
 #[derive(Debug)]
 pub(in crate::ledger::sqlite) enum Notification {
     Events(Owner),
     Progress(Owner, Progress),
+    Draft(Owner, DraftPiece),
     /// A durable task may be ready to be claimed.
     ReadyTask,
 }

@@ -258,6 +258,7 @@ impl Tx<'_> {
         let finished_at = self.now.as_microsecond();
         let params = params![task.number, state.as_str(), finished_at, number(outcome_seq), open_effects];
         execute(self.conn, sql, params)?;
+        self.end_drafts_of_task(task.number)?;
         if task.durable {
             self.end_durable(task.number, *state)?;
             self.note_attempt(task.number, notes.as_deref())?;
