@@ -7,7 +7,7 @@ use imperal_tests::{Events, Node, SseEvent, User, eventually};
 use serde_json::{Value, json};
 
 use crate::cancel::{foreground, stop};
-use crate::{node, options};
+use crate::node;
 
 /// The words that the probe writes.
 fn words(count: u32) -> String {
@@ -138,7 +138,7 @@ async fn drafts_are_their_users_alone_and_read_from_any_offset() {
     }
     assert_eq!(ben.get("/v1/drafts").await.1, json!({"drafts": []}));
     assert_eq!(ben.get(&path).await.0, 404);
-    assert_eq!(anna.get("/v1/drafts/nonsense").await.0, 400);
+    assert_eq!(anna.get("/v1/drafts/nonsense").await.0, 404);
     assert_eq!(anna.get(&format!("{path}?from=-1")).await.0, 400);
     stop(&anna, &call_id).await;
 }
@@ -162,10 +162,7 @@ async fn slow_watcher_reads_what_it_missed() {
 
 #[tokio::test]
 async fn thousand_watchers_of_one_draft_see_each_byte_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut options = options(&folder);
-    options.args.push("--streams-per-user=0".to_owned());
-    let node: Node = options.start().await;
+    let (_folder, node) = node().await;
     let anna = User::of(&node, "anna");
     let readers = join_all((0..1000).map(|_| Reader::open(&anna))).await;
     let (_reply, call_id) = foreground(&anna, "say_words", json!({"words": 30, "word_ms": 50, "hang": true})).await;

@@ -206,3 +206,24 @@ async fn ended_work_stores_nothing_more() {
     assert!(ctx.set_secret(&TOKEN, "too-late").await.unwrap_err().is_cancelled());
     assert_eq!(anna.stored_secret(&TOKEN).await, None);
 }
+
+/// A value that comes in pieces, as from a stream, is replaced as a whole; text around it stays.
+#[imperal::test]
+async fn draft_has_no_secret_in_it_even_if_it_comes_in_pieces() {
+    let (_platform, anna) = platform(async |ctx| {
+        let key = ctx.secret(&API_KEY).await?;
+        let mut draft = ctx.draft()?;
+        for part in ["before ", &key.expose()[..5], &key.expose()[5..9], &key.expose()[9..], " between "] {
+            draft.push(part).await?;
+        }
+        for character in format!("{}{} after", key.expose(), key.expose()).chars() {
+            draft.push(character.to_string()).await?;
+        }
+        Ok(ActionResult::done("written"))
+    })
+    .await;
+    anna.secret(&API_KEY, "s3cr3t-välue-1").await;
+    let reply = anna.call("work", json!({})).await.unwrap();
+    let text = "before [secret api_key] between [secret api_key][secret api_key] after";
+    assert_eq!(anna.drafts_of_call(reply.call_id), [text]);
+}

@@ -8,6 +8,7 @@
 #![allow(deprecated, reason = "the results of test functions need no data_model")]
 
 mod blocking;
+mod draft;
 mod extremes;
 mod fan_out;
 mod key;
