@@ -95,7 +95,7 @@ async fn stop_from_another_tab_keeps_the_text_so_far() {
 
 #[tokio::test]
 async fn kill_in_mid_draft_keeps_the_text_in_the_turn_that_says_so() {
-    for function in ["say_words", "write_words_later"] {
+    for function in ["say_words", "read_words", "write_words_later"] {
         let (_folder, node) = node().await;
         let anna = User::of(&node, "anna");
         let reader = Reader::open(&anna).await;

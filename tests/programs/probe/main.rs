@@ -97,6 +97,12 @@ async fn say_words(ctx: Context, params: Words) -> Result<ActionResult> {
     write_words(ctx, params).await
 }
 
+/// Write words in a function that only reads, which the ledger gets once it has written some.
+#[chat_function(action_type = "read")]
+async fn read_words(ctx: Context, params: Words) -> Result<ActionResult> {
+    write_words(ctx, params).await
+}
+
 /// Write words in a background task, while the user reads them.
 #[chat_function(action_type = "write", event = "written", effects = ["update:probe"], data_model = Done, background)]
 async fn write_words_later(ctx: Context, params: Words) -> Result<ActionResult<Done>> {
