@@ -96,7 +96,7 @@ mod tests {
         let (work, id) = (Work::Call(CallId::generate()), DraftId::generate());
         let mut cursor = DraftCursor::new();
         cursor.looks = false;
-        let mut said = |cursor: &mut DraftCursor, offset, text: &str| {
+        let said = |cursor: &mut DraftCursor, offset, text: &str| {
             let piece = DraftPiece::new(id, work, offset, text);
             cursor.follow(&piece).map(|piece| (piece.offset, piece.text.clone()))
         };

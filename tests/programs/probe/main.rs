@@ -98,7 +98,7 @@ async fn say_words(ctx: Context, params: Words) -> Result<ActionResult> {
 }
 
 /// Write words in a function that only reads, which the ledger gets once it has written some.
-#[chat_function(action_type = "read")]
+#[chat_function(action_type = "read", data_model = Done)]
 async fn read_words(ctx: Context, params: Words) -> Result<ActionResult> {
     write_words(ctx, params).await
 }
