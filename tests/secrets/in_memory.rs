@@ -213,7 +213,7 @@ async fn draft_has_no_secret_in_it_even_if_it_comes_in_pieces() {
     let (_platform, anna) = platform(async |ctx| {
         let key = ctx.secret(&API_KEY).await?;
         let mut draft = ctx.draft()?;
-        for part in ["before ", &key.expose()[..5], &key.expose()[5..9], &key.expose()[9..], " between "] {
+        for part in ["before ", &key.expose()[..5], &key.expose()[5..8], &key.expose()[8..], " between "] {
             draft.push(part).await?;
         }
         for character in format!("{}{} after", key.expose(), key.expose()).chars() {

@@ -168,7 +168,9 @@ impl CallTexts {
     fn end(&mut self) {
         let rest = self.texts.end(|_| true, out::OutputStyle::of_stderr());
         if !self.as_json {
-            rest.iter().for_each(|line| eprintln!("{line}"));
+            for line in rest {
+                eprintln!("{line}");
+            }
         }
     }
 }

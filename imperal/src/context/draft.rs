@@ -23,7 +23,7 @@ const MOST_OPEN: u8 = 4;
 #[must_use = "push text into it"]
 pub struct Draft {
     ctx: Context,
-    draft_id: DraftId,
+    id: DraftId,
     text: String,
     is_cut: bool,
     /// Where the text begins that was not handed over yet.
@@ -65,14 +65,7 @@ impl Context {
             let text = format!("At most {MOST_OPEN} drafts of a call or task are open at a time: drop one before.");
             return Err(Error::platform(codes::DRAFT_LIMIT, text));
         }
-        Ok(Draft {
-            ctx: self.clone(),
-            draft_id: DraftId::generate(),
-            text: String::new(),
-            is_cut: false,
-            handed: 0,
-            sent: 0,
-        })
+        Ok(Draft { ctx: self.clone(), id: DraftId::generate(), text: String::new(), is_cut: false, handed: 0, sent: 0 })
     }
 }
 
@@ -116,7 +109,7 @@ impl Draft {
 
     /// The id under which clients see it.
     pub fn id(&self) -> DraftId {
-        self.draft_id
+        self.id
     }
 
     fn append(&mut self, text: &str) {
@@ -148,7 +141,7 @@ impl Draft {
             // A secret lies across the cut: more text moves the cut behind it.
             return;
         }
-        let piece = DraftPiece::new(self.draft_id, self.ctx.origin().work(), self.sent, screened);
+        let piece = DraftPiece::new(self.id, self.ctx.origin().work(), self.sent, screened);
         self.handed += ready.len();
         self.sent = piece.end();
         self.ctx.services().host.write_draft(self.ctx.origin(), piece);
@@ -167,9 +160,6 @@ impl Drop for Draft {
 
 impl fmt::Debug for Draft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Draft")
-            .field("draft_id", &self.draft_id)
-            .field("bytes", &self.text.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Draft").field("id", &self.id).field("bytes", &self.text.len()).finish_non_exhaustive()
     }
 }

@@ -37,11 +37,9 @@ pub(super) async fn one(
     IdInPath(draft_id): IdInPath<DraftId>,
     Query(query): Query<OneQuery>,
 ) -> Result<Response, ApiError> {
-    match access.draft_text(draft_id, query.from.unwrap_or_default()).await? {
-        Some(piece) => Ok(json(StatusCode::OK, &piece)),
-        None => {
-            let text = "There is no such draft: a turn has taken its place, or it never was.";
-            Err(Error::user(codes::NOT_FOUND, text).into())
-        }
-    }
+    let Some(piece) = access.draft_text(draft_id, query.from.unwrap_or_default()).await? else {
+        let text = "There is no such draft: a turn has taken its place, or it never was.";
+        return Err(Error::user(codes::NOT_FOUND, text).into());
+    };
+    Ok(json(StatusCode::OK, &piece))
 }

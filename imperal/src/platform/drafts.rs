@@ -22,11 +22,11 @@ struct Entry {
     incarnation: Arc<Incarnation>,
     /// Whether the work is in the ledger, which skips drafts of other work.
     is_accepted: bool,
-    drafts: BTreeMap<DraftId, Text>,
+    drafts: BTreeMap<DraftId, HeldDraft>,
 }
 
 #[derive(Debug, Default)]
-struct Text {
+struct HeldDraft {
     text: String,
     /// The bytes that the ledger has.
     written: usize,

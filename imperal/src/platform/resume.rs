@@ -159,7 +159,7 @@ impl Node {
             self.tracker.spawn(async move {
                 // A claim whose first answer was lost may have returned more than its limit.
                 let Ok(permit) = node.resumes.clone().acquire_owned().await else { return };
-                node.resume(services, lease, (task, asked_at, answered_at), (permit, suspect)).await;
+                Box::pin(node.resume(services, lease, (task, asked_at, answered_at), (permit, suspect))).await;
             });
         }
         is_full

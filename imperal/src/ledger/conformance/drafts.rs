@@ -32,6 +32,7 @@ impl Node {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what a read returns")]
 fn some(offset: u64, text: &str) -> Option<(u64, String)> {
     Some((offset, text.to_owned()))
 }
