@@ -76,6 +76,12 @@ codes! {
     QUESTION_CLOSED
     /// The task has as many open questions as it may.
     QUESTIONS_EXCEEDED
+    /// No model is configured for the assistant.
+    NO_MODEL
+    /// The model's service failed, or refused the request.
+    MODEL_FAILED
+    /// The user has used the tokens that the assistant has for a day.
+    TOKENS_EXCEEDED
     /// The task was stopped because it is not known whether an effect was done.
     EFFECT_UNKNOWN
     /// An effect sent a second request that may change something.

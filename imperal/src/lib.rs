@@ -88,6 +88,7 @@ extern crate self as imperal;
 
 #[cfg(feature = "platform")]
 mod app;
+mod assistant;
 mod backoff;
 #[cfg(feature = "platform")]
 mod cli;
@@ -136,6 +137,7 @@ use imperal_manifest::visible;
 
 #[cfg(feature = "platform")]
 pub use app::App;
+pub use assistant::AssistantSettings;
 #[cfg(feature = "platform")]
 pub use cli::run;
 pub use context::{Context, TaskContext};

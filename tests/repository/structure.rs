@@ -34,6 +34,7 @@ const ORDER: &[(&str, &str)] = &[
     ("context", "the surfaces of a running function; knows its host by one trait"),
     ("extension", "an extension's declaration"),
     ("function", "definitions of chat functions, whose handlers take a context"),
+    ("assistant", "answers messages with a model; a durable task over the context's host"),
     // The platform and its storage.
     ("loops", "background loops that log with the context's spans"),
     ("trace", "spans of calls and tasks, trace context in and out"),
@@ -55,7 +56,7 @@ const INSIDE: &[(&str, &str)] = &[
     (
         "context",
         "hazard background log progress signal span state documents step_files fan_out durable on_cancel
-         blocking chat http poll schedules files host guarded_host secrets",
+         blocking chat http poll schedules files assistant host guarded_host secrets",
     ),
     (
         "ledger",
@@ -67,12 +68,12 @@ const INSIDE: &[(&str, &str)] = &[
         "error ledger_errors readable_name refusals messages queue settings call_reply lease_age
          acceptance active progress meters http_meter admission step_quota answer_types hazards seen file_store node
          lease retention durable_write durable_digest recovery questions documents files secrets host task_run hazard_checks
-         chat injection tasks durable idempotency call_run dispatch schedules resume follow_up timeline export access",
+         chat injection tasks durable idempotency call_run dispatch schedules tool_calls resume follow_up timeline export access",
     ),
     (
         "gateway",
         "api_error headers body limits panics connection listener auth hosts idempotency
-         health metrics page extensions audit chat tasks operators documents files questions schedules secrets session stream calls inject follow_up mcp openapi",
+         health metrics page extensions audit chat tasks operators documents files questions schedules secrets say session stream calls inject follow_up mcp openapi",
     ),
 ];
 

@@ -15,7 +15,9 @@ use super::mcp::McpArgs;
 use super::operator_args::{DocumentsArgs, OpsArgs, SecretArgs};
 use super::schedule_args::ScheduleArgs;
 use super::server_args::{DevArgs, ServeArgs};
-use super::user_args::{AnswerArgs, CallArgs, ContinueArgs, ExportArgs, FilesArgs, ListArgs, RunAgainArgs};
+use super::user_args::{
+    AnswerArgs, CallArgs, ChatArgs, ContinueArgs, ExportArgs, FilesArgs, ListArgs, RunAgainArgs, SayArgs,
+};
 
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
@@ -113,8 +115,10 @@ pub(super) enum Command {
         #[command(flatten)]
         connect: ConnectArgs,
     },
-    /// Show the chat
-    Chat(ListArgs),
+    /// Write to the assistant and watch its answer
+    Say(Box<SayArgs>),
+    /// Show the chat, or talk in it
+    Chat(Box<ChatArgs>),
     /// Show the tasks
     Tasks(ListArgs),
     /// Show a task or a turn with its parameters, times, outcome and data
@@ -194,6 +198,8 @@ impl Command {
     pub(super) fn wants_json(&self) -> bool {
         match self {
             Self::Call(args) => args.connect.json,
+            Self::Say(args) => args.connect.json,
+            Self::Chat(args) => args.list.connect.json,
             Self::Answer(args) => args.connect.json,
             Self::Export(args) => args.connect.json,
             Self::Continue(args) => args.connect.json,
@@ -202,9 +208,7 @@ impl Command {
             Self::Ops(args) => args.connect.json,
             Self::Documents(args) => args.connect.json,
             Self::Secret(args) => args.connect.json,
-            Self::Chat(list) | Self::Tasks(list) | Self::Schedules(list) | Self::Audit { list, .. } => {
-                list.connect.json
-            }
+            Self::Tasks(list) | Self::Schedules(list) | Self::Audit { list, .. } => list.connect.json,
             Self::Follow { connect, .. }
             | Self::Show { connect, .. }
             | Self::Cancel { connect, .. }

@@ -105,10 +105,24 @@ pub(super) const COMMAND_HELP: &[CommandHelp] = &[
         exits: FOLLOWS,
     },
     CommandHelp {
+        name: "say",
+        group: Group::Use,
+        examples: &[
+            ("{bin} say \"what can you do?\"", "write to the assistant and watch its answer"),
+            ("{bin} say - < letter.txt", "a message from standard input"),
+            ("{bin} say hello --model-url http://localhost:11434/v1 --model qwen3", "with a model of this machine"),
+        ],
+        note: "The assistant needs a model: set it where the platform runs, by --model-url and --model or by \
+               IMPERAL_MODEL_URL and IMPERAL_MODEL. It asks here before it does what cannot be undone; in a pipe such a \
+               question ends the watching, and `answer` answers it.",
+        exits: FOLLOWS,
+    },
+    CommandHelp {
         name: "chat",
         group: Group::Use,
         examples: &[
             ("{bin} chat", "the latest 20 turns"),
+            ("{bin} chat --talk", "talk with the assistant, one message a line"),
             ("{bin} chat -n 200", "more of them"),
             ("{bin} chat --url https://chat.example.com", "of a platform elsewhere, as the user of IMPERAL_TOKEN"),
         ],

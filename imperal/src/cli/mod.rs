@@ -43,6 +43,7 @@ mod live_texts;
 mod log;
 mod manifest;
 mod mcp;
+mod model_args;
 mod operator_args;
 mod ops;
 mod out;
@@ -51,6 +52,7 @@ mod program_name;
 mod questions;
 #[cfg(test)]
 mod reference;
+mod say;
 mod schedule_args;
 mod schedule_view;
 mod schedule_when;
@@ -236,7 +238,9 @@ async fn run_command(app: App, registry: Registry, args: Args) -> Result<Exit, C
         Command::Mcp(args) => mcp::mcp(app, registry, args).await,
         Command::Call(call) => call::call(app, registry, call).await,
         Command::Follow { task, connect } => follow::follow(app, registry, task.as_deref(), &connect).await,
-        Command::Chat(list) => turns::chat(app, registry, list).await,
+        Command::Say(args) => say::say(app, registry, *args).await,
+        Command::Chat(args) if args.talk => say::talk(app, registry, &args.model, &args.list.connect).await,
+        Command::Chat(args) => turns::chat(app, registry, args.list).await,
         Command::Tasks(list) => tasks::tasks(app, registry, list).await,
         Command::Show { named, connect } => show::show(app, registry, &named, connect).await,
         Command::Export(args) => export::export(app, registry, args).await,

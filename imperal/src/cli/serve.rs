@@ -32,6 +32,7 @@ pub(super) async fn dev(mut app: App, registry: Registry, args: DevArgs) -> Resu
     args.settings.apply(&mut app.settings);
     #[cfg(feature = "mcp")]
     args.mcp.apply(&mut app.mcp);
+    args.settings.model.apply(&mut app.settings)?;
     args.keep.apply(&mut app.settings);
     let grace = app.settings.shutdown_grace;
     let names: Vec<_> = registry.extensions().map(|e| format!("{} {}", e.def().name, e.def().version)).collect();
@@ -116,6 +117,7 @@ pub(super) async fn serve(mut app: App, registry: Registry, args: ServeArgs) -> 
         let issuer = crate::mcp::AuthIssuer::new(issuer, audience).map_err(|error| CliError::new(error.to_string()))?;
         app.mcp.auth_issuer = Some(issuer);
     }
+    args.settings.model.apply(&mut app.settings)?;
     args.keep.apply(&mut app.settings);
     app.settings.stored_per_user_and_day = args.limits.stored();
     let connections = ConnectionLimits::from(&args.connections);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Args as ClapArgs;
 
 use super::connect_args::FolderArg;
+use super::model_args::ModelArgs;
 use crate::gateway::{ConnectionLimits, LOCAL_TENANT, UserLimits};
 #[cfg(feature = "mcp")]
 use crate::mcp::{Destructive, McpSettings};
@@ -143,6 +144,8 @@ pub(super) struct SettingsArgs {
     /// Bytes of a user's files in one extension [default: 1073741824]
     #[arg(long, env = "IMPERAL_FILE_BYTES_PER_USER", value_name = "BYTES")]
     file_bytes_per_user: Option<u64>,
+    #[command(flatten)]
+    pub(super) model: ModelArgs,
 }
 
 /// How MCP clients are served.

@@ -7,6 +7,7 @@ use clap_complete::engine::ArgValueCompleter;
 
 use super::complete;
 use super::connect_args::ConnectArgs;
+use super::model_args::ModelArgs;
 use crate::ids::RequestKey;
 use crate::ledger::TaskState;
 
@@ -32,6 +33,31 @@ pub(super) struct CallArgs {
     pub(super) follow: bool,
     #[command(flatten)]
     pub(super) connect: ConnectArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct SayArgs {
+    /// The message; `-` reads standard input
+    #[arg(required = true, value_name = "TEXT")]
+    pub(super) text: Vec<String>,
+    /// Idempotency key: repeated messages with the same key are answered once
+    #[arg(long)]
+    pub(super) key: Option<RequestKey>,
+    #[command(flatten)]
+    pub(super) model: ModelArgs,
+    #[command(flatten)]
+    pub(super) connect: ConnectArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct ChatArgs {
+    /// Write to the assistant: one message a line, until the input ends
+    #[arg(long)]
+    pub(super) talk: bool,
+    #[command(flatten)]
+    pub(super) model: ModelArgs,
+    #[command(flatten)]
+    pub(super) list: ListArgs,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::assistant::{OfferedFunction, ToolAnswer, ToolCall};
 use super::background::TaskRequest;
 use super::chat::ChatDelivery;
 use super::durable::DurableRequest;
@@ -27,7 +28,7 @@ use crate::ids::{FileId, QuestionId, TaskId, TurnId};
 use crate::result::{Result, WireResult};
 use crate::rows::{
     Attempt, CloseQuestion, DocumentKeys, DocumentQuery, DocumentWrite, DraftPiece, FileChange, FoundDocuments,
-    NewQuestion, NewStep, PageSize, Question, StepKind, StepsSoFar, StoredDocument,
+    NewQuestion, NewStep, PageSize, Question, StepKind, StepsSoFar, StoredDocument, Turn,
 };
 use crate::secrets::{Secret, SecretsInUse};
 
@@ -281,6 +282,22 @@ impl Host for GuardedHost {
         value: Option<Zeroizing<String>>,
     ) -> HostFuture<'a, bool> {
         self.0.write_secret(origin, secret, value)
+    }
+
+    fn offered_functions(&self) -> Arc<[OfferedFunction]> {
+        self.0.offered_functions()
+    }
+
+    fn latest_turns<'a>(&'a self, origin: &'a Origin, limit: u32) -> HostFuture<'a, Vec<Turn>> {
+        self.0.latest_turns(origin, limit)
+    }
+
+    fn call_tool(self: Arc<Self>, parent: Context, call: ToolCall) -> HostFuture<'static, ToolAnswer> {
+        let params = call.params.to_string();
+        match parent.origin().secrets.refuse("The parameters of a call", [params.as_str()]) {
+            Ok(()) => self.0.clone().call_tool(parent, call),
+            Err(error) => refused(error),
+        }
     }
 
     fn change_schedule<'a>(&'a self, origin: &'a Origin, change: ScheduleChange) -> HostFuture<'a, bool> {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::assistant::{OfferedFunction, ToolAnswer, ToolCall};
 use super::background::TaskRequest;
 use super::chat::ChatDelivery;
 use super::documents::{Change as DocumentChange, DocumentsWritten};
@@ -25,7 +26,7 @@ use crate::ids::{FileId, QuestionId, TaskId, TurnId};
 use crate::result::Result;
 use crate::rows::{
     Attempt, CloseQuestion, DocumentKeys, DocumentQuery, DocumentWrite, DraftPiece, FileChange, FoundDocuments,
-    NewQuestion, NewStep, PageSize, Question, StepsSoFar, StoredDocument,
+    NewQuestion, NewStep, PageSize, Question, StepsSoFar, StoredDocument, Turn,
 };
 use crate::secrets::Secret;
 
@@ -192,4 +193,14 @@ pub(crate) trait Host: Send + Sync {
 
     /// Changes a schedule of the work's extension and user. Returns whether there is one.
     fn change_schedule<'a>(&'a self, origin: &'a Origin, change: ScheduleChange) -> HostFuture<'a, bool>;
+
+    /// The functions that a model may be offered.
+    fn offered_functions(&self) -> Arc<[OfferedFunction]>;
+
+    /// The latest turns of the work's user, in order.
+    fn latest_turns<'a>(&'a self, origin: &'a Origin, limit: u32) -> HostFuture<'a, Vec<Turn>>;
+
+    /// Runs a function that a model wants, as a call of the work's user, or says that it needs an approval. Dropped after
+    /// a cancel of `parent`, it stops the call too.
+    fn call_tool(self: Arc<Self>, parent: Context, call: ToolCall) -> HostFuture<'static, ToolAnswer>;
 }

@@ -3,6 +3,7 @@
 //! Owns [`Context`], which handlers and background tasks both get. The surfaces reach the platform through the
 //! trait `Host` alone and know no SQL and no HTTP server.
 
+mod assistant;
 mod background;
 mod blocking;
 mod chat;
@@ -44,6 +45,7 @@ pub use crate::rows::{EffectAnswer, MsgType};
 use crate::secrets::SecretsInUse;
 pub use crate::user::User;
 
+pub(crate) use assistant::{CallApproval, Decision, OfferedFunction, ToolAnswer, ToolCall, ToolKind};
 pub use background::BackgroundTask;
 pub(crate) use background::{TaskBody, TaskRequest};
 pub use blocking::Blocking;

@@ -9,6 +9,7 @@ mod def;
 mod durable;
 mod files;
 mod handler;
+mod input_schema;
 mod integers;
 mod job;
 mod params;
@@ -29,6 +30,7 @@ pub use durable::{BindTask, BoundTask, DurableContext, DurableDef, DurableHandle
 #[cfg(feature = "platform")]
 pub(crate) use files::file_params;
 pub use handler::{ChatHandler, HandlerContext, HandlerOutput, Params};
+pub(crate) use input_schema::InputSchema;
 #[doc(hidden)]
 pub use job::{JobContext, JobDef, JobHandler, JobOutput, RunJob, collection_name, run_job};
 #[cfg(feature = "platform")]

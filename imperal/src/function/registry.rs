@@ -75,6 +75,8 @@ impl Extension {
 #[derive(Debug, Clone)]
 pub struct Registry {
     extensions: BTreeMap<&'static str, Extension>,
+    /// An extension of the platform itself. It has durable tasks and no functions.
+    builtin: Option<Extension>,
 }
 
 impl Registry {
@@ -97,7 +99,7 @@ impl Registry {
     /// For unit tests that call no function.
     #[cfg(test)]
     pub(crate) fn empty() -> Self {
-        Self { extensions: BTreeMap::new() }
+        Self { extensions: BTreeMap::new(), builtin: None }
     }
 
     fn build(
@@ -205,12 +207,28 @@ impl Registry {
                 ));
             }
         }
-        if faults.is_empty() { Ok(Self { extensions }) } else { Err(StartError { faults }) }
+        if faults.is_empty() { Ok(Self { extensions, builtin: None }) } else { Err(StartError { faults }) }
     }
 
     /// The extension of that `app_id`.
     pub fn extension(&self, app_id: &str) -> Option<&Extension> {
         self.extensions.get(app_id)
+    }
+
+    /// Adds an extension of the platform itself, whose tasks run like those of authors. It has no functions and is in
+    /// no list.
+    pub(crate) fn with_builtin(self, def: &'static ExtensionDef, durable_tasks: Vec<&'static DurableDef>) -> Self {
+        Self { builtin: Some(Extension { def, functions: Vec::new(), durable_tasks }), ..self }
+    }
+
+    /// The extension of the platform itself, if there is one.
+    pub(crate) fn builtin(&self) -> Option<&Extension> {
+        self.builtin.as_ref()
+    }
+
+    /// The extension that a task belongs to: of an author, or of the platform itself.
+    pub(crate) fn extension_of_task(&self, app_id: &str) -> Option<&Extension> {
+        self.extension(app_id).or_else(|| self.builtin().filter(|builtin| builtin.app_id() == app_id))
     }
 
     /// All extensions, by `app_id`.

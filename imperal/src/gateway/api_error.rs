@@ -74,7 +74,7 @@ impl ApiError {
 /// The one table of statuses. Codes that are not in it, such as those of extensions, are 500.
 ///
 /// The gateway never sees an error of the ledger: the platform turns it into `UNAVAILABLE` or `QUOTA_EXCEEDED`.
-static STATUS_OF_CODE: [(ErrorCode, StatusCode); 28] = [
+static STATUS_OF_CODE: [(ErrorCode, StatusCode); 30] = [
     (codes::VALIDATION_MISSING_FIELD, StatusCode::UNPROCESSABLE_ENTITY),
     (codes::VALIDATION_TYPE_ERROR, StatusCode::UNPROCESSABLE_ENTITY),
     (codes::KEY_REUSED, StatusCode::UNPROCESSABLE_ENTITY),
@@ -95,6 +95,8 @@ static STATUS_OF_CODE: [(ErrorCode, StatusCode); 28] = [
     (codes::SCHEDULE_CHANGED, StatusCode::CONFLICT),
     (codes::SCHEDULE_NOT_ACTIVE, StatusCode::CONFLICT),
     (codes::APPROVAL_NEEDED, StatusCode::CONFLICT),
+    (codes::NO_MODEL, StatusCode::CONFLICT),
+    (codes::TOKENS_EXCEEDED, StatusCode::TOO_MANY_REQUESTS),
     (codes::DOCUMENT_TOO_LARGE, StatusCode::PAYLOAD_TOO_LARGE),
     (codes::FILES_EXCEEDED, StatusCode::CONFLICT),
     (codes::FILE_TOO_LARGE, StatusCode::PAYLOAD_TOO_LARGE),

@@ -31,6 +31,7 @@ mod operators;
 mod page;
 mod panics;
 mod questions;
+mod say;
 mod schedules;
 mod secrets;
 mod session;
@@ -175,6 +176,7 @@ fn router(gateway: Gateway) -> Router {
         .route("/v1/extensions/{app_id}/call", post(calls::call_function))
         .route("/v1/calls/{call_id}/cancel", post(calls::cancel_call))
         .route("/v1/chat/turns", get(chat::turns))
+        .route("/v1/chat/say", post(say::say))
         .route("/v1/events/stream", get(stream::stream))
         .route("/v1/drafts", get(drafts::list))
         .route("/v1/drafts/{draft_id}", get(drafts::one))

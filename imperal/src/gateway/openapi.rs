@@ -19,6 +19,7 @@ use super::extensions::Extensions;
 use super::follow_up::{ContinueBody, RunAgainBody};
 use super::inject::{InjectBody, InjectedTurn};
 use super::questions::{AnswerBody, AnsweredQuestion, ClosedQuestion, Questions};
+use super::say::SayBody;
 use super::secrets::{RemovedSecret, SecretBody, Secrets};
 use super::session::Session;
 use super::tasks::{Steps, Tasks};
@@ -26,7 +27,7 @@ use files::file_operations;
 
 use crate::ledger::AuditCheck;
 use crate::ledger::{DraftPiece, Task};
-use crate::platform::{CallReply, Rotation, SecretState, StoppedCall, TaskExport, Timeline};
+use crate::platform::{CallReply, Rotation, SaidMessage, SecretState, StoppedCall, TaskExport, Timeline};
 
 /// Header of requests that may be retried.
 const KEY: (&str, &str) = (
@@ -340,6 +341,17 @@ fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
                 "The text of a draft from an offset on, empty if there is no more yet; 404 once a turn has taken its place, \
                  and for another user's",
                 schema::<DraftPiece>(generator),
+            )
+        },
+        Operation {
+            method: "post",
+            headers: &[KEY],
+            body: Some(schema::<SayBody>(generator)),
+            errors: &[400, 401, 409, 413, 422, 429, 503],
+            ..get(
+                "/v1/chat/say",
+                "Send a message to the assistant; the answer comes into the chat. 409 without a model",
+                schema::<SaidMessage>(generator),
             )
         },
         Operation {

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::api_error::ApiError;
 use super::auth::{self, CookieScheme, LinkRefusal, SignInMethod, SignedIn};
 use super::extensions::{ExtensionInfo, describe_extensions};
+use super::say::AssistantInfo;
 use super::{Gateway, json};
 
 /// The caller, and what they can run.
@@ -20,6 +21,9 @@ pub(super) struct Session {
     extensions: Vec<ExtensionInfo>,
     /// The most bytes of an uploaded file.
     file_bytes: u64,
+    /// The assistant; absent if no model is configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assistant: Option<AssistantInfo>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -40,7 +44,7 @@ pub(super) async fn read_session(
     let user = SessionUser { id: user.id.clone(), tenant_id: user.tenant_id.clone(), email: user.email.clone() };
     let answer = json(
         StatusCode::OK,
-        &Session { user, extensions: describe_extensions(&gateway), file_bytes: gateway.platform.most_file_bytes() },
+        &Session { user, extensions: describe_extensions(&gateway), assistant: AssistantInfo::of(&access), file_bytes: gateway.platform.most_file_bytes() },
     );
     match by {
         SignInMethod::Page(session) => match gateway.auth.renew_session(&session, CookieScheme::of(&headers)) {

@@ -40,7 +40,7 @@ pub use crate::rows::{
     Release, RenewalNews, Role, ScheduleKind, ScheduleMark, ScheduleSource, ScheduleWrite, SealedSecret, SecretPlace,
     SecretWrite, SeenUser, StepEnding, StepKind, StepsSoFar, StoredAnswer, StoredDocument, StoredDurable, StoredEffect,
     StoredFile, StoredSchedule, StoredSecret, StoredStep, SweptFiles, Task, TaskAttempt, TaskEnd, TaskPlace,
-    TaskRecord, TaskState, TooDeep, Turn, TurnBody, UnfinishedStep, UnknownName, WaitsFor, Work, WrittenDocument,
+    TaskRecord, TaskState, TooDeep, Turn, TurnBody, UnfinishedStep, UnknownName, WaitsFor, Work, WrittenDocument, AssistantMark,
 };
 pub use audit_check::{AuditCheck, BrokenAudit};
 pub use clock::{Clock, ManualClock, SystemClock};

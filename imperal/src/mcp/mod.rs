@@ -10,7 +10,6 @@ mod client_name;
 mod face;
 mod images;
 mod questions;
-mod schema;
 mod tools;
 mod work;
 

@@ -6,9 +6,9 @@ use rmcp::model::{
 };
 use serde_json::{Map, Value, json};
 
-use super::schema::InputSchema;
 use crate::codes;
 use crate::error::{Error, ErrorKind};
+use crate::function::InputSchema;
 use crate::ids::TaskId;
 use crate::ledger::{Question, QuestionState};
 use crate::platform::{Access, Answered, CallWork};

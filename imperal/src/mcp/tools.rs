@@ -7,9 +7,8 @@ use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::schema::InputSchema;
 use super::{Destructive, McpSettings};
-use crate::function::{ActionType, FunctionDef};
+use crate::function::{ActionType, FunctionDef, InputSchema};
 use crate::platform::Platform;
 
 /// Asks for the state of work that was not done in time.

@@ -93,13 +93,19 @@ impl Platform {
         self.run_call(origin, handler, request, permit).reply.await
     }
 
-    fn request(&self, origin: &Origin, turn: TurnBody, files: Vec<FileId>) -> Request {
+    pub(super) fn request(&self, origin: &Origin, turn: TurnBody, files: Vec<FileId>) -> Request {
         let (call_id, owner) = (origin.call_id, Owner::from(&origin.user));
         let call = NewCall { call_id, owner, turn, max_stored: self.node.max_stored() };
         Request { call, files, is_deferred: false }
     }
 
-    fn run_call(&self, origin: Origin, handler: BoundHandler, request: Request, permit: CallPermit) -> StartedCall {
+    pub(super) fn run_call(
+        &self,
+        origin: Origin,
+        handler: BoundHandler,
+        request: Request,
+        permit: CallPermit,
+    ) -> StartedCall {
         let node = &self.node;
         let call_id = origin.call_id;
         let span = tracing::info_span!("call", app = origin.app_id, function = origin.function, call = %origin.call_id, user = %origin.user.id);
@@ -134,7 +140,7 @@ impl Platform {
 
 impl Node {
     /// Finds the function, checks its parameters and reads them into its type. Writes nothing.
-    async fn check_call(
+    pub(super) async fn check_call(
         &self,
         user: &User,
         app_id: &str,

@@ -18,6 +18,7 @@ use super::active::ActiveWork;
 use super::ledger_errors::{unavailable, unreadable};
 use super::task_run::TaskRun;
 use super::{Node, Queue};
+use crate::assistant;
 use crate::codes;
 use crate::context::{
     Context, DurableRequest, DurableRun, Leaving, Origin, StepMoment, StopReason, TaskContext, WorkSpan,
@@ -42,7 +43,7 @@ impl Node {
         let origin = starter.origin();
         self.check_data_model(origin, task.data)?;
         let def = self.durable_def(origin, &task)?;
-        self.check_queue(task.queue.as_deref())?;
+        self.check_queue(origin, task.queue.as_deref())?;
         let Some(parent_work) = self.active.find(origin) else { return Err(Error::cancelled()) };
         let bound = (def.bind)(&task.input).map_err(|why| {
             Error::internal(format!("the input of the durable task `{}` cannot be read back: {why}", def.name))
@@ -64,7 +65,7 @@ impl Node {
 
     /// The durable task that a request names. It belongs to the extension that starts it.
     fn durable_def(&self, origin: &Origin, task: &DurableRequest) -> Result<&'static DurableDef> {
-        let extension = self.registry.extension(origin.app_id);
+        let extension = self.registry.extension_of_task(origin.app_id);
         let def = extension.and_then(|extension| extension.durable_task(task.task_name));
         def.filter(|def| def.module_path == task.module_path).ok_or_else(|| {
             Error::internal(format!(
@@ -75,9 +76,10 @@ impl Node {
     }
 
     /// Refuses a queue that this program does not declare.
-    fn check_queue(&self, queue: Option<&str>) -> Result<()> {
+    fn check_queue(&self, origin: &Origin, queue: Option<&str>) -> Result<()> {
         let declared = &self.settings.queues;
-        match queue.filter(|name| !declared.iter().any(|queue| queue.name() == *name)) {
+        let is_own = origin.app_id == assistant::APP_ID && queue == Some(assistant::QUEUE);
+        match queue.filter(|name| !is_own && !declared.iter().any(|queue| queue.name() == *name)) {
             None => Ok(()),
             Some(name) => Err(Error::internal(Queue::unknown(name, declared))),
         }

@@ -11,16 +11,18 @@ use zeroize::Zeroizing;
 
 use super::Node;
 use super::files::file_ref;
+use super::ledger_errors::unreadable;
 use crate::context::{
     AnswerCheck, ChatDelivery, Context, DocumentChange, DocumentsWritten, DurableRequest, FileBytes, FilePut, Hazard,
-    Host, HostFuture, Origin, PathText, ProgressMark, ReportPause, ScheduleChange, TaskRequest,
+    Host, HostFuture, OfferedFunction, Origin, PathText, ProgressMark, ReportPause, ScheduleChange, TaskRequest,
+    ToolAnswer, ToolCall,
 };
 use crate::error::{Error, RunningTask};
 use crate::files::FileRef;
 use crate::ids::{FileId, QuestionId, TaskId, TurnId};
 use crate::ledger::{
     Attempt, CloseQuestion, DocumentKeys, DocumentQuery, DocumentWrite, DraftPiece, FileChange, FoundDocuments,
-    NewQuestion, NewStep, Owner, Question, StepsSoFar, StoredDocument,
+    NewQuestion, NewStep, Owner, Question, StepsSoFar, StoredDocument, PageLimit, Turn,
 };
 use crate::rows::PageSize;
 use crate::secrets::Secret;
@@ -249,5 +251,23 @@ impl Host for Node {
             self.active.wait_for_acceptance(origin).await;
             self.change_schedule_of(origin, change).await
         })
+    }
+
+    fn offered_functions(&self) -> Arc<[OfferedFunction]> {
+        self.offered()
+    }
+
+    fn latest_turns<'a>(&'a self, origin: &'a Origin, limit: u32) -> HostFuture<'a, Vec<Turn>> {
+        Box::pin(async move {
+            let Some(work) = self.active.find(origin) else { return Err(Error::cancelled()) };
+            let owner = Owner::from(&origin.user);
+            let read = || self.ledger.latest_turns(&owner, None, PageLimit::rows(limit));
+            let turns = self.insist(&work, "the chat", read).await.map_err(|error| unreadable(&error))?;
+            Ok(turns.rows)
+        })
+    }
+
+    fn call_tool(self: Arc<Self>, parent: Context, call: ToolCall) -> HostFuture<'static, ToolAnswer> {
+        Box::pin(self.call_tool_of(parent, call))
     }
 }

@@ -51,10 +51,11 @@ mod step_quota;
 mod task_run;
 mod tasks;
 mod timeline;
+mod tool_calls;
 
 use std::fmt;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
@@ -62,6 +63,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::assistant;
 use crate::codes;
 use crate::context::{EFFECT_GRACE, HttpPool, Services, States, WorkListener};
 use crate::error::Error;
@@ -86,7 +88,7 @@ pub use access::{
     Access, Answered, CallState, DocumentOperator, FileInfo, FilePage, FollowedUp, NewSchedule, NextRun, Operated,
     OperatedTask, Operator, OperatorCollection, OperatorDocument, OperatorDocuments, OperatorJob, OperatorPage,
     OperatorTask, Preview, PreviewRequest, QueueState, RecentRun, Rotation, Schedule, ScheduleAccess, ScheduleChanges,
-    SecretAccess, SecretState, SecretStatus, StoppedCall, TaskFilter, Upload, UserSchedules,
+    SecretAccess, SecretState, SecretStatus, StoppedCall, TaskFilter, Upload, UserSchedules, SaidMessage,
 };
 pub(crate) use admission::CallPermit;
 pub use call_reply::CallReply;
@@ -169,6 +171,7 @@ impl Platform {
         for warning in settings.warnings() {
             tracing::warn!("{warning}");
         }
+        let (registry, states) = with_assistant(registry, states, &settings);
         let checks = ParamsChecks::compile(&registry)?;
         let meters = Arc::new(Meters::new(&registry));
         let http = http.through(|transport| Arc::new(MeteredTransport::new(transport, meters.clone())));
@@ -203,6 +206,7 @@ impl Platform {
             step_quota: StepQuota::default(),
             answer_types: AnswerTypes::default(),
             hazards: Hazards::default(),
+            offered: OnceLock::new(),
             has_queued: AtomicBool::new(false),
             tracker: TaskTracker::new(),
             stopping: CancellationToken::new(),
@@ -362,6 +366,14 @@ impl Platform {
         let suspects = u64::from(node.suspects.available_permits() == 0);
         node.meters.text((calls, tasks, suspects), node.ledger.meters(), &node.loops)
     }
+}
+
+/// Adds the assistant, if a model is configured: its loop to the registry, the model to the states.
+fn with_assistant(registry: Registry, states: Arc<States>, settings: &Settings) -> (Registry, Arc<States>) {
+    let Some(settings) = settings.assistant.clone() else { return (registry, states) };
+    let mut states = States::clone(&states);
+    states.insert(assistant::Assistant::new(settings));
+    (registry.with_builtin(&assistant::EXTENSION, vec![&assistant::ANSWER]), Arc::new(states))
 }
 
 /// The work on a node.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
@@ -24,6 +24,7 @@ use super::progress::ProgressHub;
 use super::refusals::RefusalLimiter;
 use super::seen::SeenUsers;
 use super::step_quota::StepQuota;
+use crate::context::OfferedFunction;
 use crate::function::{ParamsCheck, Registry};
 use crate::ids::CallId;
 use crate::keyed_semaphore::KeyedSemaphore;
@@ -61,6 +62,8 @@ pub(super) struct Node {
     pub(super) step_quota: StepQuota,
     pub(super) answer_types: AnswerTypes,
     pub(super) hazards: Hazards,
+    /// The functions as a model is offered them, made when they are first asked for.
+    pub(super) offered: OnceLock<Arc<[OfferedFunction]>>,
     pub(super) files: Arc<FileStore>,
     /// Whether work of this process has started a task in a queue.
     pub(super) has_queued: AtomicBool,

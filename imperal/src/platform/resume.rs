@@ -12,13 +12,14 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::Node;
 use super::active::{ActiveWork, Lease};
 use super::durable::{durable_body, guarded, task_span};
 use super::durable_write::write_backoff;
 use super::messages::{self, WorkRef};
 use super::meters::Durable;
 use super::task_run::TaskRun;
+use super::{Node, Queue};
+use crate::assistant;
 use crate::context::{Context, DurableRun, Leaving, Origin, Services, StoredSteps, WorkSpan};
 use crate::failpoint;
 use crate::function::{BoundTask, DurableDef};
@@ -105,11 +106,16 @@ impl Node {
     /// The declared queues of each extension.
     pub(super) fn queue_limits(&self) -> Vec<QueueLimit> {
         let of = |app_id: &'static str| self.settings.queues.iter().map(move |queue| queue.limit(app_id));
-        self.registry.extensions().flat_map(|extension| of(extension.app_id())).collect()
+        let mut limits: Vec<_> = self.registry.extensions().flat_map(|extension| of(extension.app_id())).collect();
+        if let Some(builtin) = self.registry.builtin() {
+            let queue = Queue::new(assistant::QUEUE).at_most(assistant::LOOPS_AT_ONCE).per_user(1);
+            limits.push(queue.limit(builtin.app_id()));
+        }
+        limits
     }
 
     fn durable_names(&self) -> Vec<DurableName> {
-        let extensions = self.registry.extensions();
+        let extensions = self.registry.extensions().chain(self.registry.builtin());
         extensions
             .flat_map(|extension| {
                 extension.durable_tasks().iter().map(|task| DurableName::new(extension.app_id(), task.name))
@@ -145,6 +151,7 @@ impl Node {
         for task in claimed {
             failpoint::hit("claimed");
             if let Some(queue) = &task.record.task.queue
+                && task.record.task.app_id != assistant::APP_ID
                 && !self.settings.queues.iter().any(|declared| declared.name() == queue)
             {
                 tracing::warn!(queue, "this program does not declare the task's queue: its tasks run one at a time");
@@ -254,7 +261,7 @@ impl Node {
     /// Where a claimed task's surfaces belong, and its body, if this program can read the input.
     fn bind(&self, claimed: &ClaimedTask) -> (Origin, Result<BoundTask, String>) {
         let task = &claimed.record.task;
-        let extension = self.registry.extension(&task.app_id);
+        let extension = self.registry.extension_of_task(&task.app_id);
         let def = extension.and_then(|extension| extension.durable_task(&claimed.task_name));
         let function = extension.and_then(|extension| extension.function(&task.function)).map(|function| function.name);
         let user = serde_json::from_str::<User>(&claimed.user);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{PlatformError, Queue};
+use crate::assistant::AssistantSettings;
 use crate::context::{MAX_TIMEOUT, PARKED_FROM};
 use crate::files::Blobs;
 use crate::ids::TaskId;
@@ -77,6 +78,8 @@ pub struct Settings {
     pub trace_url: Option<String>,
     /// The keys that secrets are sealed with. A program whose extensions declare secrets needs one.
     pub secret_keys: Option<SecretKeys>,
+    /// The model of the assistant, and its limits. Without one, messages are refused.
+    pub assistant: Option<AssistantSettings>,
     /// How often tasks that became ready are looked for without a hint. 1 s.
     pub(crate) look_every: Duration,
     /// From which length on a sleep of a durable task is parked. 60 s.
@@ -127,6 +130,7 @@ impl Default for Settings {
             prune_every: Duration::from_secs(3600),
             trace_url: None,
             secret_keys: None,
+            assistant: None,
             look_every: Duration::from_secs(1),
             parked_from: PARKED_FROM,
             takes_up_tasks: true,
@@ -191,6 +195,7 @@ impl Settings {
                 format_duration(self.renew_every)
             ));
         }
+        faults.extend(self.assistant.iter().flat_map(AssistantSettings::faults));
         if self.tasks_per_user == 0 {
             faults.push("tasks_per_user (--tasks-per-user) is 0, so no task could start; use 1 or more".to_owned());
         }

@@ -3,6 +3,7 @@
 //! Plain values without I/O. Rows that reach users serialise in the shape of the HTTP API. The platform
 //! writes the types named `New..` and `..Body`; the ledger adds the number and the time.
 
+mod assistant;
 mod attempt_notes;
 mod attempts;
 mod audit;
@@ -28,6 +29,7 @@ mod task;
 mod turn;
 mod work;
 
+pub use self::assistant::AssistantMark;
 pub(crate) use self::attempt_notes::AttemptNotes;
 pub use self::attempt_notes::{AttemptReport, StepEnding, UnfinishedStep};
 pub use self::attempts::{AttemptEnding, StoredDurable, TaskAttempt};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::names::named;
-use super::{MsgType, Owner, ScheduleMark};
+use super::{AssistantMark, MsgType, Owner, ScheduleMark};
 use crate::ids::{CallId, DraftId, TaskId, TurnId};
 use crate::json;
 use crate::result::WireResult;
@@ -62,6 +62,9 @@ pub struct TurnBody {
     /// The MCP client that made a call, by the name that it gives itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
+    /// The assistant's task that made a call for its user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assistant: Option<AssistantMark>,
     /// The result that it shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<WireResult>,
@@ -113,7 +116,7 @@ impl TurnBody {
             task_id: None,
             follows: None,
             schedule: None,
-            client: None,
+            client: None, assistant:,
             result: None,
             refresh_panels: None,
             drafts: Vec::new(),

@@ -12,6 +12,7 @@ mod files;
 mod from_test;
 mod http;
 mod log;
+mod model;
 mod outcome;
 mod platform;
 mod replay;
@@ -27,6 +28,7 @@ pub use from_test::FromTest;
 #[doc(hidden)]
 pub use from_test::{assert_from_test, run};
 pub use http::{Chunks, Reply, Rule, RuleLog, ScriptedHttp, SentRequest};
+pub use model::{ModelReply, ScriptedModel};
 pub use outcome::Outcome;
 pub use platform::TestPlatform;
 pub use replay::{Replay, ReplayEnd, ReplayProblem, ReplayReport, ReplayedTask, replay};

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use super::http::{Network, ScriptedHttp};
+use super::model::ScriptedModel;
 use super::state::{DataFolder, StateSetup};
 use super::transcript::{self, Printed};
 use super::watch::Watch;
@@ -61,6 +62,8 @@ pub(super) struct Kept {
 /// Shared by a platform and its users.
 pub(super) struct Shared {
     http: ScriptedHttp,
+    /// The assistant's model, if one is configured.
+    model: Option<ScriptedModel>,
     pool: HttpPool,
     watch: Arc<Watch>,
     /// `None` while [`TestPlatform::crash`] restarts the process.
@@ -144,8 +147,9 @@ impl TestPlatform {
         let pool = HttpPool::new().unwrap_or_else(|error| panic!("{error}"));
         let http = ScriptedHttp::new(network, &pool);
         let pool = pool.over(http.transport());
+        let model = (kept.settings.assistant.is_some() && !http.is_real()).then(|| ScriptedModel::serve(&http));
         let (watch, current, users) = (Arc::default(), RwLock::default(), Mutex::default());
-        let shared = Shared { http, pool, watch, current, users, kept };
+        let shared = Shared { http, model, pool, watch, current, users, kept };
         shared.begin().await;
         Self(Arc::new(shared))
     }
@@ -201,6 +205,26 @@ impl TestPlatform {
     pub fn http(&self) -> &ScriptedHttp {
         assert!(!self.0.http.is_real(), "this platform's calls go to the network: leave out `.real_network()`");
         &self.0.http
+    }
+
+    /// The scripted language model of the assistant.
+    ///
+    /// ```no_run
+    /// # use imperal::testing::TestPlatform;
+    /// # async fn talk(platform: &TestPlatform) {
+    /// platform.model().calls("refine_output", serde_json::json!({"text": "it is done ."})).says("Refined.");
+    /// platform.user("anna").talk("Refine: it is done .").await.assert_says("Refined.");
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// When the platform was started without [`TestSetup::model`].
+    #[track_caller]
+    pub fn model(&self) -> &ScriptedModel {
+        match &self.0.model {
+            Some(model) => model,
+            None => panic!("this platform has no model: start it with `TestPlatform::setup().model()`"),
+        }
     }
 
     /// Lets time pass. Everything that is due in it happens, in order.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::clock::TestClock;
 use super::http::Network;
+use super::model::ScriptedModel;
 use super::platform::{Kept, TestPlatform};
 use super::state::StateSetup;
 use crate::files::Blobs;
@@ -79,6 +80,12 @@ impl TestSetup {
     /// Declares a queue of durable tasks, as [`App::queue`](crate::App::queue) does.
     pub fn queue(mut self, queue: Queue) -> Self {
         self.settings.queues.push(queue);
+        self
+    }
+
+    /// Configures a scripted language model for the assistant: [`TestPlatform::model`] says what it replies.
+    pub fn model(mut self) -> Self {
+        self.settings.assistant = Some(ScriptedModel::settings());
         self
     }
 

@@ -87,6 +87,29 @@ impl TestUser {
         self.outcome(task_id).await
     }
 
+    /// Sends a message to the assistant, and returns the task that answers it.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn say(&self, text: &str) -> TaskId {
+        let said = self.access().say(text, None).await.unwrap_or_else(|error| panic!("{error}"));
+        match said.task_id {
+            Some(task_id) => task_id,
+            None => self.fail(&format!("{text:?} started no task"), &self.transcript().await),
+        }
+    }
+
+    /// Sends a message to the assistant, and waits for the answer. Approvals with a prepared answer
+    /// ([`answers`](Self::answers)) are given meanwhile: their name is `approve`, the round and the place of the call, as
+    /// in `approve 0.0`.
+    ///
+    /// # Panics
+    /// As [`say`](Self::say).
+    pub async fn talk(&self, text: &str) -> Outcome {
+        let task_id = self.say(text).await;
+        self.outcome(task_id).await
+    }
+
     /// Calls a function that starts one background task, cancels the task at the first progress report
     /// for which `at` is true, and returns its end.
     ///

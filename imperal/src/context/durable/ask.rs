@@ -42,6 +42,8 @@ struct Draft<'a> {
     ctx: &'a TaskContext,
     name: String,
     text: String,
+    /// The schema of the answer, if it is not that of its type.
+    schema: Option<String>,
     within: Duration,
 }
 
@@ -132,7 +134,26 @@ impl TaskContext {
     /// ```
     pub fn ask<'a, T: Answer + 'a>(&'a self, name: impl StepName, text: impl Into<String>) -> Ask<'a, T> {
         let means = Means { ask: |draft, fallback| Box::pin(draft.ask(fallback)), to_json: storable_text };
-        Ask(Draft { ctx: self, name: name.into_name(), text: text.into(), within: DEFAULT }, means)
+        Ask(Draft { ctx: self, name: name.into_name(), text: text.into(), schema: None, within: DEFAULT }, means)
+    }
+
+    /// Asks with a schema of the caller's, whose answers the type takes. `None` if no answer came in time.
+    ///
+    /// # Errors
+    /// As [`TaskContext::ask`]; `INTERNAL` for a schema over 64 KiB.
+    pub(in crate::context) async fn ask_with_schema<T: Answer>(
+        &self,
+        name: &str,
+        text: String,
+        schema: String,
+        within: Duration,
+    ) -> Result<Option<T>> {
+        if schema.len() > SCHEMA_LIMIT {
+            let text =
+                format!("the schema of the question `{name}` has {} bytes, more than {SCHEMA_LIMIT}", schema.len());
+            return Err(Error::internal(text));
+        }
+        Draft { ctx: self, name: name.to_owned(), text, schema: Some(schema), within }.ask(None).await
     }
 
     /// Withdraws an open question of this task: it takes no answer any more. Returns whether it was open; an
@@ -241,14 +262,20 @@ impl TaskContext {
 impl Draft<'_> {
     /// Asks, or goes on with the stored answer. `None` if no answer came in time, or it was withdrawn.
     async fn ask<T: Answer>(self, fallback: Option<String>) -> Result<Option<T>> {
-        let Self { ctx, name, text, within } = self;
+        let Self { ctx, name, text, schema: own_schema, within } = self;
         check(&name, &text, within)?;
+        let schema_of_type = || schema::<T>(&name);
         let host = &ctx.ctx.services().host;
         loop {
             match ctx.begin_named(name.clone(), StepKind::Question).await? {
                 Begin::Run(running) => {
-                    let schema = schema::<T>(&name)?;
-                    host.note_answer_type(&schema, check_answer::<T>);
+                    let schema = match &own_schema {
+                        Some(schema) => schema.clone(),
+                        None => schema_of_type()?,
+                    };
+                    if own_schema.is_none() {
+                        host.note_answer_type(&schema, check_answer::<T>);
+                    }
                     let mut new = NewQuestion::new(ctx.run.take_ordinal(0)?, &name, &text, schema)
                         .within(within)
                         .max_open(MOST_OPEN);
@@ -268,7 +295,9 @@ impl Draft<'_> {
                         Ok(StoredAnswer::Answered(answer)) => return Ok(Some(answer)),
                         Ok(StoredAnswer::Expired | StoredAnswer::Withdrawn) => return Ok(None),
                         Ok(StoredAnswer::Open(id)) => {
-                            host.note_answer_type(&schema::<T>(&name)?, check_answer::<T>);
+                            if own_schema.is_none() {
+                                host.note_answer_type(&schema_of_type()?, check_answer::<T>);
+                            }
                             ctx.closed(&name, ordinal, id, None).await?;
                         }
                         Err(why) => return ctx.misfit::<T>(&name, ordinal, &why).await.map(Some),

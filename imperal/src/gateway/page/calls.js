@@ -3,6 +3,7 @@
 
 import { ApiError, post } from "./api.js";
 import { same, stable } from "./exact-json.js";
+import { newKey } from "./request-key.js";
 import { kept } from "./secrets.js";
 
 /** How long a call without an answer is retried */
@@ -13,9 +14,6 @@ const FIRST_WAIT = 250;
 const isOpen = ({ status }) => status === 0 || (status >= 502 && status <= 504);
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
-
-/** A key for a request, so that the platform runs it once. Not from randomUUID, which needs HTTPS. */
-const newKey = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("-");
 
 export class Calls {
   /**
@@ -81,7 +79,7 @@ export class Calls {
   }
 
   match(turn) {
-    if (turn.role !== "user" || turn.follows || turn.schedule || turn.client) return; // not a call of this page
+    if (turn.role !== "user" || turn.follows || turn.schedule || turn.client || turn.assistant) return; // not a call of this page
     const isIt = (c) => c.appId === turn.app_id && c.fn === turn.function && same(c.params, turn.params ?? {});
     const call = this.waiting.find(isIt);
     if (call) {

@@ -4,6 +4,7 @@
 
 import { isLost } from "./action-error.js";
 import { onceReachable } from "./api.js";
+import { isAnswering } from "./assistant-turns.js";
 import { h, icon, refill } from "./dom.js";
 import { Folds } from "./folds.js";
 import { findTask } from "./follow-up.js";
@@ -181,7 +182,9 @@ export class Chat {
     const [askedEl, replyEl] = [this.element(asked), this.element(reply)];
     const slot = (replyEl ?? askedEl)?.querySelector(":scope > .slot");
     if (!slot) return;
-    const cards = this.store.tasksOf(callId).map((task) => this.card(task).el);
+    // The answer of the assistant says that its task has ended.
+    const shown = this.store.tasksOf(callId).filter((task) => isOpen(task) || !isAnswering(task));
+    const cards = shown.map((task) => this.card(task).el);
     const waiting = !reply && asked && !cards.length;
     const sign = this.signs.get(callId) ?? (waiting ? workingSign(asked) : null);
     if (waiting) this.signs.set(callId, sign);
@@ -229,7 +232,7 @@ export class Chat {
   taskChanged(task) {
     const card = this.cards.get(task.task_id);
     if (card) card.update(task);
-    else this.settle(task.call_id);
+    if (!card || isAnswering(task)) this.settle(task.call_id);
     if (task.follows) this.cards.get(task.follows.task_id)?.updateFollower();
   }
 
@@ -349,7 +352,8 @@ export class Chat {
     this.scroller.scrollTop = this.store.turns.length ? this.scroller.scrollHeight : 0; // an empty chat starts at the top
   }
 
-  toEnd() {
+  /** Shows the end of the chat. `focus`: the chat takes it. */
+  toEnd(focus = true) {
     this.stuck = true;
     this.unseen = 0;
     if (!this.atTail) {
@@ -359,7 +363,7 @@ export class Chat {
     }
     this.jump();
     this.showNewer();
-    this.scroller.focus({ preventScroll: true });
+    if (focus) this.scroller.focus({ preventScroll: true });
   }
 
   // --- showing one turn ---
@@ -381,7 +385,7 @@ export class Chat {
 
   /** Turns and task cards, in their order. */
   stops() {
-    return [...this.list.querySelectorAll(":scope > .turn:not(.folded), .turn:not(.folded) > .slot > .task")];
+    return [...this.list.querySelectorAll(":scope > .turn:not(.folded, .ack), .turn:not(.folded) > .slot > .task")];
   }
 
   lastOnScreen() {

@@ -19,6 +19,8 @@ const LIST = [
   [["a"], "audit trail", true],
   [["g", "q"], "next open question", true],
   [["g", "s"], "schedules", true],
+  [["g", "c"], "write a message", true],
+  [["Ctrl", "."], "stop the assistant"],
   [["p"], "pause or resume the schedule with the focus", true],
   [["Esc"], "back from a form to the list; closes what is open"],
   [[isMac ? "⌘" : "Ctrl", "↵"], "run the form"],
@@ -26,7 +28,7 @@ const LIST = [
 ];
 
 export class Keys {
-  /** `acts` has search(), tasks(), audit(), schedules(), question(), turn(step) and newest(). */
+  /** `acts` has search(), tasks(), audit(), schedules(), question(), compose(), stop(), turn(step) and newest(). */
   constructor({ dialog, shortcut, acts }) {
     Object.assign(this, { dialog, shortcut, acts });
     this.wentTo = -Infinity; // when `g` was pressed
@@ -36,7 +38,8 @@ export class Keys {
 
   onKey(event) {
     if (event.defaultPrevented || event.isComposing || document.querySelector("dialog:modal")) return;
-    const act = event.altKey ? this.withAlt(event) : this.letter(event);
+    const stops = event.key === "." && (event.ctrlKey || event.metaKey) && this.acts.stop;
+    const act = stops || (event.altKey ? this.withAlt(event) : this.letter(event));
     if (!act) return;
     event.preventDefault();
     act();
@@ -58,6 +61,7 @@ export class Keys {
     this.wentTo = event.key === "g" ? performance.now() : -Infinity;
     if (after && event.key === "q") return this.acts.question;
     if (after && event.key === "s") return this.acts.schedules;
+    if (after && event.key === "c") return this.acts.compose;
     return {
       "/": this.acts.search,
       "?": () => this.show(),

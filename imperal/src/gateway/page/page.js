@@ -5,13 +5,14 @@ import { accountMenu } from "./account-menu.js";
 import { explain, failure, isLost } from "./action-error.js";
 import { AnnounceSetting } from "./announce-setting.js";
 import { Announcer, say } from "./announcer.js";
-import { get, onceReachable, onSessionOver, reached } from "./api.js";
+import { get, onceReachable, onSessionOver, post, reached } from "./api.js";
 import { AskedList } from "./asked-list.js";
 import { Audit } from "./audit.js";
 import { taskOfRow } from "./audit-words.js";
 import { entered, leave } from "./back-button.js";
 import { Calls } from "./calls.js";
 import { Chat } from "./chat.js";
+import { Composer } from "./composer.js";
 import { ConfirmDialog } from "./confirm-dialog.js";
 import { ConnectionStatus } from "./connection-status.js";
 import { fill, h, icon, refill } from "./dom.js";
@@ -213,6 +214,13 @@ function functionsOf(rows, store) {
   });
 }
 
+/** The parameter that takes a text from the message box: the first required text, else the first one. */
+function textField(schema) {
+  const texts = Object.entries(schema?.properties ?? {}).filter(([, { type, writeOnly, enum: values }]) => type === "string" && !writeOnly && !values);
+  const required = texts.find(([name]) => schema.required?.includes(name));
+  return (required ?? texts[0])?.[0];
+}
+
 /** Esc leaves a form for the list, then the sheet for the chat. */
 function onEscape(event, functions) {
   if (event.key !== "Escape" || event.defaultPrevented || event.isComposing || document.querySelector("dialog:modal"))
@@ -303,6 +311,7 @@ function start(session) {
     missing: say,
     acts: {
       ...turnActs({ session, store, calls, functions, toEnd: () => chat.toEnd() }),
+      write: (text) => composer.put(text),
       repeat: (turn) => scheduling.repeat(turn.app_id, turn.function, turn.params ?? {}),
       schedule: (id) => showSchedule(id),
       questionsOf,
@@ -310,6 +319,24 @@ function start(session) {
       confirm: (question) => confirm.show(question),
       functionOf: (appId, name) => functions.find(appId, name),
       revealCard: (id) => chat.revealCard(id),
+    },
+  });
+
+  const composer = new Composer($("composer"), {
+    owner: who,
+    assistant: session.assistant ?? null,
+    extensions: session.extensions,
+    store,
+    announce: say,
+    acts: {
+      stop: (task) => post(`v1/tasks/${encodeURIComponent(task.task_id)}/cancel`, {}),
+      sent: () => chat.toEnd(false),
+      open: (app, fn, text) => {
+        const field = text && textField(fn.params_schema);
+        if (field) functions.reopen({ app_id: app.app_id, function: fn.name, params: { [field]: text } });
+        else functions.open(app, fn, !narrow.matches);
+        if (narrow.matches) sheet(true);
+      },
     },
   });
 
@@ -421,6 +448,8 @@ function start(session) {
       audit: () => drawer.open("audit"),
       schedules: () => drawer.open("schedules"),
       question: () => strip.next(),
+      compose: () => composer.focus(),
+      stop: () => composer.halt(),
       turn: (by) => chat.step(by),
       newest: () => chat.newest(),
     },

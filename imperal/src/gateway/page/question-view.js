@@ -4,6 +4,7 @@
 
 import { ErrorLine } from "./action-error.js";
 import { ApiError } from "./api.js";
+import { NO_YES_MS, approvalOf, approvalText } from "./approval-view.js";
 import { lastHeard } from "./clocks.js";
 import { h, icon, newId, refill, setText } from "./dom.js";
 import { Drafts } from "./drafts.js";
@@ -31,13 +32,19 @@ export class QuestionView {
     Object.assign(this, { question, answers, appId, owner, announce });
     keepDrafts(question.question_id);
     alive.add(this);
+    this.made = performance.now();
+    this.approval = approvalOf(question);
     const [title, text] = [newId("question"), newId("question")];
     this.head = h(
       "div",
       { class: "question-head" },
       icon("question"),
       h("span", { class: "hidden", id: title }, `${humanise(name)} asks`),
-      h("div", { class: "question-text", id: text, dir: "auto" }, proseOrText(question.text)),
+      h(
+        "div",
+        { class: "question-text", id: text, dir: "auto" },
+        this.approval ? approvalText(this.approval) : proseOrText(question.text),
+      ),
     );
     this.deadline = h("p", { class: "question-deadline" });
     this.note = h("p", { class: "question-note", role: "status" });
@@ -151,6 +158,7 @@ export class QuestionView {
 
   async send(value) {
     if (this.busy || this.question.state !== "open") return;
+    if (this.approval && value !== "keep" && performance.now() - this.made < NO_YES_MS) return;
     this.error.clear();
     this.busy = true;
     this.drawBusy(value);

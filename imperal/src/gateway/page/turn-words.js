@@ -1,6 +1,7 @@
 // What a turn is, in words: the label of its article, which is also what screen readers hear of it. Owns the difference
 // between a reply, an error, a message on the way and the end of a task.
 
+import { isAnswer } from "./assistant-turns.js";
 import { spokenEnd } from "./end-words.js";
 import { humanise, taskStateLabel } from "./format.js";
 import { isOpen } from "./task-words.js";
@@ -41,6 +42,7 @@ export function turnLabel(turn, task) {
   const named = task?.name ?? turn.function;
   const name = named ? humanise(named) : null;
   const from = name ? ` from ${name}` : "";
+  if (isAnswer(turn)) return isFailure(turn) ? "No answer" : "Answer";
   if (isOutcome(turn)) return `${name ?? "A task"} ${endVerb(endState(turn, task), turn.result.error_code)}`;
   if (turn.task_id) return `Message${from}`;
   if (turn.type === "system" && !turn.result) return "Notice";

@@ -2,6 +2,7 @@
 // position of turns in the chat is chat.js.
 
 import { ErrorLine } from "./action-error.js";
+import { isAck, isAnswer, isMessage } from "./assistant-turns.js";
 import { h, icon, refill } from "./dom.js";
 import { endedWhen } from "./end-words.js";
 import { paramList } from "./param-list.js";
@@ -19,7 +20,7 @@ import { count, humanise, taskStateLabel, time, zonedTime } from "./format.js";
  */
 export function turnElement(turn, acts) {
   const el = h("li", {
-    class: `turn ${turn.role} ${turn.type}`,
+    class: `turn ${turn.role} ${turn.type}${turn.assistant ? " by-assistant" : ""}${isAck(turn) ? " ack" : ""}`,
     "data-seq": turn.seq,
     "data-turn": turn.turn_id,
     tabindex: "-1",
@@ -43,21 +44,24 @@ function under(turn, ...extra) {
 }
 
 function asked(turn, acts) {
-  const title = turn.function && !turn.follows ? humanise(turn.function) : null; // its text says what it follows
+  const title = turn.function && !turn.follows && !isMessage(turn) ? humanise(turn.function) : null; // its text says what it follows
   const due = turn.schedule && dueWords(turn.schedule);
   const from = turn.client && `From ${turn.client}`;
   return h(
     "article",
-    { class: `bubble${due ? " scheduled" : ""}`, "aria-label": due ?? `${from || "You"}, ${time(turn.at)}` },
+    { class: `bubble${due ? " scheduled" : ""}`, "aria-label": due ?? `${from || (turn.assistant ? "The assistant" : "You")}, ${time(turn.at)}` },
     from && h("p", { class: "due", dir: "auto" }, icon("plug"), h("span", null, from)),
+    turn.assistant && h("p", { class: "help" }, turn.assistant.approved ? "The assistant, allowed by you" : "The assistant"),
     due && h("p", { class: "due", dir: "auto" }, icon("repeat"), h("span", null, due)),
     title ? h("h2", { class: "call-name" }, title) : longText(turn.text),
-    paramList(turn.params, acts.functionOf?.(turn.app_id, turn.function)?.params_schema),
+    !isMessage(turn) && paramList(turn.params, acts.functionOf?.(turn.app_id, turn.function)?.params_schema),
   );
 }
 
 /** Under a call: change it in its form, or run it again as it is. */
 function callTools(turn, acts) {
+  if (isMessage(turn))
+    return [h("button", { type: "button", class: "link", onclick: () => acts.write(turn.text) }, icon("edit"), "Edit and send again")];
   if (!turn.function || turn.follows) return [];
   const of = h("span", { class: "hidden" }, ` ${humanise(turn.function)}`);
   const edit = h(
@@ -114,7 +118,7 @@ function notice(turn, acts) {
 function said(turn, acts) {
   const result = turn.result;
   const failed = isFailure(turn);
-  const ends = isOutcome(turn);
+  const ends = isOutcome(turn) && !isAnswer(turn);
   const tree = result?.ui && showTree(result.ui, turn.app_id, acts);
   const data = tree ? null : showData(result?.data);
   const tools = tree || data ? showTools(result.data, tree && result.ui) : null;
@@ -170,7 +174,7 @@ function outcomeHead(turn, acts) {
 
 /** The way from a reply to its call, for a reply that does not stand directly under it; null for other turns. */
 export function callLink(turn, acts) {
-  if (turn.role !== "bot" || !turn.call_id || isOutcome(turn)) return null;
+  if (turn.role !== "bot" || !turn.call_id || isOutcome(turn) || isAck(turn)) return null;
   return h(
     "button",
     { type: "button", class: "link to-call", onclick: () => acts.reveal(turn.call_id) },
@@ -211,6 +215,7 @@ function wayOut(turn, acts) {
   const { result, call_id: callId } = turn;
   if (result?.status !== "error" || !callId) return null;
   if (result.error_code !== "INTERRUPTED" && !result.retryable) return null;
+  if (isAnswer(turn)) return null; // the message above it can be sent again
   if (isOutcome(turn) && acts.task(turn.task_id)?.durable) {
     const show = () => acts.revealCard(turn.task_id);
     const words = [icon("up"), "Go on or run again, at its card"];

@@ -3,11 +3,13 @@
 use serde_json::Value;
 
 use super::Access;
+use crate::assistant;
 use crate::codes;
+use crate::context::CallApproval;
 use crate::error::{Error, ErrorKind};
 use crate::function::{ANSWER, check_answer};
 use crate::ids::{QuestionId, TaskId};
-use crate::ledger::{AnswerOutcome, AuditOutcome, NewAnswer, Question, QuestionState, TaskRecord};
+use crate::ledger::{AnswerOutcome, AuditOutcome, NewAnswer, Question, QuestionState, Task, TaskRecord};
 use crate::platform::ledger_errors::unavailable;
 use crate::platform::questions::ANSWER_LIMIT;
 use crate::result::Result;
@@ -74,6 +76,7 @@ impl Access {
             let answer = check_answer(&question.schema, answer.clone()).unwrap_or(answer);
             return Ok(self.closed(question, &answer));
         }
+        let approval = self.check_may_approve(&record.task, &question)?;
         let answer = check_answer(&question.schema, answer)?;
         self.platform.node.answer_types.check(&question.schema, &answer)?;
         let json = answer.to_string();
@@ -84,6 +87,7 @@ impl Access {
         let mut audit = self.audit_row("task.answer", task_id.to_string(), AuditOutcome::Done);
         audit.app_id = Some(record.task.app_id);
         audit.detail = Some(match question.effect() {
+            _ if approval.is_some() => approved(approval.as_ref(), &answer),
             Some(effect) => format!("whether the effect `{effect}` was done: {}", answer.as_str().unwrap_or_default()),
             None => question.name,
         });
@@ -92,6 +96,21 @@ impl Access {
         match answered.map_err(|error| unavailable(&error))? {
             AnswerOutcome::Accepted(question, _) => Ok(Answered::Accepted(question)),
             AnswerOutcome::Closed(question) => Ok(self.closed(question, &answer)),
+        }
+    }
+
+    /// The approval that a question of the assistant asks for. Only the user's own page or terminal gives it.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED` for a service and for an MCP client.
+    fn check_may_approve(&self, task: &Task, question: &Question) -> Result<Option<CallApproval>> {
+        let approval = CallApproval::of_schema(&question.schema).filter(|_| task.app_id == assistant::APP_ID);
+        match approval {
+            Some(_) if self.by_program => Err(Error::user(
+                codes::PERMISSION_DENIED,
+                "Only the user approves what the assistant wants, on the page or in the terminal.",
+            )),
+            approval => Ok(approval),
         }
     }
 
@@ -108,6 +127,13 @@ impl Access {
             && question.answered_by.as_deref() == Some(&*self.actor);
         if is_equal { Answered::Accepted(question) } else { Answered::Closed(question) }
     }
+}
+
+/// What the user decided about a call of the assistant, for the audit trail.
+fn approved(approval: Option<&CallApproval>, answer: &Value) -> String {
+    let Some(CallApproval { app_id, function, .. }) = approval else { return String::new() };
+    let decision = answer.as_str().unwrap_or_default();
+    format!("{decision}: `{function}` of `{app_id}`, asked for by the assistant")
 }
 
 /// The only open question.

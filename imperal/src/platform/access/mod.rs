@@ -17,6 +17,7 @@ mod follow;
 mod kept_rows;
 mod operate;
 mod reads;
+mod say;
 mod schedules;
 mod secrets;
 mod stop_call;
@@ -49,6 +50,7 @@ pub use self::operate::{Operated, OperatedTask, Operator, OperatorPage, Operator
 #[cfg(feature = "platform")]
 pub(crate) use self::reads::EventsSince;
 pub(super) use self::reads::READS_PER_USER;
+pub use self::say::SaidMessage;
 pub use self::schedules::{
     NewSchedule, NextRun, OperatorJob, Preview, PreviewRequest, RecentRun, Schedule, ScheduleAccess, ScheduleChanges,
     UserSchedules,
@@ -64,6 +66,8 @@ pub struct Access {
     owner: Owner,
     /// The actor in the audit trail: the user, or a service for the user.
     actor: String,
+    /// Whether a program that acts for the user asks, such as an MCP client. It approves nothing.
+    by_program: bool,
 }
 
 /// The actor of a service, in the audit trail.
@@ -81,13 +85,13 @@ impl Platform {
     /// The same for a request that is not the user's own.
     fn access_unseen(&self, user: User) -> Access {
         let actor = format!("user:{}", user.id);
-        Access { platform: self.clone(), owner: Owner::from(&user), user, actor }
+        Access { platform: self.clone(), owner: Owner::from(&user), user, actor, by_program: false }
     }
 
     /// The platform as a service can use it for this user.
     #[cfg(feature = "platform")]
     pub(crate) fn access_of_service(&self, user: User) -> Access {
-        Access { actor: SERVICE.to_owned(), ..self.access_unseen(user) }
+        Access { actor: SERVICE.to_owned(), by_program: true, ..self.access_unseen(user) }
     }
 }
 
@@ -95,6 +99,12 @@ impl Access {
     /// Whether a service acts for the user.
     fn is_service(&self) -> bool {
         self.actor == SERVICE
+    }
+
+    /// The same for a program that acts for the user: it cannot approve what the assistant wants.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn of_program(self) -> Self {
+        Self { by_program: true, ..self }
     }
 
     /// The user.

@@ -171,7 +171,7 @@ impl ScheduleReason {
 }
 
 /// Stands for a function with parameters and the schema that they were checked with.
-fn digest_of(app_id: &str, function: &str, params: &Value, schema: &Value) -> String {
+pub(in crate::platform) fn digest_of(app_id: &str, function: &str, params: &Value, schema: &Value) -> String {
     let mut hash = Sha256::new();
     for part in [app_id, function, &params.to_string(), &schema.to_string()] {
         hash.update((part.len() as u64).to_be_bytes());

@@ -18,7 +18,7 @@ mod state;
 
 pub(super) use body::{ScheduleBody, Wanted};
 pub use checks::Approval;
-pub(super) use checks::{Refusal, check_resume, invalid, unwritten};
+pub(super) use checks::{Refusal, check_resume, digest_of, invalid, unwritten};
 pub(super) use jobs::JOBS_AT_ONCE;
 pub(super) use runner::{AT_ONCE, rewritten};
 pub use state::{Run, RunState, ScheduleCounts, ScheduleReason, ScheduleState};

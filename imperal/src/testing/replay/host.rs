@@ -9,15 +9,15 @@ use zeroize::Zeroizing;
 
 use crate::context::{
     AnswerCheck, ChatDelivery, Context, DocumentChange, DocumentsWritten, DurableRequest, DurableRun, Exchange,
-    FileBytes, FilePut, Hazard, Host, HostFuture, OpenResponse, Origin, OutgoingRequest, PathText, Pending,
-    ProgressMark, ReportPause, ScheduleChange, TaskRequest, Transport,
+    FileBytes, FilePut, Hazard, Host, HostFuture, OfferedFunction, OpenResponse, Origin, OutgoingRequest, PathText,
+    Pending, ProgressMark, ReportPause, ScheduleChange, TaskRequest, ToolAnswer, ToolCall, Transport,
 };
 use crate::error::{Error, HttpError, RunningTask};
 use crate::files::FileRef;
 use crate::ids::{FileId, QuestionId, TaskId, TurnId};
 use crate::ledger::{
     Attempt, CloseQuestion, DocumentKeys, DocumentQuery, DocumentWrite, DraftPiece, FileChange, FoundDocuments,
-    NewQuestion, NewStep, Question, StepsSoFar, StoredDocument,
+    NewQuestion, NewStep, Question, StepsSoFar, StoredDocument, Turn,
 };
 use crate::rows::PageSize;
 use crate::secrets::Secret;
@@ -210,6 +210,18 @@ impl Host for ReplayHost {
 
     fn write_secret<'a>(&'a self, _: &'a Origin, secret: Secret, _: Option<Zeroizing<String>>) -> HostFuture<'a, bool> {
         self.end(format!("the write of the secret `{}`", secret.name()))
+    }
+
+    fn offered_functions(&self) -> Arc<[OfferedFunction]> {
+        Arc::new([])
+    }
+
+    fn latest_turns<'a>(&'a self, _: &'a Origin, _: u32) -> HostFuture<'a, Vec<Turn>> {
+        self.end("the chat")
+    }
+
+    fn call_tool(self: Arc<Self>, _: Context, call: ToolCall) -> HostFuture<'static, ToolAnswer> {
+        self.end(format!("a call of `{}`", call.function))
     }
 
     fn change_schedule<'a>(&'a self, _: &'a Origin, _: ScheduleChange) -> HostFuture<'a, bool> {

@@ -28,17 +28,17 @@ const FORMATS: [&str; 13] = [
 
 /// The input schema of a tool.
 #[derive(Debug)]
-pub(super) struct InputSchema {
+pub(crate) struct InputSchema {
     /// An object schema.
-    pub(super) schema: Map<String, Value>,
+    pub(crate) schema: Map<String, Value>,
     /// Whether the function needs a parameter that a model cannot give: a secret, or one with a name that clients
     /// refuse.
-    pub(super) needs_form: bool,
+    pub(crate) needs_form: bool,
 }
 
 impl InputSchema {
     /// The input schema for parameters of this schema.
-    pub(super) fn of(params: &Value) -> Self {
+    pub(crate) fn of(params: &Value) -> Self {
         let mut inliner = Inliner { root: params, open: vec!["#"], parts: 0 };
         let mut schema = match inliner.inline(params) {
             Value::Object(schema) => flat(schema),

@@ -1,0 +1,101 @@
+//! The loop: asks the model, runs the calls that it wants, and asks again, until it answers.
+//!
+//! Its steps are `context`, `reply k`, `call k.i`, and after an approval `run k.i`.
+
+use futures_util::future::try_join_all;
+use serde::{Deserialize, Serialize};
+
+use super::budget;
+use super::calls::{Around, answer_call, kind_of, stage};
+use super::model::{Deaf, Prompt, Reply, estimate_tokens};
+use super::offered::{offered, tools};
+use super::remembered::{Remembered, remember};
+use super::settings::Assistant;
+use super::talk::Talk;
+use super::{ANSWER, QUEUE};
+use crate::context::{Context, DurableTask, PreparedTask, TaskContext, ToolKind};
+use crate::function::{BoundTask, HandlerOutput};
+use crate::result::{ActionResult, DataType, Result};
+
+/// Replies of the model to one message.
+const ROUNDS: u32 = 16;
+
+/// A message of the user: the input of the loop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Said {
+    pub(crate) text: String,
+}
+
+impl Said {
+    /// The task that answers the message, to be started by its call.
+    pub(crate) fn task(&self, ctx: &Context) -> DurableTask {
+        let task = PreparedTask::new(ANSWER.name, ANSWER.module_path, self, DataType::of::<()>());
+        ctx.durable_task(task).name("Answer").queue(QUEUE).long_running(true)
+    }
+}
+
+/// Reads a stored message.
+pub(super) fn bind(input: &str) -> std::result::Result<BoundTask, String> {
+    let said: Said = serde_json::from_str(input).map_err(|error| error.to_string())?;
+    Ok(Box::new(move |ctx: TaskContext| Box::pin(async move { answer(&ctx, said).await.into_wire() })))
+}
+
+async fn answer(ctx: &TaskContext, said: Said) -> Result<ActionResult> {
+    let assistant = ctx.state::<Assistant>()?;
+    let functions = ctx.offered_functions();
+    let remembered: Remembered = ctx.step("context", async |ctx: Context| remember(&ctx).await).await?;
+    let tools = tools(&offered(&functions, &said.text));
+    let mut talk = Talk::new(assistant, remembered, tools, &said.text);
+    for round in 0..ROUNDS {
+        let prompt = talk.prompt();
+        let name = format!("reply {round}");
+        let reply: Reply = ctx.step(&name, async |ctx: Context| ask(&ctx, assistant, prompt, round).await).await?;
+        talk.add_reply(&reply);
+        if reply.calls.is_empty() {
+            let cut = "*The answer was cut: it reached the limit of one reply.*";
+            return Ok(ActionResult::done(talk.into_answer(reply.cut.then_some(cut))));
+        }
+        ctx.progress(0, stage(&functions, &reply.calls)).await?;
+        run_calls(ctx, &functions, &mut talk, round, &reply).await?;
+    }
+    let stopped = format!("*I stopped here: the model wanted more than {ROUNDS} rounds of calls for one message.*");
+    Ok(ActionResult::done(talk.into_answer(Some(&stopped))))
+}
+
+/// Runs the calls of a reply: together if all of them only read, else in order.
+async fn run_calls(
+    ctx: &TaskContext,
+    functions: &[crate::context::OfferedFunction],
+    talk: &mut Talk,
+    round: u32,
+    reply: &Reply,
+) -> Result<()> {
+    let tainted = talk.is_tainted();
+    let indexed = || (0_u32..).zip(&reply.calls);
+    if reply.calls.iter().all(|call| kind_of(functions, call).is_none_or(|kind| kind == ToolKind::Read)) {
+        let around = Around { ctx, functions, decisions: talk.decisions(), tainted, round };
+        let answers = try_join_all(indexed().map(|(index, call)| answer_call(around, index, call))).await?;
+        for (call, answered) in reply.calls.iter().zip(answers) {
+            talk.add_result(&call.id, answered.told);
+        }
+        return Ok(());
+    }
+    for (index, call) in indexed() {
+        let around = Around { ctx, functions, decisions: talk.decisions(), tainted, round };
+        let answered = answer_call(around, index, call).await?;
+        talk.decided(answered.decided);
+        talk.add_result(&call.id, answered.told);
+    }
+    Ok(())
+}
+
+/// Asks the model for one reply, within the day's tokens.
+async fn ask(ctx: &Context, assistant: &Assistant, prompt: Prompt, round: u32) -> Result<Reply> {
+    let asked = serde_json::to_string(&prompt.messages).unwrap_or_default();
+    let needed = estimate_tokens(&asked) + u64::from(prompt.max_tokens);
+    budget::check(ctx, assistant, needed).await?;
+    let reply = assistant.model.reply(ctx, prompt, &mut Deaf).await?;
+    let id = format!("{}/{round}", ctx.task_id().map(|id| id.to_string()).unwrap_or_default());
+    budget::note(ctx, &id, reply.usage).await?;
+    Ok(reply)
+}

@@ -1,0 +1,118 @@
+// The menu over the message box: functions by their words. Owns the choice by keys; what a choice does is composer.js.
+
+import { h, refill } from "./dom.js";
+import { humanise } from "./format.js";
+
+const SHOWN = 6;
+const COMMON = new Set(
+  "the a an of to and or in on for with my me i it is please can you this that all from what".split(" "),
+);
+
+/** Words that are equal but for their end: refine, refines, refined. */
+const alike = (one, other) => {
+  const [short, long] = one.length < other.length ? [one, other] : [other, one];
+  return short === long || (short.length >= 4 && long.startsWith(short) && long.length - short.length <= 3);
+};
+
+const wordsOf = (text) => (text ?? "").toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+
+/** How well a function fits words: its name counts most, then its description, then its parameters. */
+export function fit(fn, text) {
+  const wanted = [...new Set(wordsOf(text))].filter((word) => !COMMON.has(word));
+  const params = Object.entries(fn.params_schema?.properties ?? {}).map(([name, { description } = {}]) => [name, description]);
+  const hits = (words) => wanted.filter((word) => words.some((other) => alike(word, other))).length;
+  return 8 * hits(wordsOf(fn.name)) + 3 * hits(wordsOf(fn.description)) + hits(wordsOf(params.flat().join(" ")));
+}
+
+export class SlashMenu {
+  constructor({ box, extensions, choose }) {
+    Object.assign(this, { box, choose, at: 0, found: [] });
+    this.all = extensions.flatMap((app) => app.functions.map((fn) => ({ app, fn })));
+    this.el = h("ul", { class: "slash-menu", id: "slash-menu", role: "listbox", "aria-label": "Functions", hidden: true });
+    for (const [name, value] of Object.entries({
+      role: "combobox",
+      "aria-controls": "slash-menu",
+      "aria-expanded": "false",
+      "aria-autocomplete": "list",
+    }))
+      box.setAttribute(name, value);
+  }
+
+  /** The functions for a text. Behind a slash, names that begin with it come first, and without words all are listed. */
+  search(text, slashed) {
+    const name = text.trim().toLowerCase().replaceAll(" ", "_");
+    const ranked = this.all.map((one) => {
+      const begins = slashed && name && one.fn.name.toLowerCase().startsWith(name) ? 100 : 0;
+      const has = slashed && name && one.fn.name.toLowerCase().includes(name) ? 50 : 0;
+      return { ...one, rank: begins + has + fit(one.fn, text) };
+    });
+    if (slashed && !name) return ranked;
+    return ranked.filter((one) => one.rank > 0).sort((a, b) => b.rank - a.rank);
+  }
+
+  best(text) {
+    return this.found[this.at] ?? this.search(text, true)[0];
+  }
+
+  show(text, slashed) {
+    this.found = this.search(text, slashed).slice(0, SHOWN);
+    this.at = 0;
+    if (!this.found.length) return this.close();
+    this.draw();
+  }
+
+  toggle() {
+    this.box.focus();
+    if (this.isOpen) return this.close();
+    this.show("", true);
+  }
+
+  get isOpen() {
+    return !this.el.hidden;
+  }
+
+  draw() {
+    refill(
+      this.el,
+      this.found.map(({ fn }, at) =>
+        h(
+          "li",
+          {
+            role: "option",
+            id: `slash-${at}`,
+            class: "slash-option",
+            "aria-selected": String(at === this.at),
+            onmousedown: (event) => event.preventDefault(), // the focus stays in the box
+            onclick: () => this.choose(this.found[at]),
+          },
+          h("strong", null, humanise(fn.name)),
+          " ",
+          h("span", { class: "muted" }, fn.description),
+        ),
+      ),
+    );
+    this.el.hidden = false;
+    this.box.setAttribute("aria-expanded", "true");
+    this.box.setAttribute("aria-activedescendant", `slash-${this.at}`);
+  }
+
+  close() {
+    this.found = [];
+    this.el.hidden = true;
+    this.box.setAttribute("aria-expanded", "false");
+    this.box.removeAttribute("aria-activedescendant");
+  }
+
+  /** Whether the menu has used a key. */
+  onKey(event) {
+    if (!this.isOpen) return false;
+    const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (by) this.at = (this.at + by + this.found.length) % this.found.length;
+    else if (event.key === "Escape") this.close();
+    else if (event.key === "Tab" && !event.shiftKey) this.choose(this.found[this.at]);
+    else return false;
+    event.preventDefault();
+    if (by) this.draw();
+    return true;
+  }
+}

@@ -1,0 +1,233 @@
+//! Calls that the assistant makes for its user.
+//!
+//! The rule of approvals is here, and not in the loop: whatever the loop or its model wants, a destructive function runs
+//! only after the user's own answer to a question that holds the function, its parameters and a hash of their schema, and
+//! then the parameters of the question run. So does a function that writes, once the prompt had text that the user did
+//! not write.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::dispatch::user_turn;
+use super::ledger_errors::unreadable;
+use super::schedules::digest_of;
+use super::{Node, Platform};
+use crate::assistant;
+use crate::codes;
+use crate::context::{CallApproval, Context, Decision, OfferedFunction, StopReason, ToolAnswer, ToolCall, ToolKind};
+use crate::error::Error;
+use crate::function::{ActionType, CheckedParams, InputSchema, ParamsCheck};
+use crate::ids::{CallId, TaskId};
+use crate::ledger::{AssistantMark, Owner, Question, QuestionState, TurnBody};
+use crate::result::Result;
+
+/// Largest approval, as JSON, in bytes: it is part of a question's schema.
+const APPROVAL_LIMIT: usize = 48 << 10;
+/// How often the loop gives a sign of life while a function runs.
+const ALIVE_EVERY: Duration = Duration::from_secs(30);
+/// Longest name of a tool, in bytes.
+const TOOL_NAME: usize = 60;
+
+impl Node {
+    /// The functions as a model is offered them.
+    pub(super) fn offered(&self) -> Arc<[OfferedFunction]> {
+        self.offered.get_or_init(|| self.make_offered().into()).clone()
+    }
+
+    fn make_offered(&self) -> Vec<OfferedFunction> {
+        let is_only = self.registry.extensions().len() == 1;
+        let mut offered: Vec<OfferedFunction> = Vec::new();
+        for extension in self.registry.extensions() {
+            for function in extension.functions() {
+                let Some(check) = self.checks.find(extension.app_id(), function.name) else { continue };
+                let InputSchema { schema, needs_form } = InputSchema::of(check.schema());
+                let full = format!("{}_{}", extension.app_id(), function.name);
+                let is_taken = |name: &str| offered.iter().any(|one| one.tool == name);
+                offered.push(OfferedFunction {
+                    tool: tool_name(if is_only { function.name } else { &full }, &full, is_taken),
+                    app_id: extension.app_id(),
+                    function: function.name,
+                    description: function.description,
+                    kind: kind_of(function.action_type),
+                    schema: Value::Object(schema),
+                    needs_form,
+                });
+            }
+        }
+        offered
+    }
+
+    /// Runs a function that the assistant's model wants, or says which approval it needs.
+    ///
+    /// # Errors
+    /// As those of a call.
+    pub(super) async fn call_tool_of(self: Arc<Self>, parent: Context, call: ToolCall) -> Result<ToolAnswer> {
+        let task_id = parent.task_id().filter(|_| parent.app_id() == assistant::APP_ID);
+        let Some(task_id) = task_id else {
+            return Err(Error::internal("only the assistant calls functions for a user"));
+        };
+        // A node that stops hands the loop over; the next one makes the call.
+        self.check_starting(&parent).await?;
+        let user = parent.user().clone();
+        let (origin, checked) = self.check_call(&user, &call.app_id, &call.function, call.params, None).await?;
+        let check = self.checks.find(origin.app_id, origin.function);
+        let check = check.ok_or_else(|| Error::internal(format!("`{}` has no compiled schema", origin.function)))?;
+        let kind = self.find_function(origin.app_id, origin.function).map(|(_, def)| kind_of(def.action_type))?;
+        let wanted = approval(origin.app_id, origin.function, kind, checked.redacted, check);
+        // After the first round a result is in the prompt, whatever the loop says.
+        let tainted = call.tainted || call.place[0] > 0;
+        let needs = match kind {
+            ToolKind::Read => false,
+            ToolKind::Write => tainted,
+            ToolKind::Destructive => true,
+        };
+        let params = if needs {
+            match self.approved_params(&parent, task_id, call.approved_in.as_deref(), &wanted, check).await? {
+                Some(params) => params,
+                None if wanted.params.to_string().len() > APPROVAL_LIMIT => return Err(too_large(origin.function)),
+                None => return Ok(ToolAnswer::NeedsApproval(Box::new(wanted))),
+            }
+        } else {
+            wanted.params
+        };
+        // What runs is what the chat shows and the user approved: nothing that the schema does not name, no secret.
+        let (mut origin, checked) = self.check_call(&user, origin.app_id, origin.function, params, None).await?;
+        origin.call_id = call_id(task_id, call.place);
+        let CheckedParams { handler, redacted, files } = checked;
+        let mark = AssistantMark::new(task_id, needs);
+        let turn = TurnBody { assistant: Some(mark), ..user_turn(&origin, redacted) };
+        let permit = self.active_calls.begin(&Owner::from(&user))?;
+        let platform = Platform { node: self.clone(), services: parent.services().clone() };
+        let call_id = origin.call_id;
+        let _stop = StopsCall { node: &self, parent: &parent, call_id };
+        let request = platform.request(&origin, turn, files);
+        let mut reply = platform.run_call(origin, handler, request, permit).reply;
+        let reply = loop {
+            match tokio::time::timeout(ALIVE_EVERY, &mut reply).await {
+                Ok(reply) => break reply?,
+                Err(_) => parent.signal().touch(),
+            }
+        };
+        Ok(ToolAnswer::Replied(Box::new(reply.result)))
+    }
+
+    /// The parameters that the user has approved in the question of this name; `None` if there is no such approval.
+    async fn approved_params(
+        &self,
+        parent: &Context,
+        task_id: TaskId,
+        question: Option<&str>,
+        wanted: &CallApproval,
+        check: &ParamsCheck,
+    ) -> Result<Option<Value>> {
+        let Some(name) = question else { return Ok(None) };
+        let Some(work) = self.active.find(parent.origin()) else { return Err(Error::cancelled()) };
+        let read = || self.ledger.questions(task_id);
+        let questions = self.insist(&work, "the approvals", read).await.map_err(|error| unreadable(&error))?;
+        let by = format!("user:{}", parent.user().id);
+        let Some((decision, approved)) =
+            questions.iter().find(|question| question.name == name).and_then(|question| decision_of(question, &by))
+        else {
+            return Ok(None);
+        };
+        if (&*approved.app_id, &*approved.function) != (&*wanted.app_id, &*wanted.function) {
+            return Ok(None);
+        }
+        // Hashed anew: the schema of the running program counts, and nothing that came with the question.
+        let digest = digest_of(&approved.app_id, &approved.function, &approved.params, check.schema());
+        Ok(match decision {
+            Decision::Keep => None,
+            Decision::Allow => (digest == approved.digest).then_some(approved.params),
+            Decision::AllowForMessage => {
+                (wanted.kind == ToolKind::Write && digest == approved.digest).then(|| wanted.params.clone())
+            }
+        })
+    }
+}
+
+/// The decision of an answered question, if the user gave it.
+fn decision_of(question: &Question, by: &str) -> Option<(Decision, CallApproval)> {
+    let is_theirs = question.state == QuestionState::Answered && question.answered_by.as_deref() == Some(by);
+    let answer = question.answer.clone().filter(|_| is_theirs)?;
+    Some((serde_json::from_value(answer).ok()?, CallApproval::of_schema(&question.schema)?))
+}
+
+fn approval(app_id: &str, function: &str, kind: ToolKind, params: Value, check: &ParamsCheck) -> CallApproval {
+    let digest = digest_of(app_id, function, &params, check.schema());
+    CallApproval { app_id: app_id.to_owned(), function: function.to_owned(), kind, params, digest }
+}
+
+fn too_large(function: &str) -> Error {
+    Error::user(
+        codes::APPROVAL_NEEDED,
+        format!(
+            "`{function}` needs its user's approval, and these parameters are too large to be shown for it. Ask the user to \
+             run it by its form."
+        ),
+    )
+}
+
+const fn kind_of(action: ActionType) -> ToolKind {
+    match action {
+        ActionType::Read => ToolKind::Read,
+        ActionType::Write => ToolKind::Write,
+        ActionType::Destructive => ToolKind::Destructive,
+    }
+}
+
+/// The id of a call by its place in the loop of a task: the same on each attempt. Ids of providers repeat.
+fn call_id(task_id: TaskId, place: [u32; 3]) -> CallId {
+    let mut hash = Sha256::new();
+    hash.update(format!("imperal assistant call 1 {task_id} {place:?}"));
+    CallId::derived(&hash.finalize().into())
+}
+
+/// A name that models and endpoints take. One that is too long or taken gets a digest.
+fn tool_name(name: &str, full: &str, is_taken: impl Fn(&str) -> bool) -> String {
+    let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    if name.len() <= TOOL_NAME && !is_taken(&name) {
+        return name;
+    }
+    let digest = format!("{:x}", Sha256::digest(full));
+    format!("{}_{}", &name[..name.len().min(TOOL_NAME - 9)], &digest[..8])
+}
+
+/// Stops a call when its loop is cancelled before the reply.
+struct StopsCall<'a> {
+    node: &'a Node,
+    parent: &'a Context,
+    call_id: CallId,
+}
+
+impl Drop for StopsCall<'_> {
+    fn drop(&mut self) {
+        // A loop that is handed over or cut off finds the call again.
+        if self.parent.signal().check() == Err(StopReason::Cancelled) {
+            self.node.active.cancel_call(self.call_id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_have_ids_of_their_place() {
+        let task = TaskId::generate();
+        assert_eq!(call_id(task, [1, 2, 0]), call_id(task, [1, 2, 0]));
+        let others = [call_id(task, [1, 2, 1]), call_id(task, [2, 1, 0]), call_id(TaskId::generate(), [1, 2, 0])];
+        assert!(!others.contains(&call_id(task, [1, 2, 0])));
+    }
+
+    #[test]
+    fn names_of_tools_are_short_and_different() {
+        let long = "x".repeat(100);
+        let name = tool_name(&long, &long, |_| false);
+        assert!(name.len() <= TOOL_NAME && name.starts_with("xxx"), "{name}");
+        assert_ne!(tool_name("a-b", "app_a-b", |name| name == "a_b"), "a_b");
+    }
+}
