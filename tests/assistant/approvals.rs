@@ -30,7 +30,7 @@ async fn a_destructive_function_runs_only_after_the_users_yes() {
     let detail = "allow: `delete_draft` of `drafts`, asked for by the assistant";
     assert!(audit.iter().any(|row| row.body.detail.as_deref() == Some(detail)), "{audit:?}");
     let turns = anna.turns().await;
-    assert!(turns.iter().any(|turn| turn.body.assistant.is_some_and(|mark| mark.approved)));
+    assert!(turns.iter().any(|turn| turn.body.assistant.as_ref().is_some_and(|mark| mark.approved)));
 }
 
 #[imperal::test]

@@ -63,6 +63,10 @@ fn schedule() -> Value {
     json!({"name": "Yearly", "app_id": "probe", "function": "echo", "params": {"text": "hello"}, "when": {"cron": "@yearly"}})
 }
 
+fn say() -> Value {
+    json!({"text": "hello"})
+}
+
 fn times() -> Value {
     json!({"when": {"cron": "0 8 * * *"}, "zone": "Europe/Berlin"})
 }
@@ -85,6 +89,8 @@ const TABLE: &[Row] = &[
     ("POST", "/v1/calls/{call}/cancel", nothing,                 OWNER),
     ("POST", "/v1/calls/01a20482-1178-74f9-8951-cc3b678a7413/cancel", nothing, [404, 404, 404, 401, 401, 401, 401, 401, 401, 401, 401]),
     ("GET",  "/v1/chat/turns", nothing,                          USERS),
+    // No model is configured.
+    ("POST", "/v1/chat/say", say,                                [409, 409, 409, 401, 401, 401, 401, 401, 401, 401, 401]),
     ("GET",  "/v1/events/stream", nothing,                       USERS),
     ("GET",  "/v1/tasks", nothing,                               USERS),
     ("GET",  "/v1/tasks/active", nothing,                        USERS),

@@ -70,11 +70,11 @@ fn mend(value: &mut Value, schema: &Value) {
 
 /// The value that a text means where no text is allowed.
 fn meant(text: &str, allows: &impl Fn(&str) -> bool) -> Option<Value> {
-    if allows("integer") || allows("number") {
-        if let Ok(number) = serde_json::from_str::<Number>(text) {
-            // `5.0` becomes an integer in the check of the parameters.
-            return Some(Value::Number(number));
-        }
+    if (allows("integer") || allows("number"))
+        && let Ok(number) = serde_json::from_str::<Number>(text)
+    {
+        // `5.0` becomes an integer in the check of the parameters.
+        return Some(Value::Number(number));
     }
     match text {
         "true" | "True" if allows("boolean") => Some(Value::Bool(true)),

@@ -13,7 +13,7 @@ const MODEL_KEY: &str = "IMPERAL_MODEL_KEY";
 /// The model of the assistant.
 #[derive(Debug, Default, ClapArgs)]
 pub(super) struct ModelArgs {
-    /// Address of a model for the assistant, with OpenAI's chat completions, such as http://localhost:11434/v1; for its
+    /// Address of a model for the assistant, with OpenAI's chat completions, such as `http://localhost:11434/v1`; for its
     /// key set `IMPERAL_MODEL_KEY`
     #[arg(long, env = "IMPERAL_MODEL_URL", value_name = "URL", requires = "model")]
     model_url: Option<String>,

@@ -98,7 +98,7 @@ impl Node {
         origin.call_id = call_id(task_id, call.place);
         let CheckedParams { handler, redacted, files } = checked;
         let mark = AssistantMark::new(task_id, needs);
-        let turn = TurnBody { assistant: Some(mark), ..user_turn(&origin, redacted) };
+        let turn = TurnBody { assistant: Some(Box::new(mark)), ..user_turn(&origin, redacted) };
         let permit = self.active_calls.begin(&Owner::from(&user))?;
         let platform = Platform { node: self.clone(), services: parent.services().clone() };
         let call_id = origin.call_id;

@@ -64,7 +64,7 @@ pub struct TurnBody {
     pub client: Option<String>,
     /// The assistant's task that made a call for its user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub assistant: Option<AssistantMark>,
+    pub assistant: Option<Box<AssistantMark>>,
     /// The result that it shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<WireResult>,

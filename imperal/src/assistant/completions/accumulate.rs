@@ -155,7 +155,7 @@ impl Accumulator {
             .collect();
         if self.text.trim().is_empty() && calls.is_empty() {
             // The whole answer may be in the fields for reasoning.
-            let thought = if self.reasoning.trim().is_empty() { &self.split.thoughts } else { &self.reasoning };
+            let thought = if self.reasoning.trim().is_empty() { &self.split.so_far } else { &self.reasoning };
             let answer = thought.trim().to_owned();
             if answer.is_empty() {
                 let text = "The model's service sent an empty reply. Try again, or ask in other words.";

@@ -26,6 +26,8 @@ use accumulate::Accumulator;
 const SILENCE: Duration = Duration::from_secs(180);
 /// Waits before a request is sent again that got no reply.
 const WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
+/// Longest wait that a service may ask for.
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
 /// Longest text of a service's error that is told, in bytes.
 const TOLD: usize = 300;
 
@@ -76,7 +78,8 @@ impl Completions {
             }
             match waits.next().filter(|_| refusal.may_pass()) {
                 Some(wait) => {
-                    tokio::time::sleep(refusal.retry_after.unwrap_or(wait).min(Duration::from_secs(20))).await
+                    let wait = refusal.retry_after.unwrap_or(wait).min(LONGEST_WAIT);
+                    tokio::time::sleep(wait).await;
                 }
                 None => return Err(self.screen(refusal.into_error(&self.url, &self.model))),
             }

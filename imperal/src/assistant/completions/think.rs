@@ -10,7 +10,7 @@ pub(super) struct Thoughts {
     /// Text whose place is not known yet.
     held: String,
     /// The thoughts so far.
-    pub(super) thoughts: String,
+    pub(super) so_far: String,
 }
 
 #[derive(Debug, Default, PartialEq)]
@@ -32,8 +32,8 @@ impl Thoughts {
             match self.state {
                 State::Begin => {
                     let begun = self.held.trim_start();
-                    if begun.starts_with(OPEN) {
-                        self.held = begun[OPEN.len()..].to_owned();
+                    if let Some(thought) = begun.strip_prefix(OPEN) {
+                        self.held = thought.to_owned();
                         self.state = State::Thinking;
                     } else if OPEN.starts_with(begun) {
                         return String::new();
@@ -45,10 +45,10 @@ impl Thoughts {
                     let Some(end) = self.held.find(CLOSE) else {
                         // The mark may be split over pieces.
                         let safe = self.held.floor_char_boundary(self.held.len().saturating_sub(CLOSE.len()));
-                        self.thoughts.extend(self.held.drain(..safe));
+                        self.so_far.extend(self.held.drain(..safe));
                         return String::new();
                     };
-                    self.thoughts.push_str(&self.held[..end]);
+                    self.so_far.push_str(&self.held[..end]);
                     self.held.drain(..end + CLOSE.len());
                     self.state = State::Pause;
                 }
@@ -68,7 +68,7 @@ impl Thoughts {
     pub(super) fn finish(&mut self) -> String {
         let held = std::mem::take(&mut self.held);
         if self.state == State::Thinking {
-            self.thoughts.push_str(&held);
+            self.so_far.push_str(&held);
             return String::new();
         }
         held
@@ -83,7 +83,7 @@ mod tests {
         let mut thoughts = Thoughts::default();
         let mut answer: String = pieces.iter().map(|piece| thoughts.take(piece)).collect();
         answer.push_str(&thoughts.finish());
-        (answer, thoughts.thoughts)
+        (answer, thoughts.so_far)
     }
 
     #[test]
