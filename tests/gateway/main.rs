@@ -1,5 +1,6 @@
 //! The promises over HTTP, against a real process on a real file.
 
+mod assistant;
 mod blocked;
 mod cancel;
 mod chat;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use imperal_tests::{Claims, JWT_SECRET, Node, NodeOptions, eventually, token};
+use imperal_tests::model_server::ModelServer;
+use imperal_tests::{Claims, JWT_SECRET, Node, NodeOptions, User, eventually, token};
 use rmcp::model::{CallToolResponse, DetailedTask, GetTaskParams, TaskPayload, UpdateTaskParams};
 use serde_json::{Value, json};
 
@@ -77,6 +78,25 @@ async fn question_is_an_input_request_and_its_answer_ends_the_task() {
     let said = outcome(&client, &id).await;
     assert!(said.as_str().unwrap().starts_with("The answer was: "), "{said}");
     answer(&client, &id, &key, json!({"action": "accept", "content": {"answer": first}})).await.unwrap();
+}
+
+#[tokio::test]
+async fn clients_cannot_approve_what_the_assistant_wants() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = ModelServer::start().await;
+    model.calls("echo", json!({"text": "data", "times": 1})).calls("linger", json!({"millis": 1}));
+    let mut options = NodeOptions::new(imperal_tests::sibling("probe"), folder.path().join("data"));
+    options.args.extend(["--model-url", &model.url, "--model", "scripted"].map(str::to_owned));
+    let node = options.start().await;
+    let anna = User::of(&node, "anna");
+    let sent = anna.request(reqwest::Method::POST, "/v1/chat/say").json(&json!({"text": "Look, then linger"}));
+    let said: Value = sent.send().await.unwrap().json().await.unwrap();
+    let id = said["call_id"].as_str().unwrap();
+    let client = connect(&node).await;
+    let (key, _) = question(&client, id).await;
+    let refused = answer(&client, id, &key, json!({"action": "accept", "content": {"answer": "allow"}})).await;
+    assert!(refused.unwrap_err().contains("PERMISSION_DENIED"));
+    assert_eq!(question(&client, id).await.0, key, "it stays open for the user");
 }
 
 #[tokio::test]

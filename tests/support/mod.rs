@@ -10,6 +10,7 @@ pub mod effect_service;
 pub mod failpoints;
 mod golden;
 pub mod issuer;
+pub mod model_server;
 mod node;
 mod patience;
 mod port;

@@ -15,9 +15,9 @@ const NO_MODEL = "No model is set, so nobody answers here; the box finds functio
 export class Composer {
   /**
    * `assistant` is the session's, or null without a model. `acts` has stop(task) and open(app, fn, text), which opens a form
-   * and puts the text into it, and sent().
+   * and puts the text into it, and sent(). `runbar` is the way to the functions on a narrow screen.
    */
-  constructor(el, { owner, assistant, extensions, store, announce, acts }) {
+  constructor(el, { owner, assistant, extensions, store, runbar, announce, acts }) {
     Object.assign(this, { el, assistant, store, announce, acts, key: KEPT + owner, waiting: [] });
     this.limit = assistant?.message_limit ?? 20000;
     const name = extensions.length === 1 ? extensions[0].name : "the assistant";
@@ -34,7 +34,7 @@ export class Composer {
     this.stop = h("button", { type: "button", class: "secondary small stop", hidden: true }, icon("stop"), "Stop");
     this.functions = h(
       "button",
-      { type: "button", class: "link", onclick: () => this.menu.toggle() },
+      { type: "button", class: "link message-functions", onclick: () => this.menu.toggle() },
       h("kbd", { "aria-hidden": "true" }, "/"),
       " Functions",
     );
@@ -51,7 +51,7 @@ export class Composer {
       this.hint,
       h("div", { class: "message-box" }, this.box),
       h("span", { class: "hidden", id: "message-help" }, help),
-      h("div", { class: "message-tools" }, this.functions, this.count, this.stop, this.send),
+      h("div", { class: "message-tools" }, runbar, this.functions, this.count, this.stop, this.send),
     );
     if (!assistant) {
       refill(this.send, "Find");
@@ -180,7 +180,8 @@ export class Composer {
     this.stop.hidden = !open.length;
     if (!this.assistant) return;
     const later = open.filter((task) => task.state === "queued").length;
-    refill(this.hint, later > 0 && `${count(later, "message")} waits for its answer.`);
+    const wait = later > 1 ? "wait for their answers" : "waits for its answer";
+    refill(this.hint, later > 0 && `${count(later, "message")} ${wait}.`);
   }
 
   async halt() {

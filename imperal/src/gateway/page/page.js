@@ -216,7 +216,9 @@ function functionsOf(rows, store) {
 
 /** The parameter that takes a text from the message box: the first required text, else the first one. */
 function textField(schema) {
-  const texts = Object.entries(schema?.properties ?? {}).filter(([, { type, writeOnly, enum: values }]) => type === "string" && !writeOnly && !values);
+  const texts = Object.entries(schema?.properties ?? {}).filter(
+    ([, { type, writeOnly, enum: values }]) => type === "string" && !writeOnly && !values,
+  );
   const required = texts.find(([name]) => schema.required?.includes(name));
   return (required ?? texts[0])?.[0];
 }
@@ -327,6 +329,7 @@ function start(session) {
     assistant: session.assistant ?? null,
     extensions: session.extensions,
     store,
+    runbar: $("runbar"),
     announce: say,
     acts: {
       stop: (task) => post(`v1/tasks/${encodeURIComponent(task.task_id)}/cancel`, {}),

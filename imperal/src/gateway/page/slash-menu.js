@@ -19,7 +19,10 @@ const wordsOf = (text) => (text ?? "").toLowerCase().match(/[\p{L}\p{N}]+/gu) ??
 /** How well a function fits words: its name counts most, then its description, then its parameters. */
 export function fit(fn, text) {
   const wanted = [...new Set(wordsOf(text))].filter((word) => !COMMON.has(word));
-  const params = Object.entries(fn.params_schema?.properties ?? {}).map(([name, { description } = {}]) => [name, description]);
+  const params = Object.entries(fn.params_schema?.properties ?? {}).map(([name, { description } = {}]) => [
+    name,
+    description,
+  ]);
   const hits = (words) => wanted.filter((word) => words.some((other) => alike(word, other))).length;
   return 8 * hits(wordsOf(fn.name)) + 3 * hits(wordsOf(fn.description)) + hits(wordsOf(params.flat().join(" ")));
 }
@@ -28,14 +31,16 @@ export class SlashMenu {
   constructor({ box, extensions, choose }) {
     Object.assign(this, { box, choose, at: 0, found: [] });
     this.all = extensions.flatMap((app) => app.functions.map((fn) => ({ app, fn })));
-    this.el = h("ul", { class: "slash-menu", id: "slash-menu", role: "listbox", "aria-label": "Functions", hidden: true });
-    for (const [name, value] of Object.entries({
-      role: "combobox",
-      "aria-controls": "slash-menu",
-      "aria-expanded": "false",
-      "aria-autocomplete": "list",
-    }))
-      box.setAttribute(name, value);
+    this.el = h("ul", {
+      class: "slash-menu",
+      id: "slash-menu",
+      role: "listbox",
+      "aria-label": "Fitting functions",
+      hidden: true,
+    });
+    // A textarea cannot be a combobox.
+    box.setAttribute("aria-autocomplete", "list");
+    box.setAttribute("aria-haspopup", "listbox");
   }
 
   /** The functions for a text. Behind a slash, names that begin with it come first, and without words all are listed. */
@@ -92,14 +97,14 @@ export class SlashMenu {
       ),
     );
     this.el.hidden = false;
-    this.box.setAttribute("aria-expanded", "true");
+    this.box.setAttribute("aria-controls", "slash-menu");
     this.box.setAttribute("aria-activedescendant", `slash-${this.at}`);
   }
 
   close() {
     this.found = [];
     this.el.hidden = true;
-    this.box.setAttribute("aria-expanded", "false");
+    this.box.removeAttribute("aria-controls");
     this.box.removeAttribute("aria-activedescendant");
   }
 

@@ -49,9 +49,13 @@ function asked(turn, acts) {
   const from = turn.client && `From ${turn.client}`;
   return h(
     "article",
-    { class: `bubble${due ? " scheduled" : ""}`, "aria-label": due ?? `${from || (turn.assistant ? "The assistant" : "You")}, ${time(turn.at)}` },
+    {
+      class: `bubble${due ? " scheduled" : ""}`,
+      "aria-label": due ?? `${from || (turn.assistant ? "The assistant" : "You")}, ${time(turn.at)}`,
+    },
     from && h("p", { class: "due", dir: "auto" }, icon("plug"), h("span", null, from)),
-    turn.assistant && h("p", { class: "help" }, turn.assistant.approved ? "The assistant, allowed by you" : "The assistant"),
+    turn.assistant &&
+      h("p", { class: "help" }, turn.assistant.approved ? "The assistant, allowed by you" : "The assistant"),
     due && h("p", { class: "due", dir: "auto" }, icon("repeat"), h("span", null, due)),
     title ? h("h2", { class: "call-name" }, title) : longText(turn.text),
     !isMessage(turn) && paramList(turn.params, acts.functionOf?.(turn.app_id, turn.function)?.params_schema),
@@ -61,7 +65,14 @@ function asked(turn, acts) {
 /** Under a call: change it in its form, or run it again as it is. */
 function callTools(turn, acts) {
   if (isMessage(turn))
-    return [h("button", { type: "button", class: "link", onclick: () => acts.write(turn.text) }, icon("edit"), "Edit and send again")];
+    return [
+      h(
+        "button",
+        { type: "button", class: "link", onclick: () => acts.write(turn.text) },
+        icon("edit"),
+        "Edit and send again",
+      ),
+    ];
   if (!turn.function || turn.follows) return [];
   const of = h("span", { class: "hidden" }, ` ${humanise(turn.function)}`);
   const edit = h(

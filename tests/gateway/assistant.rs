@@ -1,0 +1,88 @@
+//! The assistant over HTTP, on a process that is killed: no stored reply of the model is asked for again, and only the user
+//! approves.
+
+use imperal_tests::model_server::ModelServer;
+use imperal_tests::{Node, SERVICE_TOKEN, User, eventually};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::options;
+
+async fn start(model: &ModelServer) -> (TempDir, Node) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(&folder);
+    options.args.extend(["--model-url", &model.url, "--model", "scripted"].map(str::to_owned));
+    (folder, options.start().await)
+}
+
+async fn say(user: &User, text: &str) -> String {
+    let sent = user.request(Method::POST, "/v1/chat/say").json(&json!({"text": text})).send().await.unwrap();
+    assert_eq!(sent.status(), 200);
+    sent.json::<Value>().await.unwrap()["task_id"].as_str().unwrap().to_owned()
+}
+
+async fn turns(user: &User) -> Vec<Value> {
+    user.get("/v1/chat/turns?limit=500").await.1["turns"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn a_killed_process_asks_for_no_stored_reply_again() {
+    let model = ModelServer::start().await;
+    model.calls("echo", json!({"text": "one", "times": 1})).hangs();
+    let (_folder, node) = start(&model).await;
+    let anna = User::of(&node, "anna");
+    let task = say(&anna, "Say one, then two").await;
+    model.until_asked(2).await;
+    // The second reply is cut in its middle: it is asked for again, the first one is not.
+    model.calls("echo", json!({"text": "two", "times": 1})).says("One and two.");
+    let node = node.kill().await.start().await;
+    let anna = User::of(&node, "anna");
+    assert_eq!(anna.end_of(&task).await["state"], "succeeded");
+    assert_eq!(model.asked(), 4, "the first reply once, the second one twice, the last one once");
+    let turns = turns(&anna).await;
+    let texts: Vec<_> =
+        turns.iter().filter(|turn| turn["role"] == "user").map(|turn| &turn["params"]["text"]).collect();
+    assert_eq!(texts, ["Say one, then two", "one", "two"], "each call ran once");
+    let session = anna.get("/v1/session").await.1;
+    assert_eq!(session["assistant"]["model"], "scripted");
+}
+
+#[tokio::test]
+async fn only_the_user_approves_and_what_was_approved_runs_once_over_a_kill() {
+    let model = ModelServer::start().await;
+    model.calls("echo", json!({"text": "data of a stranger", "times": 1})).calls("linger", json!({"millis": 1}));
+    let (_folder, node) = start(&model).await;
+    let anna = User::of(&node, "anna");
+    let task = say(&anna, "Look, then linger").await;
+    let question = eventually("the assistant asks", async || {
+        let (_, found) = anna.get(&format!("/v1/tasks/{task}/questions")).await;
+        found["questions"].as_array()?.first().cloned()
+    })
+    .await;
+    assert_eq!(question["schema"]["x-approval"]["params"], json!({"millis": 1}));
+    let by_service = reqwest::Client::new()
+        .post(format!("{}/v1/tasks/{task}/answer", node.url))
+        .header("x-service-token", SERVICE_TOKEN)
+        .header("x-acting-user", "anna")
+        .json(&json!({"answer": "allow"}));
+    let refused = by_service.send().await.unwrap();
+    assert_eq!(refused.status(), 403, "{}", refused.text().await.unwrap());
+    let ben = User::of(&node, "ben");
+    let answer = async |user: &User| {
+        let body = json!({"answer": "allow"});
+        let sent = user.request(Method::POST, &format!("/v1/tasks/{task}/answer")).json(&body).send().await.unwrap();
+        sent.status().as_u16()
+    };
+    assert_eq!(answer(&ben).await, 403);
+    model.says("Lingered for you.");
+    let node = node.kill().await.start().await;
+    let anna = User::of(&node, "anna");
+    assert_eq!(answer(&anna).await, 200);
+    assert_eq!(anna.end_of(&task).await["state"], "succeeded");
+    let ran = turns(&anna).await.into_iter().filter(|turn| turn["role"] == "user" && turn["function"] == "linger");
+    let ran: Vec<_> = ran.collect();
+    assert_eq!(ran.len(), 1);
+    assert_eq!(ran[0]["assistant"]["approved"], true, "{ran:?}");
+    assert_eq!(model.asked(), 3);
+}
