@@ -1,6 +1,7 @@
 //! The assistant over HTTP, on a process that is killed: no stored reply of the model is asked for again, and only the user
 //! approves.
 
+use imperal_tests::cluster::Database;
 use imperal_tests::model_server::ModelServer;
 use imperal_tests::{Node, SERVICE_TOKEN, User, eventually};
 use reqwest::Method;
@@ -13,6 +14,15 @@ async fn start(model: &ModelServer) -> (TempDir, Node) {
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(&folder);
     options.args.extend(["--model-url", &model.url, "--model", "scripted"].map(str::to_owned));
+    (folder, options.start().await)
+}
+
+/// A node on a database.
+async fn start_on(database: &Database, model: &ModelServer) -> (TempDir, Node) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(&folder);
+    options.env.push(("IMPERAL_DATABASE_URL".to_owned(), database.url()));
+    options.args.extend(["--lease", "3", "--model-url", &model.url, "--model", "scripted"].map(str::to_owned));
     (folder, options.start().await)
 }
 
@@ -46,6 +56,30 @@ async fn a_killed_process_asks_for_no_stored_reply_again() {
     assert_eq!(texts, ["Say one, then two", "one", "two"], "each call ran once");
     let session = anna.get("/v1/session").await.1;
     assert_eq!(session["assistant"]["model"], "scripted");
+}
+
+#[tokio::test]
+async fn another_node_goes_on_with_the_conversation_on_postgres() {
+    let (model, database) = (ModelServer::start().await, Database::make("assistant").await);
+    let (_first_folder, first) = start_on(&database, &model).await;
+    let (_second_folder, second) = start_on(&database, &model).await;
+    model.calls("echo", json!({"text": "one", "times": 1})).hangs();
+    let task = say(&User::of(&first, "anna"), "Say one").await;
+    model.until_asked(2).await;
+    model.calls("linger", json!({"millis": 1})).says("One, and lingered.");
+    let (anna, killed) = (User::of(&second, "anna"), first.kill());
+    killed.await;
+    let asked = eventually("the assistant asks", async || {
+        let (_, found) = anna.get(&format!("/v1/tasks/{task}/questions")).await;
+        found["questions"].as_array()?.first().cloned()
+    })
+    .await;
+    assert_eq!(asked["schema"]["x-approval"]["function"], "linger");
+    let body = json!({"answer": "allow"});
+    let sent = anna.request(Method::POST, &format!("/v1/tasks/{task}/answer")).json(&body).send().await.unwrap();
+    assert_eq!(sent.status(), 200);
+    assert_eq!(anna.end_of(&task).await["state"], "succeeded");
+    assert_eq!(model.asked(), 4, "the first reply once");
 }
 
 #[tokio::test]

@@ -78,8 +78,12 @@ impl ModelServer {
     }
 }
 
-async fn reply(State(script): State<Arc<Script>>, body: axum::Json<Value>) -> Response {
-    script.requests.lock().unwrap_or_else(PoisonError::into_inner).push(body.0);
+async fn reply(State(script): State<Arc<Script>>, body: axum::body::Bytes) -> Response {
+    script
+        .requests
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(serde_json::from_slice(&body).unwrap_or_default());
     let next = script.replies.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
     script.came.notify_waiters();
     match next {

@@ -2,6 +2,7 @@
 
 #[cfg(unix)]
 mod asks;
+mod assistant;
 #[cfg(unix)]
 mod cargo;
 mod documents;

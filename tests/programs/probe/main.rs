@@ -31,12 +31,6 @@ struct Echo {
     times: u8,
 }
 
-/// Erase words for good, and say which.
-#[chat_function(action_type = "destructive", event = "erased", effects = ["delete:words"])]
-async fn erase_words(_ctx: Context, params: Echo) -> Result<ActionResult> {
-    Ok(ActionResult::done(format!("Erased: {}", params.text)))
-}
-
 /// Answer at once with what was said.
 #[chat_function(action_type = "read")]
 async fn echo(_ctx: Context, params: Echo) -> Result<ActionResult<Echo>> {
@@ -405,6 +399,12 @@ async fn fail(ctx: Context, params: Failure) -> Result<ActionResult> {
         return Ok(ActionResult::done("Failing later."));
     }
     go_wrong(&params.how)
+}
+
+/// Erase words for good, and say which.
+#[chat_function(action_type = "destructive", event = "erased", effects = ["delete:words"])]
+async fn erase_words(_ctx: Context, params: Echo) -> Result<ActionResult> {
+    Ok(ActionResult::done(format!("Erased: {}", params.text)))
 }
 
 /// A state of the extension in the data folder.

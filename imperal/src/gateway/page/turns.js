@@ -57,6 +57,7 @@ function asked(turn, acts) {
     turn.assistant &&
       h("p", { class: "help" }, turn.assistant.approved ? "The assistant, allowed by you" : "The assistant"),
     due && h("p", { class: "due", dir: "auto" }, icon("repeat"), h("span", null, due)),
+    isMessage(turn) && h("h2", { class: "hidden" }, "Message"), // the card of its task is a level below
     title ? h("h2", { class: "call-name" }, title) : longText(turn.text),
     !isMessage(turn) && paramList(turn.params, acts.functionOf?.(turn.app_id, turn.function)?.params_schema),
   );
