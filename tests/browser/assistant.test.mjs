@@ -66,7 +66,8 @@ test("a sentence is answered, functions run, and a destructive one waits for the
   await page.locator("#turns").getByText("They are gone.").waitFor();
   await page.locator("#turns .by-assistant", { hasText: "The assistant, allowed by you" }).waitFor();
   await page.getByRole("button", { name: "Stop", exact: true }).waitFor({ state: "hidden" });
-  assert.equal(await page.getByText("Thinking…").isVisible(), false);
+  assert.equal(await page.locator("#turns").getByText("Thinking…").isVisible(), false);
+  assert.doesNotMatch((await open.said()).join(" "), /Thinking/);
   await open.accessible("the end of a conversation");
 });
 
@@ -150,7 +151,7 @@ test("without a model the box finds functions by words and opens the form with t
   await page.getByRole("option", { name: "Erase words" }).waitFor();
   await open.accessible("the box without a model");
   await box.press("Enter");
-  await page.getByRole("heading", { name: "Erase words" }).waitFor();
+  await page.locator("#side").getByRole("heading", { name: "Erase words" }).waitFor();
   assert.equal(
     await page.locator(".function-form textarea, .function-form input").first().inputValue(),
     "erase these words",

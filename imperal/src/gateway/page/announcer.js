@@ -3,6 +3,7 @@
 // New questions interrupt, every five seconds at most. The words for a turn are turn-words.js, those for questions
 // question-news.js; announce-setting.js decides how much is announced of tasks.
 
+import { isAck } from "./assistant-turns.js";
 import { serverNow } from "./api.js";
 import { shortened } from "./cut-text.js";
 import { h } from "./dom.js";
@@ -51,7 +52,7 @@ export class Announcer {
 
   turns(turns) {
     for (const turn of turns) {
-      if (turn.role !== "bot" || (isOutcome(turn) && this.level() === "none")) continue;
+      if (turn.role !== "bot" || isAck(turn) || (isOutcome(turn) && this.level() === "none")) continue;
       if (!turn.task_id && this.isOwn(turn.call_id)) this.soon("turns", turn);
       else this.wait(() => this.queue.turns.push(turn));
     }
