@@ -1,6 +1,8 @@
 //! Replies of models that are not as the protocol says, from public bug reports.
 
-use imperal::testing::{ModelReply, Reply};
+use std::time::Duration;
+
+use imperal::testing::{Chunks, ModelReply, Reply};
 use serde_json::{Value, json};
 
 use crate::start;
@@ -171,4 +173,29 @@ async fn failures_of_the_service_are_sentences_with_a_way_out() {
     let overloaded = ModelReply::new().text("Half").chunk(r#"{"error":{"message":"overloaded"}}"#);
     model.replies(&overloaded);
     anna.talk("Hello").await.assert_code("MODEL_FAILED").assert_says("in the middle of its reply: overloaded");
+}
+
+fn piece(text: &str) -> String {
+    json!({"choices": [{"delta": {"content": text}}]}).to_string()
+}
+
+#[imperal::test]
+async fn a_reply_that_breaks_off_is_not_asked_for_again() {
+    let (platform, _, _) = start().await;
+    platform.model().responds(Reply::stream(Chunks::new().event(piece("Half")).cut_off()));
+    let outcome = platform.user("anna").talk("Hello").await;
+    outcome.assert_code("MODEL_FAILED").assert_says("broke off in the middle of its reply");
+    assert_eq!(platform.model().asked(), 1);
+}
+
+#[imperal::test]
+async fn a_reply_may_take_long_and_bytes_may_be_split_anywhere() {
+    let (platform, _, _) = start().await;
+    let smile = format!("data: {}\n\n", piece("\u{1f600}"));
+    let (first, second) = smile.as_bytes().split_at(smile.find('\u{1f600}').unwrap() + 2);
+    let slow = (0..5).fold(Chunks::new(), |chunks, _| chunks.event(piece("word ")).pause(Duration::from_secs(100)));
+    let slow = slow.bytes(first.to_vec()).pause(Duration::from_secs(1)).bytes(second.to_vec()).event("[DONE]");
+    platform.model().responds(Reply::stream(slow));
+    let outcome = platform.user("anna").talk("Slowly").await;
+    assert_eq!(outcome.text(), "word word word word word \u{1f600}");
 }

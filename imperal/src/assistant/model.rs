@@ -94,8 +94,8 @@ impl Usage {
 
 /// Hears the text of a reply while it comes. It has no part in the reply itself.
 pub(crate) trait Hear: Send {
-    /// More text of the reply.
-    fn text(&mut self, text: &str);
+    /// More text of the reply. An error ends the reply.
+    fn text<'a>(&'a mut self, text: &'a str) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
 }
 
 /// Hears nothing.
@@ -103,7 +103,9 @@ pub(crate) trait Hear: Send {
 pub(crate) struct Deaf;
 
 impl Hear for Deaf {
-    fn text(&mut self, _: &str) {}
+    fn text<'a>(&'a mut self, _: &'a str) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 /// The future of a reply.

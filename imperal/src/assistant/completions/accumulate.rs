@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::surrogates::Halves;
 use super::think::Thoughts;
 use super::wire::{CallPiece, Piece};
-use crate::assistant::model::{Hear, Reply, Usage, WantedCall};
+use crate::assistant::model::{Reply, Usage, WantedCall};
 use crate::codes;
 use crate::error::Error;
 use crate::result::Result;
@@ -36,6 +36,8 @@ pub(super) struct Accumulator {
     halves: Halves,
     split: Thoughts,
     text: String,
+    /// How much of the text was heard.
+    heard: usize,
     reasoning: String,
     calls: Vec<Call>,
     opaque: Vec<Value>,
@@ -49,7 +51,7 @@ impl Accumulator {
     ///
     /// # Errors
     /// `MODEL_FAILED` for an error that the service sends in the stream, and for a reply that is too large.
-    pub(super) fn take(&mut self, data: &str, hear: &mut dyn Hear) -> Result<bool> {
+    pub(super) fn take(&mut self, data: &str) -> Result<bool> {
         let data = data.trim();
         if data == DONE {
             return Ok(true);
@@ -66,7 +68,7 @@ impl Accumulator {
             return Err(Error::retryable(codes::MODEL_FAILED, text));
         }
         let answer = self.split.take(&piece.text);
-        self.say(&answer, hear);
+        self.say(&answer);
         if self.reasoning.len() < MOST_BYTES {
             self.reasoning.push_str(&piece.reasoning);
         }
@@ -81,11 +83,17 @@ impl Accumulator {
         Ok(false)
     }
 
-    fn say(&mut self, text: &str, hear: &mut dyn Hear) {
-        if !text.is_empty() && self.text.len() + text.len() <= MOST_BYTES {
+    fn say(&mut self, text: &str) {
+        if self.text.len() + text.len() <= MOST_BYTES {
             self.text.push_str(text);
-            hear.text(text);
         }
+    }
+
+    /// The text that has come since this was last asked.
+    pub(super) fn news(&mut self) -> String {
+        let news = self.text[self.heard..].to_owned();
+        self.heard = self.text.len();
+        news
     }
 
     fn add_call(&mut self, piece: CallPiece) {
@@ -141,9 +149,9 @@ impl Accumulator {
     ///
     /// # Errors
     /// `MODEL_FAILED` if there is nothing in it.
-    pub(super) fn finish(mut self, round: usize, hear: &mut dyn Hear) -> Result<Reply> {
+    pub(super) fn finish(mut self, round: usize) -> Result<Reply> {
         let rest = self.split.finish();
-        self.say(&rest, hear);
+        self.say(&rest);
         let calls: Vec<WantedCall> = std::mem::take(&mut self.calls)
             .into_iter()
             .enumerate()
@@ -162,7 +170,8 @@ impl Accumulator {
                 return Err(Error::retryable(codes::MODEL_FAILED, text));
             }
             self.text.clear();
-            self.say(&answer, hear);
+            self.heard = 0;
+            self.say(&answer);
         }
         Ok(Reply {
             text: self.text.trim_end().to_owned(),
@@ -179,14 +188,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::assistant::model::Deaf;
 
     fn read(chunks: &[Value]) -> Reply {
         let mut reply = Accumulator::default();
         for chunk in chunks {
-            reply.take(&chunk.to_string(), &mut Deaf).unwrap();
+            reply.take(&chunk.to_string()).unwrap();
         }
-        reply.finish(0, &mut Deaf).unwrap()
+        reply.finish(0).unwrap()
     }
 
     fn delta(delta: &Value) -> Value {
@@ -255,32 +263,32 @@ mod tests {
         for data in
             [r#"{"choices":[{"delta":{"content":"a\ud83d"}}]}"#, r#"{"choices":[{"delta":{"content":"\ude00b"}}]}"#]
         {
-            reply.take(data, &mut Deaf).unwrap();
+            reply.take(data).unwrap();
         }
-        assert_eq!(reply.finish(0, &mut Deaf).unwrap().text, "a\u{1f600}b");
+        assert_eq!(reply.finish(0).unwrap().text, "a\u{1f600}b");
     }
 
     #[test]
     fn a_stream_without_its_end_mark_is_a_reply() {
         assert_eq!(read(&[delta(&json!({"content": "all of it"}))]).text, "all of it");
         let mut reply = Accumulator::default();
-        assert!(reply.take(" [DONE]", &mut Deaf).unwrap());
-        assert_eq!(reply.finish(0, &mut Deaf).unwrap_err().code(), &codes::MODEL_FAILED);
+        assert!(reply.take(" [DONE]").unwrap());
+        assert_eq!(reply.finish(0).unwrap_err().code(), &codes::MODEL_FAILED);
     }
 
     #[test]
     fn whole_messages_lists_of_parts_and_broken_pieces_are_taken() {
         let mut reply = Accumulator::default();
-        reply.take("no json", &mut Deaf).unwrap();
+        reply.take("no json").unwrap();
         let whole = json!({"choices": [{"message": {"content": [{"type": "text", "text": "Hello"}]}}], "usage": {"prompt_tokens": 3, "completion_tokens": 2}});
-        reply.take(&whole.to_string(), &mut Deaf).unwrap();
-        let reply = reply.finish(0, &mut Deaf).unwrap();
+        reply.take(&whole.to_string()).unwrap();
+        let reply = reply.finish(0).unwrap();
         assert_eq!((reply.text.as_str(), reply.usage.total()), ("Hello", 5));
     }
 
     #[test]
     fn an_error_in_the_stream_ends_it() {
-        let error = Accumulator::default().take(r#"{"error":{"message":"overloaded"}}"#, &mut Deaf).unwrap_err();
+        let error = Accumulator::default().take(r#"{"error":{"message":"overloaded"}}"#).unwrap_err();
         assert!(error.message().ends_with("overloaded"), "{error}");
     }
 }

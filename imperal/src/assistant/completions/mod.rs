@@ -9,6 +9,7 @@ mod think;
 mod wire;
 
 use std::fmt;
+use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
@@ -158,21 +159,20 @@ fn message(message: &Message) -> Value {
 }
 
 /// Reads a reply from the events of a stream.
-async fn read_reply<E: Into<Error>>(
-    events: impl Stream<Item = std::result::Result<String, E>> + Send,
-    prompt: &Prompt,
-    hear: &mut dyn Hear,
-) -> Result<Reply> {
-    let mut events = std::pin::pin!(events);
+async fn read_reply(mut events: Events, prompt: &Prompt, hear: &mut dyn Hear) -> Result<Reply> {
     let mut reply = Accumulator::default();
     while let Some(event) = events.next().await {
-        let data = event.map_err(Into::into)?;
-        if reply.take(&data, hear)? {
+        let is_end = reply.take(&event.map_err(broken_off)?)?;
+        let news = reply.news();
+        if !news.is_empty() {
+            hear.text(&news).await?;
+        }
+        if is_end {
             break;
         }
     }
     let round = prompt.messages.iter().filter(|message| matches!(message, Message::Model(_))).count();
-    let mut reply = reply.finish(round, hear)?;
+    let mut reply = reply.finish(round)?;
     if reply.usage == Usage::default() {
         // Endpoints may leave it out: a budget counts an estimate.
         let asked = prompt.messages.iter().map(|message| estimate_tokens(&self::message(message).to_string())).sum();
@@ -182,10 +182,19 @@ async fn read_reply<E: Into<Error>>(
     Ok(reply)
 }
 
+/// The error of a reply that broke off in its middle. It is not asked for again by itself: it was paid for.
+fn broken_off(error: Error) -> Error {
+    if error.is_cancelled() {
+        return error;
+    }
+    let text = "The model's service broke off in the middle of its reply. Try again.";
+    Error::retryable(codes::MODEL_FAILED, text).with_source(error.to_string())
+}
+
 /// What came back for a request.
-enum Sent<S> {
+enum Sent {
     /// The data of the events of a stream.
-    Events(S),
+    Events(Events),
     /// No reply.
     Refused(Refusal),
 }
@@ -248,47 +257,48 @@ impl Refusal {
     }
 }
 
+/// The data of the events of a reply.
+type Events = Pin<Box<dyn Stream<Item = Result<String>> + Send>>;
+
 impl Completions {
-    /// Sends the request once.
-    async fn send(
-        &self,
-        ctx: &Context,
-        prompt: &Prompt,
-        dialect: Dialect,
-    ) -> Result<Sent<impl Stream<Item = Result<String>> + Send + use<>>> {
+    /// Sends the request once. Its silence is limited, and the whole reply only by the time of the task: a reasoning model
+    /// takes long.
+    async fn send(&self, ctx: &Context, prompt: &Prompt, dialect: Dialect) -> Result<Sent> {
         let request = ctx.http().post(format!("{}/chat/completions", self.url)).timeout(SILENCE);
         let request = request.header("accept", "text/event-stream").json(&body(&self.model, prompt, dialect));
         let request = match &self.key {
             Some(Key(key)) => request.bearer_auth(key),
             None => request,
         };
-        let answer = match request.send().await {
+        let answer = match request.stream().await {
             Ok(answer) => answer,
-            Err(error) => {
-                let error = Error::from(error);
-                if error.is_cancelled() {
-                    return Err(error);
-                }
-                return Ok(Sent::Refused(Refusal { status: 0, text: error.to_string(), retry_after: None }));
-            }
+            Err(error) => return unreachable_unless_cancelled(error.into()),
         };
-        let status = answer.status().as_u16();
-        let text = String::from_utf8_lossy(answer.bytes()).into_owned();
-        if !answer.status().is_success() {
-            let seconds = answer.header("retry-after").and_then(|text| text.trim().parse().ok());
-            return Ok(Sent::Refused(Refusal { status, text, retry_after: seconds.map(Duration::from_secs) }));
+        let status = answer.status();
+        let streams = answer.header("content-type").is_none_or(|kind| !kind.contains("json"));
+        if status.is_success() && streams {
+            let events = answer.events()?.map(|event| Ok(event?.data));
+            return Ok(Sent::Events(Box::pin(events)));
         }
-        Ok(Sent::Events(events_of(&text)))
+        let seconds = answer.header("retry-after").and_then(|text| text.trim().parse().ok());
+        let whole = match answer.read().await {
+            Ok(whole) => String::from_utf8_lossy(whole.bytes()).into_owned(),
+            Err(error) => return unreachable_unless_cancelled(error.into()),
+        };
+        if status.is_success() {
+            // An endpoint that does not stream sends one JSON text.
+            return Ok(Sent::Events(Box::pin(futures_util::stream::iter([Ok(whole)]))));
+        }
+        let retry_after = seconds.map(Duration::from_secs);
+        Ok(Sent::Refused(Refusal { status: status.as_u16(), text: whole, retry_after }))
     }
 }
 
-/// The data of the events of a whole body. An endpoint that does not stream sends one JSON text.
-fn events_of(body: &str) -> impl Stream<Item = Result<String>> + Send + use<> {
-    let lines = body.lines().map(|line| line.trim_end_matches('\r'));
-    let mut events: Vec<_> =
-        lines.filter_map(|line| line.strip_prefix("data:")).map(|data| Ok(data.to_owned())).collect();
-    if events.is_empty() {
-        events.push(Ok(body.to_owned()));
+/// # Errors
+/// That of a cancel.
+fn unreachable_unless_cancelled(error: Error) -> Result<Sent> {
+    if error.is_cancelled() {
+        return Err(error);
     }
-    futures_util::stream::iter(events)
+    Ok(Sent::Refused(Refusal { status: 0, text: error.to_string(), retry_after: None }))
 }
