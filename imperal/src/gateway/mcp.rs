@@ -41,7 +41,8 @@ pub(super) async fn serve(
     parts.headers.remove(header::COOKIE);
     add_task_name(&mut parts.headers, &bytes);
     let http = axum::http::Request::from_parts(parts, Bytes::from(bytes));
-    let response = gateway.mcp.respond(McpRequest { access: access.of_program(), http, page, memory, client, cancels }).await;
+    let response =
+        gateway.mcp.respond(McpRequest { access: access.of_program(), http, page, memory, client, cancels }).await;
     Ok(response.map(axum::body::Body::new))
 }
 

@@ -44,7 +44,12 @@ pub(super) async fn read_session(
     let user = SessionUser { id: user.id.clone(), tenant_id: user.tenant_id.clone(), email: user.email.clone() };
     let answer = json(
         StatusCode::OK,
-        &Session { user, extensions: describe_extensions(&gateway), assistant: AssistantInfo::of(&access), file_bytes: gateway.platform.most_file_bytes() },
+        &Session {
+            user,
+            extensions: describe_extensions(&gateway),
+            assistant: AssistantInfo::of(&access),
+            file_bytes: gateway.platform.most_file_bytes(),
+        },
     );
     match by {
         SignInMethod::Page(session) => match gateway.auth.renew_session(&session, CookieScheme::of(&headers)) {

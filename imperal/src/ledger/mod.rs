@@ -29,18 +29,19 @@ mod sqlite;
 mod unreadable;
 
 pub use crate::rows::{
-    AnswerOutcome, AppOwners, Attempt, AttemptEnding, AttemptReport, AuditHash, AuditOutcome, AuditRow, AuditScope,
-    Backlog, CallCancel, CallRecord, CancelOutcome, ClaimRequest, ClaimedTask, CloseQuestion, CollectionUse,
-    CurrentStep, DocumentConflict, DocumentKeys, DocumentLimits, DocumentQuery, DocumentSource, DocumentSpace,
-    DocumentWrite, DocumentWrites, DraftPiece, DueSchedule, DurableName, DurableProgram, EffectAnswer, Event,
-    EventBody, Expected, Expiry, FailedStep, Fence, FileChange, FileContent, FileLimits, FileRemoval, FileSource,
-    FileState, Follows, FoundDocuments, Incarnation, InvalidPlace, JobOwners, JobStep, KnownBy, MessageSource,
-    NewAnswer, NewAudit, NewCall, NewDocument, NewDurable, NewFile, NewQuestion, NewSecret, NewSeen, NewStep, NewTask,
-    OpenTask, Orphan, Owner, Park, PausedTask, Progress, Question, QuestionState, QueueLimit, QueueLoad, QueuePlace,
-    Release, RenewalNews, Role, ScheduleKind, ScheduleMark, ScheduleSource, ScheduleWrite, SealedSecret, SecretPlace,
-    SecretWrite, SeenUser, StepEnding, StepKind, StepsSoFar, StoredAnswer, StoredDocument, StoredDurable, StoredEffect,
-    StoredFile, StoredSchedule, StoredSecret, StoredStep, SweptFiles, Task, TaskAttempt, TaskEnd, TaskPlace,
-    TaskRecord, TaskState, TooDeep, Turn, TurnBody, UnfinishedStep, UnknownName, WaitsFor, Work, WrittenDocument, AssistantMark,
+    AnswerOutcome, AppOwners, AssistantMark, Attempt, AttemptEnding, AttemptReport, AuditHash, AuditOutcome, AuditRow,
+    AuditScope, Backlog, CallCancel, CallRecord, CancelOutcome, ClaimRequest, ClaimedTask, CloseQuestion,
+    CollectionUse, CurrentStep, DocumentConflict, DocumentKeys, DocumentLimits, DocumentQuery, DocumentSource,
+    DocumentSpace, DocumentWrite, DocumentWrites, DraftPiece, DueSchedule, DurableName, DurableProgram, EffectAnswer,
+    Event, EventBody, Expected, Expiry, FailedStep, Fence, FileChange, FileContent, FileLimits, FileRemoval,
+    FileSource, FileState, Follows, FoundDocuments, Incarnation, InvalidPlace, JobOwners, JobStep, KnownBy,
+    MessageSource, NewAnswer, NewAudit, NewCall, NewDocument, NewDurable, NewFile, NewQuestion, NewSecret, NewSeen,
+    NewStep, NewTask, OpenTask, Orphan, Owner, Park, PausedTask, Progress, Question, QuestionState, QueueLimit,
+    QueueLoad, QueuePlace, Release, RenewalNews, Role, ScheduleKind, ScheduleMark, ScheduleSource, ScheduleWrite,
+    SealedSecret, SecretPlace, SecretWrite, SeenUser, StepEnding, StepKind, StepsSoFar, StoredAnswer, StoredDocument,
+    StoredDurable, StoredEffect, StoredFile, StoredSchedule, StoredSecret, StoredStep, SweptFiles, Task, TaskAttempt,
+    TaskEnd, TaskPlace, TaskRecord, TaskState, TooDeep, Turn, TurnBody, UnfinishedStep, UnknownName, WaitsFor, Work,
+    WrittenDocument,
 };
 pub use audit_check::{AuditCheck, BrokenAudit};
 pub use clock::{Clock, ManualClock, SystemClock};

@@ -22,7 +22,7 @@ use crate::files::FileRef;
 use crate::ids::{FileId, QuestionId, TaskId, TurnId};
 use crate::ledger::{
     Attempt, CloseQuestion, DocumentKeys, DocumentQuery, DocumentWrite, DraftPiece, FileChange, FoundDocuments,
-    NewQuestion, NewStep, Owner, Question, StepsSoFar, StoredDocument, PageLimit, Turn,
+    NewQuestion, NewStep, Owner, PageLimit, Question, StepsSoFar, StoredDocument, Turn,
 };
 use crate::rows::PageSize;
 use crate::secrets::Secret;

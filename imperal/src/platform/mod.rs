@@ -87,8 +87,8 @@ pub(crate) use access::EventsSince;
 pub use access::{
     Access, Answered, CallState, DocumentOperator, FileInfo, FilePage, FollowedUp, NewSchedule, NextRun, Operated,
     OperatedTask, Operator, OperatorCollection, OperatorDocument, OperatorDocuments, OperatorJob, OperatorPage,
-    OperatorTask, Preview, PreviewRequest, QueueState, RecentRun, Rotation, Schedule, ScheduleAccess, ScheduleChanges,
-    SecretAccess, SecretState, SecretStatus, StoppedCall, TaskFilter, Upload, UserSchedules, SaidMessage,
+    OperatorTask, Preview, PreviewRequest, QueueState, RecentRun, Rotation, SaidMessage, Schedule, ScheduleAccess,
+    ScheduleChanges, SecretAccess, SecretState, SecretStatus, StoppedCall, TaskFilter, Upload, UserSchedules,
 };
 pub(crate) use admission::CallPermit;
 pub use call_reply::CallReply;
