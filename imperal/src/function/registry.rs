@@ -218,7 +218,7 @@ impl Registry {
     /// Adds an extension of the platform itself, whose tasks run like those of authors. It has no functions and is in
     /// no list.
     pub(crate) fn with_builtin(self, def: &'static ExtensionDef, durable_tasks: Vec<&'static DurableDef>) -> Self {
-        Self { builtin: Some(Extension { def, functions: Vec::new(), durable_tasks }), ..self }
+        Self { builtin: Some(Extension { def, functions: Vec::new(), durable_tasks, jobs: Vec::new() }), ..self }
     }
 
     /// The extension of the platform itself, if there is one.

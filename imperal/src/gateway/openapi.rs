@@ -1,5 +1,6 @@
 //! The OpenAPI document, generated from the types that the routes use. `operators` has the operations of operators.
 
+mod chat;
 mod files;
 mod operators;
 mod schedules;
@@ -13,21 +14,16 @@ use serde_json::{Map, Value, json};
 use super::api_error::ErrorBody;
 use super::audit::AuditRows;
 use super::calls::CallBody;
-use super::chat::Turns;
-use super::drafts::Drafts;
 use super::extensions::Extensions;
 use super::follow_up::{ContinueBody, RunAgainBody};
-use super::inject::{InjectBody, InjectedTurn};
 use super::questions::{AnswerBody, AnsweredQuestion, ClosedQuestion, Questions};
-use super::say::SayBody;
 use super::secrets::{RemovedSecret, SecretBody, Secrets};
 use super::session::Session;
 use super::tasks::{Steps, Tasks};
 use files::file_operations;
 
-use crate::ledger::AuditCheck;
-use crate::ledger::{DraftPiece, Task};
-use crate::platform::{CallReply, Rotation, SaidMessage, SecretState, StoppedCall, TaskExport, Timeline};
+use crate::ledger::{AuditCheck, Task};
+use crate::platform::{CallReply, Rotation, SecretState, StoppedCall, TaskExport, Timeline};
 
 /// Header of requests that may be retried.
 const KEY: (&str, &str) = (
@@ -79,6 +75,7 @@ fn build() -> Value {
     settings.definitions_path = "/components/schemas".into();
     let mut generator = settings.into_generator();
     let mut operations = operations(&mut generator);
+    operations.extend(chat::operations(&mut generator));
     operations.extend(task_operations(&mut generator));
     operations.extend(task_changes(&mut generator));
     operations.extend(operators::operations(&mut generator));
@@ -313,64 +310,6 @@ fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
                 "Ask a running call to stop, on whichever node it runs; its reply turn says that it was cancelled",
                 schema::<StoppedCall>(generator),
             )
-        },
-        Operation {
-            query: &[
-                ("after", "Only turns with a higher number"),
-                (
-                    "limit",
-                    "Most turns, 1 to 500; 100 when absent. A page also ends at 2 MiB; `next` is where the following page starts",
-                ),
-                ("latest", "This many of the latest turns instead"),
-                ("before", "With `limit`: the latest before this number"),
-            ],
-            errors: &[400, 401, 503],
-            ..get("/v1/chat/turns", "The caller's chat, in order", schema::<Turns>(generator))
-        },
-        get(
-            "/v1/drafts",
-            "The texts that the caller's running calls and tasks are writing, oldest first: of each an empty piece at its \
-             end",
-            schema::<Drafts>(generator),
-        ),
-        Operation {
-            query: &[("from", "An offset in bytes of UTF-8; 0 when absent")],
-            errors: &[400, 401, 404, 503],
-            ..get(
-                "/v1/drafts/{draft_id}",
-                "The text of a draft from an offset on, empty if there is no more yet; 404 once a turn has taken its place, \
-                 and for another user's",
-                schema::<DraftPiece>(generator),
-            )
-        },
-        Operation {
-            method: "post",
-            headers: &[KEY],
-            body: Some(schema::<SayBody>(generator)),
-            errors: &[400, 401, 409, 413, 422, 429, 503],
-            ..get(
-                "/v1/chat/say",
-                "Send a message to the assistant; the answer comes into the chat. 409 without a model",
-                schema::<SaidMessage>(generator),
-            )
-        },
-        Operation {
-            query: &[("after", "Continue after this event; the header Last-Event-ID does the same")],
-            answer: None,
-            errors: &[400, 401, 503],
-            ..get(
-                "/v1/events/stream",
-                "Live events: hello, turn, task (without its result, which the outcome turn has), progress, draft (a piece of a text that work is writing); pruned if retention has deleted events (Server-Sent Events)",
-                Value::Null,
-            )
-        },
-        Operation {
-            method: "post",
-            security: "service",
-            headers: &[KEY, TENANT, ACTING],
-            body: Some(schema::<InjectBody>(generator)),
-            errors: &[400, 401, 403, 404, 413, 422, 429, 503],
-            ..get("/v1/internal/chat/inject", "Put a message into a user's chat", schema::<InjectedTurn>(generator))
         },
         get("/v1/extensions", "The loaded extensions", schema::<Extensions>(generator)),
         Operation {
