@@ -7,21 +7,19 @@ mod keys;
 mod scripted;
 mod site;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use imperal::ledger::{Task, Turn};
 use imperal::testing::{TestPlatform, TestUser};
 use imperal::{ErrorKind, WireResult};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::speed_api::SpeedApi;
 use crate::store::Clock;
 
-/// A platform, and a clock for its rows that the test sets.
+/// A platform whose rows are of one moment.
 struct Scene {
     platform: TestPlatform,
-    clock: Arc<Mutex<Timestamp>>,
 }
 
 impl Scene {
@@ -35,15 +33,9 @@ impl Scene {
     }
 
     async fn with(api: SpeedApi) -> Self {
-        let clock = Arc::new(Mutex::new("2026-03-01T12:00:00Z".parse::<Timestamp>().unwrap()));
-        let held = clock.clone();
-        let reads = Clock(Arc::new(move || *held.lock().unwrap()));
+        let reads = Clock(Arc::new(|| "2026-03-01T12:00:00Z".parse().unwrap()));
         let platform = TestPlatform::setup().state(api).state(reads).real_network().start().await;
-        Self { platform, clock }
-    }
-
-    fn set_clock(&self, at: &str) {
-        *self.clock.lock().unwrap() = at.parse().unwrap();
+        Self { platform }
     }
 
     /// A user with a key.
