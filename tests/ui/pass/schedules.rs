@@ -35,13 +35,13 @@ mod inner {
         pub(crate) const NOTES: imperal::documents::Collection<u32> = imperal::documents::Collection::new("notes");
     }
 
-    #[cfg(all())]
+    #[cfg(not(windows))]
     #[imperal::schedule(cron = "0 0 1,15 * *", documents = self::collections::NOTES)]
     pub(super) async fn clean(ctx: Context) -> imperal::Result<()> {
         ctx.documents(&collections::NOTES).delete("old").await.map(drop)
     }
 
-    #[cfg(any())]
+    #[cfg(windows)]
     #[imperal::schedule(cron = "@hourly")]
     async fn left_out(ctx: Missing) -> imperal::Result<()> {
         Ok(())
