@@ -71,7 +71,7 @@ async fn tab_that_is_closed_and_opened_again_misses_no_word_and_sees_none_twice(
     let (reply, _) = foreground(&anna, "say_words", json!({"words": 40, "word_ms": 50})).await;
     drop(leaving.until(40).await);
     let again = Reader::open(&anna).await;
-    let ((first, turn), (second, _)) = tokio::join!(staying.read_to_end(), again.to_the_end());
+    let ((first, turn), (second, _)) = tokio::join!(staying.read_to_end(), again.read_to_end());
     // What came after the last tenth of a second is in the turn.
     assert!(words(40).starts_with(&first) && first.len() > 200, "{first}");
     assert!(words(40).starts_with(&second) && second.len() > 200, "{second}");

@@ -68,7 +68,7 @@ async fn steps(ctx: Context, params: Steps) -> Result<ActionResult<Done>> {
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct Words {
+struct Writing {
     /// How many.
     words: u32,
     /// Pause after each.
@@ -78,34 +78,36 @@ struct Words {
     hang: bool,
 }
 
-async fn write_words(ctx: Context, params: Words) -> Result<ActionResult> {
+async fn write_words(ctx: Context, params: Writing) -> Result<ActionResult> {
     let mut draft = ctx.draft()?;
     for word in 0..params.words {
         draft.push(format!("w{word}😀 ")).await?;
         tokio::time::sleep(Duration::from_millis(params.word_ms)).await;
     }
-    while params.hang {
-        draft.push("").await?;
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    if params.hang {
+        loop {
+            draft.push("").await?;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
     Ok(ActionResult::done(draft.into_text()))
 }
 
 /// Write words in the handler, while the user reads them.
 #[chat_function(action_type = "write", event = "written", effects = ["update:probe"])]
-async fn say_words(ctx: Context, params: Words) -> Result<ActionResult> {
+async fn say_words(ctx: Context, params: Writing) -> Result<ActionResult> {
     write_words(ctx, params).await
 }
 
 /// Write words in a function that only reads, which the ledger gets once it has written some.
 #[chat_function(action_type = "read", data_model = Done)]
-async fn read_words(ctx: Context, params: Words) -> Result<ActionResult> {
+async fn read_words(ctx: Context, params: Writing) -> Result<ActionResult> {
     write_words(ctx, params).await
 }
 
 /// Write words in a background task, while the user reads them.
 #[chat_function(action_type = "write", event = "written", effects = ["update:probe"], data_model = Done, background)]
-async fn write_words_later(ctx: Context, params: Words) -> Result<ActionResult<Done>> {
+async fn write_words_later(ctx: Context, params: Writing) -> Result<ActionResult<Done>> {
     let task_id = ctx.background_task(|ctx| write_words(ctx, params)).await?;
     Ok(ActionResult::success(Done { task_id: task_id.to_string() }, "Writing."))
 }
