@@ -11,7 +11,7 @@ use crate::node;
 
 /// The words that the probe writes.
 fn words(count: u32) -> String {
-    (0..count).fold(String::new(), |text, word| text + &format!("w{word}😀 "))
+    (0..count).fold(String::new(), |words, word| format!("{words}w{word}😀 "))
 }
 
 /// A reader of one live stream, and what it knows of the one draft.
@@ -46,7 +46,7 @@ impl Reader {
     }
 
     /// Reads up to the turn that takes the draft's place.
-    async fn read_to_end(mut self) -> (String, Value) {
+    async fn read_to_its_turn(mut self) -> (String, Value) {
         let reading = async {
             loop {
                 let event = self.events.next().await;
@@ -71,7 +71,7 @@ async fn tab_that_is_closed_and_opened_again_misses_no_word_and_sees_none_twice(
     let (reply, _) = foreground(&anna, "say_words", json!({"words": 40, "word_ms": 50})).await;
     drop(leaving.until(40).await);
     let again = Reader::open(&anna).await;
-    let ((first, turn), (second, _)) = tokio::join!(staying.read_to_end(), again.read_to_end());
+    let ((first, turn), (second, _)) = tokio::join!(staying.read_to_its_turn(), again.read_to_its_turn());
     // What came after the last tenth of a second is in the turn.
     assert!(words(40).starts_with(&first) && first.len() > 200, "{first}");
     assert!(words(40).starts_with(&second) && second.len() > 200, "{second}");
@@ -88,7 +88,7 @@ async fn stop_from_another_tab_keeps_the_text_so_far() {
     let (reply, call_id) = foreground(&anna, "say_words", json!({"words": 5, "word_ms": 1, "hang": true})).await;
     let reader = reader.until(words(5).len()).await;
     assert_eq!(stop(&anna, &call_id).await.0, 200);
-    let (_, turn) = reader.read_to_end().await;
+    let (_, turn) = reader.read_to_its_turn().await;
     assert_eq!((&turn["partial"], &turn["result"]["error_code"]), (&json!(words(5)), &json!("CANCELLED")));
     assert_eq!(reply.await.unwrap()["turn"]["partial"], words(5));
 }
@@ -182,6 +182,6 @@ pub(crate) async fn words_of_another_node(anna: &User, watching: &User, writing:
     let (reader, late) = tokio::join!(reader.until(words(30).len()), late.until(words(30).len()));
     assert_eq!((&reader.text, &late.text), (&words(30), &words(30)));
     writing.kill().await;
-    let (_, turn) = reader.read_to_end().await;
+    let (_, turn) = reader.read_to_its_turn().await;
     assert_eq!((&turn["partial"], &turn["result"]["error_code"]), (&json!(words(30)), &json!("INTERRUPTED")));
 }

@@ -92,6 +92,9 @@ const TABLE: &[Row] = &[
     // No model is configured.
     ("POST", "/v1/chat/say", say,                                [409, 409, 409, 401, 401, 401, 401, 401, 401, 401, 401]),
     ("GET",  "/v1/events/stream", nothing,                       USERS),
+    ("GET",  "/v1/drafts", nothing,                              USERS),
+    // Drafts are gone with their work. Whose a draft is that runs: `drafts`.
+    ("GET",  "/v1/drafts/01a20482-1178-74f9-8951-cc3b678a7413", nothing, [404, 404, 404, 401, 401, 401, 401, 401, 401, 401, 401]),
     ("GET",  "/v1/tasks", nothing,                               USERS),
     ("GET",  "/v1/tasks/active", nothing,                        USERS),
     ("GET",  "/v1/tasks/{task}", nothing,                        OWNER),
@@ -340,6 +343,7 @@ fn every_route_is_in_the_permission_table() {
             ("{call_id}", "{call}"),
             ("{schedule_id}", "{schedule}"),
             ("{file_id}", "{file}"),
+            ("{draft_id}", "01a20482-1178-74f9-8951-cc3b678a7413"),
         ]
         .into_iter()
         .fold(route.to_owned(), |path, (part, value)| path.replace(part, value));

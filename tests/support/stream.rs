@@ -17,13 +17,13 @@ pub struct SseEvent {
 #[derive(Debug)]
 pub struct Events {
     answer: reqwest::Response,
-    pending: String,
+    pending: Vec<u8>,
 }
 
 impl Events {
     /// The events in the body of a response.
     pub fn new(answer: reqwest::Response) -> Self {
-        Self { answer, pending: String::new() }
+        Self { answer, pending: Vec::new() }
     }
 
     /// The next event; skips keep-alives.
@@ -40,8 +40,8 @@ impl Events {
     /// When an event is malformed.
     pub async fn try_next(&mut self) -> Option<SseEvent> {
         loop {
-            while let Some(end) = self.pending.find("\n\n") {
-                let block: String = self.pending.drain(..end + 2).collect();
+            while let Some(end) = self.pending.windows(2).position(|two| two == b"\n\n") {
+                let block = String::from_utf8(self.pending.drain(..end + 2).collect()).expect("events are UTF-8");
                 let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name).map(str::trim));
                 if let (Some(event), Some(data)) = (field("event:"), field("data:")) {
                     return Some(SseEvent {
@@ -52,7 +52,8 @@ impl Events {
                 }
             }
             let chunk = self.answer.chunk().await.ok()??;
-            self.pending.push_str(std::str::from_utf8(&chunk).expect("whole characters"));
+            // A chunk may end in a character.
+            self.pending.extend_from_slice(&chunk);
         }
     }
 }
