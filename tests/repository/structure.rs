@@ -56,7 +56,7 @@ const INSIDE: &[(&str, &str)] = &[
     (
         "context",
         "hazard background log progress signal span state documents step_files fan_out durable on_cancel
-         blocking chat http poll schedules files assistant host guarded_host secrets",
+         blocking chat draft http poll schedules files assistant host guarded_host secrets",
     ),
     (
         "ledger",
@@ -66,14 +66,14 @@ const INSIDE: &[(&str, &str)] = &[
     (
         "platform",
         "error ledger_errors readable_name refusals messages queue settings call_reply lease_age
-         acceptance active progress meters http_meter admission step_quota answer_types hazards seen file_store node
+         acceptance active drafts progress meters http_meter admission step_quota answer_types hazards seen file_store node
          lease retention durable_write durable_digest recovery questions documents files secrets host task_run hazard_checks
          chat injection tasks durable idempotency call_run dispatch schedules tool_calls resume follow_up timeline export access",
     ),
     (
         "gateway",
         "api_error headers body limits panics connection listener auth hosts idempotency
-         health metrics page extensions audit chat tasks operators documents files questions schedules secrets say session stream calls inject follow_up mcp openapi",
+         health metrics page extensions audit chat tasks drafts operators documents files questions schedules secrets say session draft_cursor stream calls inject follow_up mcp openapi",
     ),
 ];
 
