@@ -296,8 +296,16 @@ impl Node {
 
     /// Writes the next version of a job's schedule with a step of its work.
     async fn step_job(&self, owner: &Owner, id: ScheduleId, version: u64, step: JobStep) -> Result<bool, LedgerError> {
-        let write = write(id, owner, version, far_ahead()).job_step(step);
-        self.ledger.write_schedule(self.as_node(), write).await
+        // A node does not wait for another transaction, and one that was refused a moment ago may not have ended yet.
+        for _ in 0..50 {
+            let write = write(id, owner, version, far_ahead()).job_step(step);
+            let written = self.ledger.write_schedule(self.as_node(), write).await;
+            if written != Ok(false) {
+                return written;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(false)
     }
 
     async fn due_jobs(&self) -> Vec<ScheduleId> {
