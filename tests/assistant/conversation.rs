@@ -13,6 +13,7 @@ async fn a_message_is_answered_in_the_chat() {
     let anna = platform.user("anna");
     let outcome = anna.talk("Hello").await;
     outcome.assert_success().assert_says("Hello, Anna.");
+    assert_eq!(outcome.drafts(), ["Hello, Anna."], "the words come while the model writes them");
     let turns = anna.turns().await;
     assert_eq!(turns[0].body.role, Role::User);
     assert_eq!(turns[0].body.text, "Hello");
@@ -26,7 +27,9 @@ async fn the_model_is_offered_the_functions_and_told_their_results() {
     let calls = ModelReply::new().text("I look.").call("count_to", json!({"n": 9})).call("list_drafts", json!({}));
     platform.model().replies(&calls).says("Nine numbers.");
     let anna = platform.user("anna");
-    anna.talk("Count to nine").await.assert_success().assert_says("I look.\n\nNine numbers.");
+    let outcome = anna.talk("Count to nine").await;
+    outcome.assert_success().assert_says("I look.\n\nNine numbers.");
+    assert_eq!(outcome.drafts(), ["I look.\n\nNine numbers."]);
     assert_eq!(ran.count("count_to 9"), 1);
     let requests = platform.model().requests();
     let names: Vec<_> = requests[0]["tools"].as_array().unwrap().iter().map(|tool| &tool["function"]["name"]).collect();

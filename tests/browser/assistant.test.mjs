@@ -94,6 +94,29 @@ test("the tab is closed in the middle, the process is killed, and the conversati
   assert.equal(model.requests.length, asked + 3, "the stored reply was not asked for again");
 });
 
+test("words appear while the model writes them, in a tab that is opened meanwhile too, and Stop keeps them", async () => {
+  const page = await opened();
+  let end;
+  model.begins("First come these words", new Promise((done) => (end = done)));
+  await write(page, "Speak slowly.");
+  await page.locator("#turns").getByText("First come these words").waitFor();
+  await open.accessible("an answer that is being written");
+  const other = await open.context.newPage();
+  await other.goto(probe.url);
+  await other.locator("#turns").getByText("First come these words").waitFor();
+  assert.equal(await other.locator("#turns").getByText("First come these words").count(), 1);
+  await other.close();
+  end();
+  await page.getByRole("button", { name: "Stop", exact: true }).waitFor({ state: "hidden" });
+  assert.equal(await page.locator("#turns").getByText("First come these words").count(), 1);
+  model.begins("This is cut in its", new Promise(() => {}));
+  await write(page, "Speak again.");
+  await page.locator("#turns").getByText("This is cut in its").waitFor();
+  await page.getByRole("button", { name: "Stop", exact: true }).click();
+  await page.locator("#turns .partial", { hasText: "This is cut in its" }).waitFor();
+  assert.equal(await page.locator("#turns").getByText("This is cut in its").count(), 1);
+});
+
 test("Stop stops the answer, and a picture of another host is not loaded", async () => {
   const page = await opened();
   model.says("Never said.", new Promise(() => {}));

@@ -18,6 +18,7 @@ export class ModelServer {
       await reply.held;
       response.writeHead(200, { "content-type": "text/event-stream" });
       for (const delta of reply.deltas) response.write(`data: ${JSON.stringify({ choices: [{ delta }] })}\n\n`);
+      await reply.unfinished;
       response.end("data: [DONE]\n\n");
     });
     await new Promise((done) => this.server.listen(0, "127.0.0.1", done));
@@ -33,6 +34,13 @@ export class ModelServer {
   /** The next reply is this text; with `held`, it comes once that has resolved. */
   says(text, held) {
     this.replies.push({ held, deltas: text.split(/(?<= )/).map((content) => ({ content })) });
+    return this;
+  }
+
+  /** The next reply is this text, and it ends once `unfinished` has resolved. */
+  begins(text, unfinished) {
+    this.says(text);
+    this.replies.at(-1).unfinished = unfinished;
     return this;
   }
 

@@ -62,10 +62,11 @@ async fn a_killed_process_asks_for_no_stored_reply_again() {
 async fn another_node_goes_on_with_the_conversation_on_postgres() {
     let (model, database) = (ModelServer::start().await, Database::make("assistant").await);
     let (_first_folder, first) = start_on(&database, &model).await;
-    let (_second_folder, second) = start_on(&database, &model).await;
     model.calls("echo", json!({"text": "one", "times": 1})).hangs();
     let task = say(&User::of(&first, "anna"), "Say one").await;
     model.until_asked(2).await;
+    // Not before: the message waits in a queue, and any node may answer it.
+    let (_second_folder, second) = start_on(&database, &model).await;
     model.calls("linger", json!({"millis": 1})).says("One, and lingered.");
     let (anna, killed) = (User::of(&second, "anna"), first.kill());
     killed.await;

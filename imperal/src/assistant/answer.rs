@@ -2,18 +2,20 @@
 //!
 //! Its steps are `context`, `reply k`, `call k.i`, and after an approval `run k.i`.
 
+use std::pin::Pin;
+
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
 use super::budget;
 use super::calls::{Around, answer_call, kind_of, stage};
-use super::model::{Deaf, Prompt, Reply, estimate_tokens};
+use super::model::{Hear, Prompt, Reply, estimate_tokens};
 use super::offered::{offered, tools};
 use super::remembered::{Remembered, remember};
 use super::settings::Assistant;
 use super::talk::Talk;
 use super::{ANSWER, QUEUE};
-use crate::context::{Context, DurableTask, PreparedTask, TaskContext, ToolKind};
+use crate::context::{Context, Draft, DurableTask, PreparedTask, TaskContext, ToolKind};
 use crate::function::{BoundTask, HandlerOutput};
 use crate::result::{ActionResult, DataType, Result};
 
@@ -46,10 +48,13 @@ async fn answer(ctx: &TaskContext, said: Said) -> Result<ActionResult> {
     let remembered: Remembered = ctx.step("context", async |ctx: Context| remember(&ctx).await).await?;
     let tools = tools(&offered(&functions, &said.text));
     let mut talk = Talk::new(assistant, remembered, tools, &said.text);
+    let mut live = Live::new(ctx.draft()?);
     for round in 0..ROUNDS {
         let prompt = talk.prompt();
         let name = format!("reply {round}");
-        let reply: Reply = ctx.step(&name, async |ctx: Context| ask(&ctx, assistant, prompt, round).await).await?;
+        let hear = &mut live;
+        let reply: Reply = ctx.step(&name, async |ctx: Context| ask(&ctx, assistant, prompt, round, hear).await).await?;
+        live.end_reply(&reply.text).await?;
         talk.add_reply(&reply);
         if reply.calls.is_empty() {
             let cut = "*The answer was cut: it reached the limit of one reply.*";
@@ -60,6 +65,47 @@ async fn answer(ctx: &TaskContext, said: Said) -> Result<ActionResult> {
     }
     let stopped = format!("*I stopped here: the model wanted more than {ROUNDS} rounds of calls for one message.*");
     Ok(ActionResult::done(talk.into_answer(Some(&stopped))))
+}
+
+/// What the user reads while the model answers: one text for all replies of an attempt.
+struct Live {
+    draft: Draft,
+    /// Whether this attempt got text of the current reply from the model.
+    has_heard: bool,
+    /// Whether the next text begins a paragraph.
+    is_next: bool,
+}
+
+impl Live {
+    fn new(draft: Draft) -> Self {
+        Self { draft, has_heard: false, is_next: false }
+    }
+
+    async fn push(&mut self, text: &str) -> Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        if std::mem::take(&mut self.is_next) {
+            self.draft.push("\n\n").await?;
+        }
+        self.draft.push(text).await
+    }
+
+    /// After a reply. The text of a stored one did not come from the model in this attempt.
+    async fn end_reply(&mut self, text: &str) -> Result<()> {
+        if !std::mem::take(&mut self.has_heard) {
+            self.push(text).await?;
+        }
+        self.is_next = !self.draft.text().is_empty();
+        Ok(())
+    }
+}
+
+impl Hear for Live {
+    fn text<'a>(&'a mut self, text: &'a str) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
+        self.has_heard = true;
+        Box::pin(self.push(text))
+    }
 }
 
 /// Runs the calls of a reply: together if all of them only read, else in order.
@@ -90,11 +136,11 @@ async fn run_calls(
 }
 
 /// Asks the model for one reply, within the day's tokens.
-async fn ask(ctx: &Context, assistant: &Assistant, prompt: Prompt, round: u32) -> Result<Reply> {
+async fn ask(ctx: &Context, assistant: &Assistant, prompt: Prompt, round: u32, hear: &mut Live) -> Result<Reply> {
     let asked = serde_json::to_string(&prompt.messages).unwrap_or_default();
     let needed = estimate_tokens(&asked) + u64::from(prompt.max_tokens);
     budget::check(ctx, assistant, needed).await?;
-    let reply = assistant.model.reply(ctx, prompt, &mut Deaf).await?;
+    let reply = assistant.model.reply(ctx, prompt, hear).await?;
     let id = format!("{}/{round}", ctx.task_id().map(|id| id.to_string()).unwrap_or_default());
     budget::note(ctx, &id, reply.usage).await?;
     Ok(reply)

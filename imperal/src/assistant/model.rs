@@ -99,9 +99,11 @@ pub(crate) trait Hear: Send {
 }
 
 /// Hears nothing.
+#[cfg(test)]
 #[derive(Debug)]
 pub(crate) struct Deaf;
 
+#[cfg(test)]
 impl Hear for Deaf {
     fn text<'a>(&'a mut self, _: &'a str) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
         Box::pin(std::future::ready(Ok(())))
