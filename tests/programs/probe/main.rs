@@ -68,7 +68,7 @@ async fn steps(ctx: Context, params: Steps) -> Result<ActionResult<Done>> {
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct Saying {
+struct Writing {
     /// How many.
     words: u32,
     /// Pause after each.
@@ -78,7 +78,7 @@ struct Saying {
     hang: bool,
 }
 
-async fn write_words(ctx: Context, params: Saying) -> Result<ActionResult> {
+async fn write_words(ctx: Context, params: Writing) -> Result<ActionResult> {
     let mut draft = ctx.draft()?;
     for word in 0..params.words {
         draft.push(format!("w{word}😀 ")).await?;
@@ -95,19 +95,19 @@ async fn write_words(ctx: Context, params: Saying) -> Result<ActionResult> {
 
 /// Write words in the handler, while the user reads them.
 #[chat_function(action_type = "write", event = "written", effects = ["update:probe"])]
-async fn say_words(ctx: Context, params: Saying) -> Result<ActionResult> {
+async fn say_words(ctx: Context, params: Writing) -> Result<ActionResult> {
     write_words(ctx, params).await
 }
 
 /// Write words in a function that only reads, which the ledger gets once it has written some.
 #[chat_function(action_type = "read", data_model = Done)]
-async fn read_words(ctx: Context, params: Saying) -> Result<ActionResult> {
+async fn read_words(ctx: Context, params: Writing) -> Result<ActionResult> {
     write_words(ctx, params).await
 }
 
 /// Write words in a background task, while the user reads them.
 #[chat_function(action_type = "write", event = "written", effects = ["update:probe"], data_model = Done, background)]
-async fn write_words_later(ctx: Context, params: Saying) -> Result<ActionResult<Done>> {
+async fn write_words_later(ctx: Context, params: Writing) -> Result<ActionResult<Done>> {
     let task_id = ctx.background_task(|ctx| write_words(ctx, params)).await?;
     Ok(ActionResult::success(Done { task_id: task_id.to_string() }, "Writing."))
 }
@@ -401,6 +401,12 @@ async fn fail(ctx: Context, params: Failure) -> Result<ActionResult> {
         return Ok(ActionResult::done("Failing later."));
     }
     go_wrong(&params.how)
+}
+
+/// Erase words for good, and say which.
+#[chat_function(action_type = "destructive", event = "erased", effects = ["delete:words"])]
+async fn erase_words(_ctx: Context, params: Echo) -> Result<ActionResult> {
+    Ok(ActionResult::done(format!("Erased: {}", params.text)))
 }
 
 /// A state of the extension in the data folder.
