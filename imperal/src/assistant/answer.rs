@@ -53,7 +53,8 @@ async fn answer(ctx: &TaskContext, said: Said) -> Result<ActionResult> {
         let prompt = talk.prompt();
         let name = format!("reply {round}");
         let hear = &mut live;
-        let reply: Reply = ctx.step(&name, async |ctx: Context| ask(&ctx, assistant, prompt, round, hear).await).await?;
+        let reply: Reply =
+            ctx.step(&name, async |ctx: Context| ask(&ctx, assistant, prompt, round, hear).await).await?;
         live.end_reply(&reply.text).await?;
         talk.add_reply(&reply);
         if reply.calls.is_empty() {
