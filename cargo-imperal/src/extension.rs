@@ -18,6 +18,7 @@ pub(crate) const COMMANDS: &[&str] = &[
     "serve",
     "call",
     "follow",
+    "say",
     "chat",
     "tasks",
     "show",

@@ -22,5 +22,6 @@ pub struct CallReply {
     pub repeated: bool,
     /// Whether the ledger may have tasks of the call.
     #[serde(skip)]
+    #[cfg_attr(not(feature = "mcp"), expect(dead_code, reason = "only MCP clients get a call's tasks with its reply"))]
     pub(crate) may_have_tasks: bool,
 }
