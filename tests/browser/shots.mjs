@@ -1,11 +1,12 @@
 // Takes the screenshots of the documentation from real binaries: `node shots.mjs`, with REFINE_BIN as for the tests
-// and `bulk-audit` in the same folder. Writes docs/images/*.png, as small files if pngquant is installed.
+// and `bulk-audit` in the same folder; `node shots.mjs conversation` takes those of one part. Writes docs/images/*.png, as small files if pngquant is installed.
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 import { launch } from "./chromium.mjs";
+import { ModelServer } from "./model-server.mjs";
 import { Opened } from "./test-page.mjs";
 import { Refine, beside } from "./refine.mjs";
 
@@ -133,10 +134,49 @@ async function audits(browser) {
   }
 }
 
+async function conversation(browser) {
+  const model = await new ModelServer().start();
+  const refine = await new Refine().start(model.env);
+  try {
+    const open = await Opened.at(browser, refine.link, MORE);
+    const { page } = open;
+    await open.state("live");
+    const say = async (text) => {
+      await page.getByLabel("Message to").fill(text);
+      await page.getByLabel("Message to").press("Enter");
+    };
+    model
+      .calls("check_text", { text: DRAFT }, "I look at it first.")
+      .says("Five things can be mended: spaces, a repeated word, and small letters. Shall I refine it?");
+    await say(`Is this fine? ${DRAFT}`);
+    await page.locator("#turns").getByText("Shall I refine it?").waitFor();
+    model
+      .calls("refine_output", { text: DRAFT })
+      .begins("It is being refined in the background. The refined text comes into this chat", new Promise(() => {}));
+    await say("Yes, please.");
+    await page.locator("#turns .question").last().getByText("Refine output").first().waitFor();
+    // A click at the moment when the question appears is not meant for it.
+    await page.waitForTimeout(700);
+    await page.locator("#turns .question").last().getByRole("button", { name: "Refine output", exact: true }).click();
+    await page.locator("#turns").getByText("It is being refined in the background.").waitFor();
+    const shoot = camera(browser, refine.url, await open.context.storageState());
+    const settled = async (shown) => {
+      await shown.page.locator("#turns").getByText("It is being refined in the background.").waitFor();
+      await shown.page.evaluate(() => document.querySelector("#chat").scrollTo(0, 1e6));
+    };
+    await shoot("conversation", MORE, settled);
+    await open.close();
+  } finally {
+    await refine.stop();
+    await model.stop();
+  }
+}
+
+const parts = { refiner, audits, conversation };
+const wanted = process.argv.slice(2);
 const browser = await launch();
 try {
-  await refiner(browser);
-  await audits(browser);
+  for (const [name, take] of Object.entries(parts)) if (!wanted.length || wanted.includes(name)) await take(browser);
 } finally {
   await browser.close();
 }
