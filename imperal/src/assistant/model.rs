@@ -98,18 +98,6 @@ pub(crate) trait Hear: Send {
     fn text<'a>(&'a mut self, text: &'a str) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
 }
 
-/// Hears nothing.
-#[cfg(test)]
-#[derive(Debug)]
-pub(crate) struct Deaf;
-
-#[cfg(test)]
-impl Hear for Deaf {
-    fn text<'a>(&'a mut self, _: &'a str) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
-        Box::pin(std::future::ready(Ok(())))
-    }
-}
-
 /// The future of a reply.
 pub(crate) type Replying<'a> = Pin<Box<dyn Future<Output = Result<Reply>> + Send + 'a>>;
 
