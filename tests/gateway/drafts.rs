@@ -1,4 +1,4 @@
-//! Texts that are read while they are written: no byte twice, none missing, whoever reads and whatever is killed.
+//! Texts that are read while they are written: each reader gets each byte once, also over a kill.
 
 use std::time::Duration;
 

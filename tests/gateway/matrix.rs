@@ -93,7 +93,7 @@ const TABLE: &[Row] = &[
     ("POST", "/v1/chat/say", say,                                [409, 409, 409, 401, 401, 401, 401, 401, 401, 401, 401]),
     ("GET",  "/v1/events/stream", nothing,                       USERS),
     ("GET",  "/v1/drafts", nothing,                              USERS),
-    // Drafts are gone with their work. Whose a draft is that runs: `drafts`.
+    // Drafts are gone with their work. `drafts` tests the owner of a running one.
     ("GET",  "/v1/drafts/01a20482-1178-74f9-8951-cc3b678a7413", nothing, [404, 404, 404, 401, 401, 401, 401, 401, 401, 401, 401]),
     ("GET",  "/v1/tasks", nothing,                               USERS),
     ("GET",  "/v1/tasks/active", nothing,                        USERS),

@@ -16,6 +16,9 @@ use super::lost_answers::LosesAnswers;
 
 struct Looks(Arc<AtomicUsize>);
 
+/// Counts the stray tasks that have ended.
+struct Strays(Arc<AtomicUsize>);
+
 #[derive(Deserialize, JsonSchema)]
 struct Look {
     /// Milliseconds until it answers.
@@ -24,6 +27,9 @@ struct Look {
     /// Say something into the chat first.
     #[serde(default)]
     aloud: bool,
+    /// Leave a task behind that says something.
+    #[serde(default)]
+    stray: bool,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -35,6 +41,13 @@ struct Seen {
 #[chat_function(action_type = "read")]
 async fn look(ctx: Context, params: Look) -> Result<ActionResult<Seen>> {
     let number = ctx.state::<Looks>()?.0.fetch_add(1, Ordering::SeqCst) + 1;
+    if params.stray {
+        let (strays, ctx) = (ctx.state::<Strays>()?.0.clone(), ctx.clone());
+        tokio::spawn(async move {
+            assert!(ctx.deliver_chat_message("I stray.").await.is_err());
+            strays.fetch_add(1, Ordering::SeqCst);
+        });
+    }
     if params.aloud {
         ctx.deliver_chat_message("I look.").await?;
     }
@@ -47,6 +60,7 @@ async fn look(ctx: Context, params: Look) -> Result<ActionResult<Seen>> {
 struct Scene {
     ledger: Arc<LosesAnswers>,
     looks: Arc<AtomicUsize>,
+    strays: Arc<AtomicUsize>,
     platform: TestPlatform,
 }
 
@@ -54,8 +68,9 @@ impl Scene {
     async fn start() -> Self {
         let (ledger, looks) = (Arc::new(LosesAnswers::default()), Arc::new(AtomicUsize::new(0)));
         let setup = TestPlatform::setup().ledger(ledger.clone());
-        let platform = setup.state(Looks(looks.clone())).start().await;
-        Self { ledger, looks, platform }
+        let strays = Arc::new(AtomicUsize::new(0));
+        let platform = setup.state(Looks(looks.clone())).state(Strays(strays.clone())).start().await;
+        Self { ledger, looks, strays, platform }
     }
 
     /// Numbers of calls that were written before their reply, and with it.
@@ -158,13 +173,30 @@ async fn refused_read_leaves_nothing() {
     assert_eq!(anna.turns().await.len(), 2);
 }
 
+/// A clone of its context is refused too, and waits for nothing.
+#[tokio::test(start_paused = true)]
+async fn stray_task_of_a_refused_read_ends() {
+    let scene = Scene::start().await;
+    let anna = scene.platform.user("anna");
+    scene.ledger.calls_to_refuse.store(1, Ordering::SeqCst);
+    look_under(&anna, "k", json!({"stray": true})).await.unwrap_err();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(scene.strays.load(Ordering::SeqCst), 1);
+    assert_eq!(anna.turns().await, []);
+}
+
 /// Requests under one key on two nodes, quick and slow: one call, one reply, and each request gets it.
 #[tokio::test(start_paused = true)]
 async fn racing_reads_under_one_key_are_one_call() {
     for after in [0, 1, 4, 5, 6, 50, 20_000] {
         let scene = Scene::start().await;
         let setup = TestPlatform::setup().settings(|settings| settings.node = "other".into());
-        let other = setup.on_ledger_of(&scene.platform).state(Looks(scene.looks.clone())).start().await;
+        let other = setup
+            .on_ledger_of(&scene.platform)
+            .state(Looks(scene.looks.clone()))
+            .state(Strays(scene.strays.clone()))
+            .start()
+            .await;
         let params = json!({"after": after});
         let requests = (0..8).map(|number| {
             let anna = if number % 2 == 0 { &scene.platform } else { &other }.user("anna");

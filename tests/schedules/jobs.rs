@@ -41,7 +41,7 @@ async fn tidy(ctx: Context) -> Result<()> {
     }
 }
 
-/// Looks at the pages of everybody who has some.
+/// Looks at the pages of each user who has some.
 #[schedule(cron = "30 3 * * *", documents = PAGES, spread = "1h", name = "look_at_pages")]
 async fn look(ctx: Context) -> Result<()> {
     let pages = ctx.documents(&PAGES).find().await?.documents.len();

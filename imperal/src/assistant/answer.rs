@@ -68,7 +68,7 @@ async fn answer(ctx: &TaskContext, said: Said) -> Result<ActionResult> {
     Ok(ActionResult::done(talk.into_answer(Some(&stopped))))
 }
 
-/// What the user reads while the model answers: one text for all replies of an attempt.
+/// The text that the user reads while the model answers: one for all replies of an attempt.
 struct Live {
     draft: Draft,
     /// Whether this attempt got text of the current reply from the model.

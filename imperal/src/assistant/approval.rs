@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::trim::cut;
 use crate::context::{CallApproval, ToolKind};
 
-/// Bytes of the parameters in the text. The page shows all of them beside it.
+/// Bytes of the parameters in the text. The page also shows all of them.
 const PARAMS: usize = 2_000;
 
 /// `delete_draft` as people write it: `Delete draft`.

@@ -19,7 +19,7 @@ pub(crate) struct Used {
     pub(crate) tokens: u64,
 }
 
-/// What was used on which day.
+/// The tokens used on each day.
 pub(crate) const USAGE: Collection<Used> = Collection::new("usage").index(["day"]);
 
 /// Tokens that were used on an earlier day are forgotten after this.

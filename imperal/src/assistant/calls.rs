@@ -1,4 +1,4 @@
-//! One call that the model wants: reading it, running it once, and what the model is told of it.
+//! One call that the model wants: reading it, running it once, and the text for the model.
 
 use std::time::Duration;
 
@@ -24,17 +24,17 @@ const READ_AGAIN: u32 = 3;
 const TRIES: u32 = 5;
 const WAIT: Duration = Duration::from_secs(1);
 
-/// What became of a call, as the value of its step.
+/// The outcome of a call, as the value of its step.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Called {
-    /// What the model is told.
+    /// It has this text for the model.
     Told(String),
     /// The user has to approve it.
     NeedsApproval(Box<CallApproval>),
 }
 
-/// A call on its way: what the model is told in the end, and what the user decided meanwhile.
+/// A call that has ended: the text for the model, and the decision of the user if one was needed.
 #[derive(Debug)]
 pub(super) struct Answered {
     pub(super) told: String,
@@ -161,7 +161,7 @@ async fn called(ctx: &Context, function: &OfferedFunction, mut call: ToolCall) -
     }
 }
 
-/// A refused call, as the model is told.
+/// The text for the model of a refused call.
 fn refusal(error: &Error) -> String {
     let field = error.field().map(|field| format!(" (parameter `{field}`)")).unwrap_or_default();
     format!("{}: {}{field}", error.code(), error.message())

@@ -2,7 +2,7 @@
 //!
 //! Its loop is a durable task of a built-in extension. Replies of the model are steps, and calls of functions are calls of
 //! the user with ids derived from their place, so a crash or a deploy loses nothing and asks for no stored reply again.
-//! This room decides what a model is told and offered. The platform decides which calls need an approval.
+//! This room writes the prompt and chooses the tools. The platform decides which calls need an approval.
 
 mod answer;
 mod approval;

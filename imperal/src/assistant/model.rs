@@ -18,9 +18,9 @@ use crate::result::Result;
 pub(crate) enum Message {
     /// The rules of the assistant.
     Rules(String),
-    /// What the user wrote, or what happened in the chat.
+    /// The text of the user, or an event of the chat.
     User(String),
-    /// What the model answered.
+    /// The answer of the model.
     Model(Reply),
     /// The result of a call of the model's last reply.
     Result {
@@ -58,7 +58,7 @@ pub(crate) struct Reply {
     /// The calls that it wants, in order. Their ids are the prompt's own: providers repeat or omit theirs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) calls: Vec<WantedCall>,
-    /// What the provider wants back with this reply, unread.
+    /// Opaque items that the provider wants back with this reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) opaque: Option<Value>,
     #[serde(default)]

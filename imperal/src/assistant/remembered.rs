@@ -19,7 +19,7 @@ const BYTES: usize = 24_000;
 /// Bytes of one earlier turn.
 const TURN_BYTES: usize = 4_000;
 
-/// What a model is told of the chat before the message.
+/// The part of the chat before the message that the model gets.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Remembered {
     pub(super) messages: Vec<Message>,

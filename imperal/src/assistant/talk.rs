@@ -1,4 +1,4 @@
-//! The conversation of one message: what the model was told so far, and whether the user wrote all of it.
+//! The conversation of one message: the prompt so far, and whether the user wrote all of it.
 
 use super::model::{Message, Prompt, Reply, Tool};
 use super::remembered::Remembered;
@@ -22,7 +22,7 @@ pub(super) struct Talk {
     max_tokens: u32,
     /// Whether the prompt has text that the user did not write.
     tainted: bool,
-    /// What the model said between its calls.
+    /// The texts of the model between its calls.
     said: Vec<String>,
     /// Decisions of the user so far: the digest of the approval, the function, the question's name.
     decisions: Vec<Decided>,

@@ -1,6 +1,6 @@
 //! Results cut for a model: 5 items of a list, 500 characters of a text, 3,000 tokens in all.
 //!
-//! The user sees the whole result in the chat. The model is told what was cut, so that it does not take a part for all.
+//! The user sees the whole result in the chat. A note tells the model about each cut, so that it does not take a part for all.
 
 use serde_json::{Map, Value};
 

@@ -18,7 +18,7 @@ pub(super) struct LiveTexts(HashMap<DraftId, LiveText>);
 #[derive(Debug)]
 struct LiveText {
     work: Option<Work>,
-    /// The end of what is known.
+    /// The end of the known text.
     end: u64,
     /// The line that is not complete.
     line: String,

@@ -230,7 +230,7 @@ impl Bridge {
         }
     }
 
-    /// Looks for the platform again after it has ended, and starts one if nobody else has.
+    /// Looks for the platform again after it has ended, and starts one if no other process has.
     async fn find_again(&self, platform: &mut Client, start: &mut Option<(App, Registry)>, connect: &ConnectArgs) {
         if platform.is_embedded() {
             return;

@@ -1,4 +1,4 @@
-//! What the assistant's loop asks of the platform, as plain values.
+//! The requests of the assistant's loop to the platform, as plain values.
 //!
 //! The loop knows functions by their descriptions and runs them through its [`Host`](super::Host). The platform decides
 //! whether a call needs the user's approval, and whether it has one.
@@ -13,7 +13,7 @@ use super::{Context, TaskContext};
 use crate::result::{Result, WireResult};
 use crate::rows::Turn;
 
-/// What a function does to its user's data.
+/// The effect of a function on its user's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ToolKind {
@@ -55,7 +55,7 @@ pub(crate) struct ToolCall {
     pub(crate) approved_in: Option<String>,
 }
 
-/// What became of a call that the model wants.
+/// The outcome of a call that the model wants.
 #[derive(Debug)]
 pub(crate) enum ToolAnswer {
     /// The function has replied, to this attempt of the loop or to an earlier one.
@@ -64,7 +64,7 @@ pub(crate) enum ToolAnswer {
     NeedsApproval(Box<CallApproval>),
 }
 
-/// What the user approves: a function with its parameters, as they were checked by a schema. It is part of the
+/// The subject of an approval: a function with its parameters, as they were checked by a schema. It is part of the
 /// question's schema, so the ledger keeps it with the question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CallApproval {

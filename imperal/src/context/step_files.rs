@@ -1,4 +1,4 @@
-//! What a step of a durable task does with files, until it is stored.
+//! The file changes of a step of a durable task, until the step is stored.
 
 use std::sync::PoisonError;
 

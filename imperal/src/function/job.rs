@@ -94,7 +94,7 @@ impl JobContext for Context {}
 )]
 #[doc(hidden)]
 pub trait JobOutput: 'static {
-    /// Without a value: nobody waits for one.
+    /// Without a value: no caller waits for one.
     fn into_result(self) -> Result<()>;
 }
 

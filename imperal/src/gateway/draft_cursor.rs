@@ -1,4 +1,4 @@
-//! The drafts of one live stream: how far its client knows each, and what it still has to read.
+//! The drafts of one live stream: the end of each at its client, and the part that is still to be read.
 //!
 //! Pieces come as signals, which a slow client loses. Whatever does not follow on what the client knows is read from the
 //! ledger, from the client's own offset on.
@@ -16,7 +16,7 @@ const REMEMBERED: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct DraftCursor {
-    /// The end of what the client knows.
+    /// The end of the text that the client has.
     known: HashMap<DraftId, u64>,
     /// Drafts whose turn has come.
     ended: VecDeque<DraftId>,

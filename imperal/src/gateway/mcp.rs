@@ -36,7 +36,7 @@ pub(super) async fn serve(
     let memory = body::estimate_memory(&bytes);
     let cancels = parts.headers.contains_key(BRIDGE);
     let client = client_name(&parts.headers);
-    // What follows needs no token.
+    // The rest needs no token.
     parts.headers.remove(header::AUTHORIZATION);
     parts.headers.remove(header::COOKIE);
     add_task_name(&mut parts.headers, &bytes);

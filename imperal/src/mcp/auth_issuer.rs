@@ -1,6 +1,6 @@
 //! Where clients get tokens: the metadata of a protected resource (RFC 9728).
 //!
-//! Without an issuer nothing is said of one: clients that find metadata try to sign in there, and fail without a server
+//! Without an issuer there is no metadata: clients that find metadata try to sign in there, and fail without a server
 //! that they can sign in at.
 
 use std::fmt;

@@ -16,7 +16,7 @@ const KNOWN: [(&str, &str); 5] = [
     ("vscode", "VS Code"),
 ];
 
-/// The name of a client by what it says of itself, or by a header of its requests.
+/// The name of a client from its own information, or from a header of its requests.
 pub(super) fn of(info: Option<&Implementation>, header: Option<&str>) -> String {
     let own = info.map(|info| info.title.as_deref().unwrap_or(&info.name));
     let name = own.or(header).map(str::trim).filter(|name| !name.is_empty());

@@ -35,14 +35,7 @@ impl Acceptance {
         self.wanted.notify_one();
     }
 
-    /// Completes once the call is in the ledger. A call that the ledger refuses ends its handler, so this does not complete
-    /// for it.
-    pub(super) async fn wait(&self) {
-        self.request();
-        self.accepted.cancelled().await;
-    }
-
-    /// Waits until the call is written or over. Returns whether it is in the ledger.
+    /// Waits until the call is written or over, so a clone of a refused call's context does not wait for ever. Returns whether it is in the ledger.
     pub(super) async fn decided(&self) -> bool {
         self.request();
         tokio::select! {
@@ -56,7 +49,7 @@ impl Acceptance {
         self.accepted.cancel();
     }
 
-    /// The call's end: whether it is in the ledger does not change after the guard is dropped.
+    /// Marks the call's end when it is dropped: whether the call is in the ledger does not change any more.
     pub(super) fn over(&self) -> DropGuard {
         self.over.clone().drop_guard()
     }

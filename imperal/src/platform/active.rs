@@ -118,10 +118,10 @@ impl ActiveWorkRegistry {
         self.entries().get(&Work::Call(call_id)).cloned()
     }
 
-    /// Completes once the work's call is in the ledger: at once, unless it is a read that just began.
+    /// Completes once the work's call is in the ledger, or over: at once, unless it is a read that just began.
     pub(super) async fn wait_for_acceptance(&self, origin: &Origin) {
         if let Some(acceptance) = self.find(origin).and_then(|work| work.acceptance) {
-            acceptance.wait().await;
+            acceptance.decided().await;
         }
     }
 

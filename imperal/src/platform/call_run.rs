@@ -1,8 +1,7 @@
 //! Runs a call and writes its reply.
 //!
 //! Owns the order of a call's writes: accepted before its handler runs, replied before its caller hears of it. A read that
-//! answers at once is the exception: [`super::acceptance`]. A call is written for its request alone, whatever happens to
-//! the caller meanwhile.
+//! answers at once is the exception: [`super::acceptance`]. A caller that hangs up changes nothing of that.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
@@ -34,7 +33,7 @@ use crate::sync::atomic::Ordering;
 use crate::task::{Ending, Label, Returned, supervise};
 use crate::trace;
 
-/// What a call begins with.
+/// A request that begins a call.
 pub(super) struct Request {
     pub(super) call: NewCall,
     pub(super) files: Vec<FileId>,
@@ -212,6 +211,8 @@ async fn run_read(
         if node.active.is_accepted(ctx.origin()).await {
             return answer_duplicate(ctx, &request.call, permit, caller.answer);
         }
+        // Its entry may be removed a moment after its end.
+        tokio::task::yield_now().await;
     }
     let _over = acceptance.over();
     let drafts = &node.progress.drafts;

@@ -1,6 +1,6 @@
 //! Coalesces drafts on their way to the ledger. Work never waits for them.
 //!
-//! The text of each draft is held here until its work ends, and what the ledger does not have yet is written in one
+//! The text of each draft is held here until its work ends, and new text is written in one
 //! write for the whole node. A write whose outcome is unknown is repeated as it was: the ledger knows a piece by where
 //! it begins. There is no other way to the watchers, so a node that lost its lease shows no more text.
 

@@ -136,7 +136,7 @@ impl Node {
         if (&*approved.app_id, &*approved.function) != (&*wanted.app_id, &*wanted.function) {
             return Ok(None);
         }
-        // Hashed anew: the schema of the running program counts, and nothing that came with the question.
+        // Hashed again: the schema of the running program counts, and nothing that came with the question.
         let digest = digest_of(&approved.app_id, &approved.function, &approved.params, check.schema());
         Ok(match decision {
             Decision::Keep => None,

@@ -1,7 +1,7 @@
 //! One reply, from the pieces of its stream.
 //!
 //! Tolerant by design: ids of calls may repeat or be missing, the end mark may be missing, the answer may be in the
-//! fields for reasoning. Calls that are there are wanted, whatever `finish_reason` says.
+//! fields for reasoning. Every call in the reply runs; `finish_reason` is ignored.
 
 use serde_json::Value;
 

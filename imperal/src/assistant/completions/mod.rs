@@ -29,7 +29,7 @@ const SILENCE: Duration = Duration::from_secs(180);
 const WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
 /// Longest wait that a service may ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
-/// Longest text of a service's error that is told, in bytes.
+/// Longest excerpt of a service's error, in bytes.
 const TOLD: usize = 300;
 
 /// An endpoint with a model.
@@ -191,7 +191,7 @@ fn broken_off(error: Error) -> Error {
     Error::retryable(codes::MODEL_FAILED, text).with_source(error.to_string())
 }
 
-/// What came back for a request.
+/// The response to a request.
 enum Sent {
     /// The data of the events of a stream.
     Events(Events),

@@ -208,7 +208,7 @@ export class Chat {
     });
   }
 
-  /** A text has more, or is over. What the reader looks at stays where it is. */
+  /** A text has more, or is over. The part that the reader looks at stays where it is. */
   textChanged(draft) {
     const change = () => {
       const place = this.live.get(draft.draft_id);

@@ -10,7 +10,7 @@ import { newKey } from "./request-key.js";
 import { SlashMenu } from "./slash-menu.js";
 
 const KEPT = "imperal.message."; // drafts in the browser, by user
-const NO_MODEL = "No model is set, so nobody answers here; the box finds functions. To set one: ";
+const NO_MODEL = "No model is set, so this box finds functions and answers nothing. To set one: ";
 
 export class Composer {
   /**

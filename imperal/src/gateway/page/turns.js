@@ -204,7 +204,7 @@ function errorNote({ error_code: code }) {
   return h("details", { class: "error-note" }, h("summary", null, "Details"), "Error code ", h("code", null, code));
 }
 
-/** What was written before the work ended without a success. As text: it may end anywhere, in the middle of a mark too. */
+/** The text that was written before the work ended without a success. As text: it may end anywhere, in the middle of a mark too. */
 function partial({ partial: text }) {
   if (!text) return null;
   return h(

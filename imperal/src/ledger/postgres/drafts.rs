@@ -108,7 +108,7 @@ fn head(row: &Row) -> Option<DraftPiece> {
 async fn whole(store: &Store, head: &DraftPiece, from: u64) -> Result<DraftPiece, Fault> {
     let (id, from) = (head.draft_id.to_string(), number(from));
     let rows = store.repeatable(PIECES, &[text(&id), int(&from)]).await?;
-    // What follows a piece that cannot be read has lost its place.
+    // The text behind an unreadable piece has lost its place.
     let pieces = rows.iter().map_while(piece);
     Ok(DraftPiece { offset: 0, ..head.clone() }.joined(pieces))
 }

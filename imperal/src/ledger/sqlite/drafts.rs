@@ -96,7 +96,7 @@ fn text(conn: &rusqlite::Connection, head: &DraftPiece, from: u64) -> Result<Dra
         let text = if let Cell::Text(text) = row.cell("text") { Some(text.to_owned()) } else { None };
         Ok(get_number(row, 0).ok().zip(text))
     })?;
-    // What follows a piece that cannot be read has lost its place.
+    // The text behind an unreadable piece has lost its place.
     let pieces = pieces.into_iter().map_while(|piece| piece);
     Ok(DraftPiece { offset: 0, ..head.clone() }.joined(pieces))
 }

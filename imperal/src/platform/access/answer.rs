@@ -129,7 +129,7 @@ impl Access {
     }
 }
 
-/// What the user decided about a call of the assistant, for the audit trail.
+/// The decision of the user about a call of the assistant, for the audit trail.
 fn approved(approval: Option<&CallApproval>, answer: &Value) -> String {
     let Some(CallApproval { app_id, function, .. }) = approval else { return String::new() };
     let decision = answer.as_str().unwrap_or_default();

@@ -179,7 +179,7 @@ impl Script {
     }
 }
 
-/// What answers a request.
+/// The answer to a request.
 enum Answered<'a> {
     Rule(Reply, PendingReply),
     Recorder(&'a Recorder),
