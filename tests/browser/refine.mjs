@@ -11,7 +11,7 @@ import { createInterface } from "node:readline";
 
 import { until, within } from "./deadline.mjs";
 
-const HOW = "Build the example (cargo build -p refine) and set REFINE_BIN to the path of the binary.";
+const HOW = "Build it (cargo build -p refine -p imperal-tests --bins) and set REFINE_BIN to the path of the binary.";
 
 function binary() {
   const path = process.env.REFINE_BIN;
