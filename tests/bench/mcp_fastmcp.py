@@ -41,7 +41,10 @@ async def memory(count):
 
 
 def serve():
-    listener = socket.create_server(("127.0.0.1", 0))
+    # asyncio sends small answers at once only on a socket that says that it is TCP: others wait 40 ms for an ACK.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(128)
     print(f"http://127.0.0.1:{listener.getsockname()[1]}/mcp", flush=True)
     app = mcp.http_app(path="/mcp", stateless_http=True, json_response=True)
     config = uvicorn.Config(app, log_level="error", access_log=False)

@@ -11,6 +11,7 @@ mod dispatch;
 mod documents;
 mod durable;
 mod functions;
+mod load;
 mod mcp;
 mod parked;
 mod recovery;
@@ -63,13 +64,15 @@ enum Section {
     Cancel,
     /// A tool call of an MCP client, compared with `rmcp` alone and with `FastMCP`.
     Mcp,
+    /// A thousand users of one node for ten minutes. Measured in full only by its name.
+    Load,
 }
 
 /// Costs of the platform, as rows of the tables of BENCHMARKS.md.
 #[derive(Parser)]
 #[command(name = "figures")]
 struct Options {
-    /// Sections to run. Default: all.
+    /// Sections to run. Default: all but `load`.
     sections: Vec<Section>,
     /// Measure in full, as `cargo bench` asks. Without it each section runs once with the least work.
     #[arg(long)]
@@ -87,7 +90,8 @@ async fn main() {
         println!("load before: {}", std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim());
     }
     for section in Section::value_variants() {
-        if !options.sections.is_empty() && !options.sections.contains(section) {
+        let by_default = options.sections.is_empty() && (size == Size::Smoke || *section != Section::Load);
+        if !by_default && !options.sections.contains(section) {
             continue;
         }
         let mut table = Table::default();
@@ -102,6 +106,7 @@ async fn main() {
             Section::Recovery => recovery::run(size, &mut table).await,
             Section::Cancel => cancel::run(size, &mut table).await,
             Section::Mcp => mcp::run(size, &options.folder, &mut table).await,
+            Section::Load => load::run(size, &mut table).await,
         }
         if size == Size::Full {
             println!("\n## {}\n\n{table}", format!("{section:?}").to_lowercase());

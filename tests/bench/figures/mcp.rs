@@ -162,6 +162,8 @@ pub(crate) async fn run(size: Size, folder: &Path, table: &mut Table) {
     let [mut ours, mut rmcp, mut ours_http, mut rmcp_http, mut fast_http, mut call]: [Sample; 6] = Default::default();
     for round in 0..size.of(2200, 2) {
         let params = json!({"text": "hello", "times": 3});
+        // The other process has had the processors: the first call after it wakes this one up, and does not count.
+        access.call("bench", "echo", params.clone()).await.unwrap();
         let begun = Instant::now();
         assert!(access.call("bench", "echo", params).await.unwrap().result.is_success());
         let times = [

@@ -16,6 +16,10 @@ impl Sample {
         self.0.push(time);
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The quantile of this share, in seconds.
     pub(crate) fn at(&self, share: f64) -> f64 {
         let mut times = self.0.clone();

@@ -16,7 +16,7 @@ use super::sample::{Sample, Table, rate, resident, time};
 const AT_ONCE: usize = 50;
 
 /// One stream, read line by line. Lines of the chunked encoding match no prefix.
-struct Stream(BufReader<TcpStream>);
+pub(super) struct Stream(BufReader<TcpStream>);
 
 impl Stream {
     async fn open(url: &str, user: &str) -> Self {
@@ -35,11 +35,19 @@ impl Stream {
     /// The next line with this prefix.
     async fn line(&mut self, begin: &str) -> String {
         let mut line = String::new();
+        assert!(self.read(begin, &mut line).await, "the stream ended");
+        line
+    }
+
+    /// Reads up to the next line with this prefix. `false` at the end of the stream.
+    pub(super) async fn read(&mut self, begin: &str, line: &mut String) -> bool {
         loop {
             line.clear();
-            assert!(self.0.read_line(&mut line).await.unwrap() > 0, "the stream ended");
+            if self.0.read_line(line).await.unwrap_or_default() == 0 {
+                return false;
+            }
             if line.starts_with(begin) {
-                return line;
+                return true;
             }
         }
     }
@@ -64,7 +72,7 @@ impl Stream {
     }
 }
 
-async fn open(node: &Node, count: usize, name: impl Fn(usize) -> String) -> Vec<Stream> {
+pub(super) async fn open(node: &Node, count: usize, name: impl Fn(usize) -> String) -> Vec<Stream> {
     let mut streams = Vec::with_capacity(count);
     while streams.len() < count {
         let first = streams.len();
