@@ -65,7 +65,7 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::fault::Fault;
 use super::rows::{execute, get_number, number, one};
@@ -234,14 +234,19 @@ impl<'c> Tx<'c> {
     fn take_numbers(&mut self, owner_id: i64, count: u64, bytes: usize) -> Result<u64, Fault> {
         // The owner is read before its number is taken: the first read repairs damaged numbers.
         let owner = self.owner(owner_id)?;
-        let sql = "UPDATE owner SET head = head + ?2, stored_day = ?4,
-                   stored = CASE WHEN stored_day = ?4 AND stored BETWEEN 0 AND 9007199254740992 THEN stored ELSE 0 END
-                       + ?3 WHERE owner_id = ?1 RETURNING head";
-        let params = params![owner_id, number(count), number(bytes as u64), self.today()];
-        let head = one(self.conn, sql, params, |row| get_number(row, 0))?
+        let today = self.today();
+        // Not by RETURNING, for which SQLite makes a table of its own each time.
+        let sql =
+            "SELECT head, CASE WHEN stored_day = ?2 AND stored BETWEEN 0 AND 9007199254740992 THEN stored ELSE 0 END
+                   FROM owner WHERE owner_id = ?1";
+        let read = |row: &Row<'_>| Ok((get_number(row, 0)?, get_number(row, 1)?));
+        let (head, stored) = one(self.conn, sql, [owner_id, today], read)?
             .ok_or_else(|| Fault::Row(format!("owner {owner_id} is missing")))?;
+        let (last, stored) = (head.saturating_add(count), stored.saturating_add(bytes as u64));
+        let sql = "UPDATE owner SET head = ?2, stored = ?3, stored_day = ?4 WHERE owner_id = ?1";
+        execute(self.conn, sql, params![owner_id, number(last), number(stored), today])?;
         self.notifications.push(Notification::Events(owner));
-        Ok(head - count + 1)
+        Ok(head.saturating_add(1))
     }
 
     /// Days since 1970.

@@ -13,7 +13,7 @@ use super::steps::TASKS_WITH_DUE_VALUES;
 use crate::ledger::Pruned;
 use crate::ledger::retention::Cutoffs;
 use crate::ledger::sqlite::fault::Fault;
-use crate::ledger::sqlite::rows::{all, execute, number, one};
+use crate::ledger::sqlite::rows::{all, execute, number, one, open_states};
 use crate::ledger::unreadable::UnreadableRow;
 
 /// Steps of pruned tasks that one transaction removes, and those of one task more: no writer waits longer for it.
@@ -35,9 +35,11 @@ pub(in crate::ledger::sqlite) const UNREPLIED_CALLS: &str = "SELECT owner_id, tu
     WHERE state = 'open' UNION ALL SELECT owner_id, turn_seq FROM call INDEXED BY call_left WHERE state = 'left'";
 
 /// Number of the turn of the owner's oldest call with a running task. A task that no process holds needs no history.
-pub(in crate::ledger::sqlite) const OLDEST_ACTIVE_TURN: &str =
+pub(in crate::ledger::sqlite) const OLDEST_ACTIVE_TURN: &str = concat!(
     "SELECT min(c.turn_seq) FROM task t JOIN call c ON c.call_id = t.call_id
-    WHERE t.owner_id = ?1 AND t.state = 'running'";
+    WHERE t.owner_id = ?1 AND t.state = 'running' AND t.state IN ",
+    open_states!()
+);
 
 pub(in crate::ledger::sqlite) const TURNS_BETWEEN: &str =
     "SELECT seq, at FROM turn WHERE owner_id = ?1 AND seq > ?2 AND seq < ?3 ORDER BY seq LIMIT ?4";

@@ -21,11 +21,15 @@ pub(in crate::ledger::sqlite) const TASK: &str = select_task!("WHERE t.task_id =
 
 pub(in crate::ledger::sqlite) const TASK_BY_NUMBER: &str = select_task!("WHERE t.task_no = ?1");
 
+/// The second condition finds the index.
 pub(in crate::ledger::sqlite) const RUNNING_TASK_COUNT: &str =
-    "SELECT count(*) FROM task WHERE owner_id = ?1 AND state = 'running'";
+    concat!("SELECT count(*) FROM task WHERE owner_id = ?1 AND state = 'running' AND state IN ", open_states!());
 
-pub(in crate::ledger::sqlite) const OPEN_TASK_COUNT: &str =
-    concat!("SELECT count(*) FROM task WHERE owner_id = ?1 AND state IN ", open_states!());
+/// How many open tasks an owner has, and how many of these are running.
+pub(in crate::ledger::sqlite) const OPEN_TASK_COUNT: &str = concat!(
+    "SELECT count(*), coalesce(sum(state = 'running'), 0) FROM task WHERE owner_id = ?1 AND state IN ",
+    open_states!()
+);
 
 /// Whether an owner has a task that may wait for a slot.
 pub(in crate::ledger::sqlite) const HAS_UNHELD_TASK: &str =
@@ -155,9 +159,10 @@ impl Tx<'_> {
             }
             return Err(LedgerError::AlreadyRunning(running).into());
         }
-        let count = |sql| one(self.conn, sql, [owner_id], |row| Ok(row.get::<_, u32>(0)?));
-        let open = rules::check_open_tasks(count(OPEN_TASK_COUNT)?.unwrap_or_default(), new.max_open);
-        let has_slot = rules::check_running_tasks(count(RUNNING_TASK_COUNT)?.unwrap_or_default(), new.max_running);
+        let counts = one(self.conn, OPEN_TASK_COUNT, [owner_id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (open, running) = counts.unwrap_or_default();
+        let open = rules::check_open_tasks(open, new.max_open);
+        let has_slot = rules::check_running_tasks(running, new.max_running);
         let is_paused = match &new.durable {
             Some(durable) => one(self.conn, IS_PAUSED, [&new.app_id, &durable.task_name], |_| Ok(()))?.is_some(),
             None => false,
