@@ -71,13 +71,13 @@ def memory(ids):
 
 
 def processor(ids):
-    """Processor seconds so far."""
+    """Processor seconds so far, with those of children that have ended."""
     total = 0
     for process in family(ids):
         try:
             with open(f"/proc/{process}/stat") as stat:
                 fields = stat.read().rsplit(")", 1)[1].split()
-            total += (int(fields[11]) + int(fields[12])) / TICKS
+            total += sum(map(int, fields[11:15])) / TICKS
         except OSError:
             pass
     return total

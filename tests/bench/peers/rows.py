@@ -5,7 +5,7 @@ import re
 import shutil
 import time
 
-from processes import memory, settle
+from processes import memory, processor, settle
 from service import Service
 from sides import CALLS, Client, mcp_echo
 
@@ -19,14 +19,17 @@ METRICS = {
     "accept_16_all": Metric("accept", "accepted and worked off a second, 16 callers", "/s", "high"),
     "accept_16_p50": Metric("accept", "accepted, 16 callers, p50", "ms", "low"),
     "accept_16_p99": Metric("accept", "accepted, 16 callers, p99", "ms", "low"),
+    "accept_16_cpu": Metric("accept", "processor time of a task, 16 callers", "ms", "low"),
     "result_1_p50": Metric("result", "result known, 1 caller, p50", "ms", "low"),
     "result_1_p99": Metric("result", "result known, 1 caller, p99", "ms", "low"),
     "result_16_rate": Metric("result", "results a second, 16 callers", "/s", "high"),
     "result_16_p99": Metric("result", "result known, 16 callers, p99", "ms", "low"),
+    "result_16_cpu": Metric("result", "processor time of a result, 16 callers", "ms", "low"),
     **{
         f"steps_{count}_{callers}": Metric("steps", f"tasks of {count} steps a second, {callers} at once", "/s", "high")
         for count, callers in STEPS
     },
+    "steps_10_64_cpu": Metric("steps", "processor time of a task of 10 steps, 64 at once", "ms", "low"),
     "crash_seconds": Metric("crash", "from `kill -9` to the last outcome of 100 tasks", "s", "low"),
     "crash_settled": Metric("crash", "finished steps that ran again", "", "low"),
     "crash_repeated": Metric("crash", "steps that ran again, also those that the kill cut off", "", "low"),
@@ -111,11 +114,14 @@ class Row:
         for callers in (1, 16):
             self.load(side, callers, "nothing", {}, "accepted", seconds=self.size.warm)
             self.settle(side)
+            used = processor(self.ids(side))
             one = self.load(side, callers, "nothing", {}, "accepted")
             rest = self.settle(side)
+            cpu = (processor(self.ids(side)) - used) * 1000 / one["done"]
             found[f"accept_{callers}_p50"], found[f"accept_{callers}_p99"] = one["p50_ms"], one["p99_ms"]
             if callers > 1:
                 found[f"accept_{callers}_rate"] = one["done"] / one["seconds"]
+                found[f"accept_{callers}_cpu"] = cpu
                 found[f"accept_{callers}_all"] = one["done"] / (one["seconds"] + rest)
         return found
 
@@ -125,18 +131,24 @@ class Row:
             # A caller that has to ask again does so every 2 ms if it is alone; 16 would keep the server busy with that.
             every_ms = 2 if callers == 1 else 20
             self.load(side, callers, "nothing", {}, "known", seconds=self.size.warm, every_ms=every_ms)
+            used = processor(self.ids(side))
             one = self.load(side, callers, "nothing", {}, "known", every_ms=every_ms)
             self.settle(side)
+            cpu = (processor(self.ids(side)) - used) * 1000 / one["done"]
             found[f"result_{callers}_p50"], found[f"result_{callers}_p99"] = one["p50_ms"], one["p99_ms"]
             if callers > 1:
+                found[f"result_{callers}_cpu"] = cpu
                 found[f"result_{callers}_rate"] = one["done"] / one["seconds"]
         return found
 
     def steps(self, side):
         found = {}
         for count, callers in STEPS:
+            used = processor(self.ids(side))
             one = self.load(side, callers, "count", {"count": count}, "known")
             self.settle(side)
+            if (count, callers) == STEPS[-1]:
+                found[f"steps_{count}_{callers}_cpu"] = (processor(self.ids(side)) - used) * 1000 / one["done"]
             found[f"steps_{count}_{callers}"] = one["done"] / one["seconds"]
         return found
 
