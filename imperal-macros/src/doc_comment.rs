@@ -8,6 +8,8 @@ use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, ExprLit, Lit, Meta};
 
+use crate::fn_item::FnItem;
+
 /// A description as text, or as an expression that only the compiler can read (`include_str!`).
 pub(crate) struct Description {
     /// An expression whose value is the text.
@@ -36,6 +38,12 @@ pub(crate) fn description_from_docs<'a>(docs: impl Iterator<Item = &'a Attribute
         let parts = lines.iter().map(|(value, _)| *value);
         Description { tokens: quote!(::core::concat!(#(#parts, "\n"),*)), text: None, span }
     })
+}
+
+/// The description of a fn that needs none, as an expression.
+pub(crate) fn description_or_empty(item: &FnItem) -> TokenStream {
+    description_from_docs(item.attrs_named("doc"))
+        .map_or_else(|| "".to_token_stream(), |description| description.tokens)
 }
 
 fn literal(value: &Expr) -> Option<String> {

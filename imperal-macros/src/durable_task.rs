@@ -5,9 +5,7 @@
 //! its input. The handler and the registration are as those of a chat function.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
-use syn::LitStr;
-use syn::ext::IdentExt;
+use quote::{quote, quote_spanned};
 
 use crate::chat_function::{allowed_warnings, lint_attributes, not_a_fn};
 use crate::diagnostics::Diagnostics;
@@ -15,13 +13,10 @@ use crate::fn_item::FnItem;
 use crate::fn_kind::DURABLE_TASK;
 use crate::option_reader::Options;
 use crate::signature::Types;
-use crate::{doc_comment, expand, instrument, options, recover, signature};
+use crate::{doc_comment, expand, instrument, options, recover, signature, stored_name};
 
 /// Codes of the warnings that the attribute can give.
 const WARNINGS: &[&str] = &["P22"];
-
-/// Longest name of a durable task, in bytes.
-const NAME_LIMIT: usize = 64;
 
 /// `#[durable_task(options)] item`
 pub(crate) fn durable_task(options: TokenStream, item: &TokenStream) -> TokenStream {
@@ -31,7 +26,7 @@ pub(crate) fn durable_task(options: TokenStream, item: &TokenStream) -> TokenStr
     let Ok(item) = syn::parse2::<FnItem>(item.clone()) else { return not_a_fn(item, &DURABLE_TASK) };
     let signature = signature::check(&item, &DURABLE_TASK, &mut diagnostics);
     instrument::check(&item, &mut diagnostics);
-    let (name, name_span) = name(&options, &item.sig.ident, &mut diagnostics);
+    let (name, name_span) = stored_name::read(&options, &item.sig.ident, &DURABLE_TASK, &mut diagnostics);
     let task = Task { name, name_span, twin: in_expansion(options.ident("twin").unwrap_or(&item.sig.ident)) };
     let allowed = allowed_warnings(options.list("allow"), WARNINGS, &mut diagnostics);
     let warnings = diagnostics.warnings(&lint_attributes(&item), &allowed);
@@ -125,8 +120,7 @@ impl Task {
 
     fn registration(&self, item: &FnItem) -> TokenStream {
         let (name, once) = (&self.name, self.once());
-        let description = doc_comment::description_from_docs(item.attrs_named("doc"))
-            .map_or_else(|| "".to_token_stream(), |description| description.tokens);
+        let description = doc_comment::description_or_empty(item);
         quote! {
             #once
             __imperal::inventory::submit! {
@@ -148,43 +142,4 @@ fn in_expansion(ident: &Ident) -> Ident {
     let mut ident = ident.clone();
     ident.set_span(Span::mixed_site().located_at(ident.span()));
     ident
-}
-
-/// The name of the task, and where it is written.
-fn name(options: &Options, ident: &Ident, diagnostics: &mut Diagnostics) -> (String, Span) {
-    let literal = options.text("name");
-    let name = literal.map_or_else(|| ident.unraw().to_string(), LitStr::value);
-    let span = literal.map_or_else(|| ident.span(), LitStr::span);
-    if let Some(fault) = name_fault(&name) {
-        diagnostics.error_at(span, fault);
-    }
-    (name, span)
-}
-
-fn name_fault(name: &str) -> Option<&'static str> {
-    let fits = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_';
-    if !(1..=NAME_LIMIT).contains(&name.len()) || !name.bytes().all(fits) {
-        Some("invalid name of a durable task: use 1 to 64 of `a-z`, `0-9` and `_` in `name = \"..\"`")
-    } else if name.starts_with("__") {
-        Some("names that start with `__` are reserved for the platform: choose another")
-    } else {
-        None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::name_fault;
-
-    #[test]
-    fn a_name_has_1_to_64_lower_case_letters_digits_and_underscores() {
-        let longest = "x".repeat(64);
-        for name in ["generate", "_x", "a1", "2fa", &longest] {
-            assert_eq!(name_fault(name), None, "{name}");
-        }
-        let too_long = "x".repeat(65);
-        for name in ["", "Generate", "é", "a-b", "a b", "__x", &too_long] {
-            assert!(name_fault(name).is_some(), "{name:?}");
-        }
-    }
 }

@@ -25,6 +25,7 @@ mod options_docs_tests;
 mod recover;
 mod schedule;
 mod signature;
+mod stored_name;
 mod test_attribute;
 mod validate;
 

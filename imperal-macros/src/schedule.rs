@@ -5,18 +5,14 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::ext::IdentExt;
-use syn::{FnArg, LitStr, PatType, Type};
+use syn::{FnArg, PatType, Type};
 
 use crate::chat_function::not_a_fn;
 use crate::diagnostics::Diagnostics;
 use crate::fn_item::FnItem;
 use crate::fn_kind::SCHEDULE;
 use crate::option_reader::{Options, Value};
-use crate::{doc_comment, expand, options, recover, signature};
-
-/// Longest name of a schedule, in bytes.
-const NAME_LIMIT: usize = 64;
+use crate::{doc_comment, expand, options, recover, signature, stored_name};
 
 /// The seconds over which the users' runs are spread unless the author says otherwise.
 const SPREAD: u32 = 300;
@@ -117,10 +113,7 @@ impl Job {
             );
             diagnostics.error_at(item.sig.ident.span(), text);
         }
-        let (name, span) = name(options, &item.sig.ident);
-        if let Some(fault) = name_fault(&name) {
-            diagnostics.error_at(span, fault);
-        }
+        let (name, _) = stored_name::read(options, &item.sig.ident, &SCHEDULE, diagnostics);
         let spread = options.text("spread").map_or(Some(SPREAD), |literal| {
             let spread = seconds(&literal.value());
             if spread.is_none() {
@@ -150,8 +143,7 @@ impl Job {
 
     fn registration(&self, item: &FnItem) -> TokenStream {
         let Self { name, cron, spread, collection } = self;
-        let description = doc_comment::description_from_docs(item.attrs_named("doc"))
-            .map_or_else(|| "".to_token_stream(), |description| description.tokens);
+        let description = doc_comment::description_or_empty(item);
         quote! {
             __imperal::inventory::submit! {
                 __imperal::JobDef {
@@ -201,24 +193,6 @@ fn companions(item: &FnItem, Types { ctx, output }: &Types, krate: &TokenStream,
 
             #rest
         };
-    }
-}
-
-/// The name of the schedule, and where it is written.
-fn name(options: &Options, ident: &Ident) -> (String, Span) {
-    let literal = options.text("name");
-    let name = literal.map_or_else(|| ident.unraw().to_string(), LitStr::value);
-    (name, literal.map_or_else(|| ident.span(), LitStr::span))
-}
-
-fn name_fault(name: &str) -> Option<&'static str> {
-    let fits = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_';
-    if !(1..=NAME_LIMIT).contains(&name.len()) || !name.bytes().all(fits) {
-        Some("invalid name of a schedule: use 1 to 64 of `a-z`, `0-9` and `_` in `name = \"..\"`")
-    } else if name.starts_with("__") {
-        Some("names that start with `__` are reserved for the platform: choose another")
-    } else {
-        None
     }
 }
 
