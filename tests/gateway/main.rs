@@ -18,6 +18,7 @@ mod matrix;
 mod operations;
 mod operators;
 mod panics;
+mod payments;
 mod postgres;
 mod questions;
 mod refusals;

@@ -2,8 +2,10 @@
 
 #![allow(deprecated, reason = "the results of test functions need no data_model")]
 
+mod charge;
 mod questions;
 mod relay;
+mod turns;
 mod untrusted;
 
 use std::process::ExitCode;
@@ -423,6 +425,7 @@ impl Shelf {
 
 fn main() -> ExitCode {
     imperal_tests::failpoints::install();
-    let queue = imperal::Queue::new("narrow").at_most(6).per_user(2);
-    imperal::App::new().queue(queue).state_in(Shelf::open).run()
+    let narrow = imperal::Queue::new("narrow").at_most(6).per_user(2);
+    let fair = imperal::Queue::new("fair").at_most(8);
+    imperal::App::new().queue(narrow).queue(fair).state_in(Shelf::open).run()
 }
