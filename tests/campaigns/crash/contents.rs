@@ -37,6 +37,11 @@ pub(crate) struct TaskRow {
 }
 
 impl TaskRow {
+    /// Whether it is a durable task of a journey, which announces, and does an effect.
+    pub(crate) fn is_leg(&self) -> bool {
+        self.durable && self.name.starts_with('<')
+    }
+
     /// Whether it has no outcome yet.
     pub(crate) fn is_open(&self) -> bool {
         is_open(&self.state)

@@ -183,7 +183,9 @@ impl<'a> LedgerIndex<'a> {
         verdict.check(END, well, || format!("{task:?} has events {events:?}"));
         if task.durable {
             goes_on(verdict, task, said);
-            self.effect(verdict, task, said);
+            if task.is_leg() {
+                self.effect(verdict, task, said);
+            }
         }
     }
 
@@ -360,7 +362,7 @@ pub(crate) fn judge_effects(file: &Contents, service: &EffectLog, freezes: bool)
     let (mut checked, mut found) = service.verdict(freezes);
     let followed: HashSet<_> = file.tasks.iter().filter_map(|task| task.follows.as_deref()).collect();
     // The task that goes on from another knows more.
-    let is_last = |task: &&TaskRow| task.durable && !followed.contains(task.task_id.as_str());
+    let is_last = |task: &&TaskRow| task.is_leg() && !followed.contains(task.task_id.as_str());
     for task in file.tasks.iter().filter(is_last) {
         let path = path_of(&task.name);
         let last = file.effects.get(&task.task_id).and_then(|rows| rows.last()).map(String::as_str);
@@ -396,6 +398,7 @@ fn goes_on(verdict: &mut Verdict, task: &TaskRow, said: &[&TurnRow]) {
     verdict.check(GOES_ON, well, || format!("{task:?} ended with {code:?}"));
     let announced = said.iter().filter(|turn| text(&turn.body, "text").ends_with("announcement")).count();
     // The task that it goes on from may have said it: it is said once, as every text.
-    let well = announced == 1 || (announced == 0 && (task.state != "succeeded" || task.follows.is_some()));
+    let well =
+        !task.is_leg() || announced == 1 || (announced == 0 && (task.state != "succeeded" || task.follows.is_some()));
     verdict.check(GOES_ON, well, || format!("{task:?} announced {announced} times"));
 }

@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 use super::crowd::Crowd;
 use super::faults::{FaultCounts, FaultInjector};
 use super::fleet::Fleet;
-use super::report::{QUEUE, Report, ZOMBIE};
+use super::report::{QUEUE, Report, TURNS, ZOMBIE};
+use super::turns::{self, Turns};
 use crate::Dice;
 use crate::campaigns::crash::campaign::chat;
 use crate::campaigns::crash::contents::Contents;
@@ -35,7 +36,7 @@ pub struct Campaign {
     pub nodes: usize,
     /// Users at once.
     pub users: u64,
-    /// Acknowledged tasks of all users together.
+    /// Acknowledged tasks of all users together, and as many tasks of one greedy user and its guests in a queue.
     pub tasks: u64,
     /// Longest time between two faults of a node.
     pub calm: Duration,
@@ -85,6 +86,8 @@ impl Campaign {
             let quota = self.tasks / self.users + u64::from(number < self.tasks % self.users);
             drivers.spawn(crowd.clone().drive(tracked.clone(), others, quota, dice.fork()));
         }
+        let turns = Turns { crowd: crowd.clone(), tasks: self.tasks, dice: dice.fork() };
+        let turns = tokio::spawn(turns.run());
         let mut left = self.users;
         while let Some(done) = drivers.join_next().await {
             done.expect("users do not panic");
@@ -93,6 +96,7 @@ impl Campaign {
                 eprintln!("{left} users still at work after {} s", begun.elapsed().as_secs());
             }
         }
+        let (arrivals, starved) = turns.await.expect("the queue's users do not panic");
         enough.cancel();
         let mut report = Report::new(self, &crowd.counts);
         let mut nodes = Vec::new();
@@ -101,11 +105,7 @@ impl Campaign {
             nodes.push(node);
             report.add_faults(counts);
         }
-        let (looks, found) = queue.await.expect("the queue's watcher does not panic");
-        report.counted(QUEUE, looks);
-        for what in found {
-            report.found(QUEUE, &what);
-        }
+        report.checked(QUEUE, queue.await.expect("the queue's watcher does not panic"));
         let mut client = cluster::client_of(&fleet.database.url()).await;
         if !at_rest(&client, &crowd, &tracked_users, &mut dice).await {
             report.found(START, &format!("work is unsettled {} s after everything was left alone", REST.as_secs()));
@@ -120,16 +120,10 @@ impl Campaign {
             }
         }
         let contents = verdict(&crowd, &tracked_users, &mut client, &mut dice, &mut report).await;
-        let (checked, found) = judge_effects(&contents, &service.effects, true);
-        report.counted(EFFECT, checked);
-        for what in found {
-            report.found(EFFECT, &what);
-        }
-        let (checked, found) = service.verdict();
-        report.counted(STEP, checked);
-        for what in found {
-            report.found(STEP, &what);
-        }
+        report.checked(EFFECT, judge_effects(&contents, &service.effects, true));
+        report.checked(STEP, service.verdict());
+        report.checked(TURNS, (0, starved));
+        report.checked(TURNS, turns::judge(&client, &arrivals).await);
         for zombie in report.zombies() {
             if !zombie.kept_still(&client).await {
                 report.found(ZOMBIE, &format!("a zombie wrote: {zombie:?}"));

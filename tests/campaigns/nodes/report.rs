@@ -26,7 +26,15 @@ const QUEUE_RULE: (&str, &str) = (
     "queue",
     "at no moment did more tasks of the queue run than it has slots, nor more of one user than a user may have",
 );
-const RULE_COUNT: usize = QUEUE + 1;
+
+/// The rule of the queue with a greedy user.
+pub(crate) const TURNS: usize = QUEUE + 1;
+const TURNS_RULE: (&str, &str) = (
+    "turns",
+    "no user had more than one turn of the queue between the arrival of another's first task and its turn, although one \
+     user starts 99 of 100 tasks",
+);
+const RULE_COUNT: usize = TURNS + 1;
 
 /// Counts and findings.
 #[derive(Debug)]
@@ -128,9 +136,12 @@ impl Report {
         self.shown = tracked_users.iter().map(|tracked| tracked.record.open().streamed.len() as u64).sum();
     }
 
-    /// Adds checks of one rule.
-    pub(crate) fn counted(&mut self, rule: usize, checks: u64) {
+    /// Adds checks of one rule, and what they found.
+    pub(crate) fn checked(&mut self, rule: usize, (checks, found): (u64, Vec<String>)) {
         self.checked[rule] += checks;
+        for what in found {
+            self.found(rule, &what);
+        }
     }
 
     pub(crate) fn found(&mut self, rule: usize, what: &str) {
@@ -165,6 +176,7 @@ fn rule_at(rule: usize) -> (&'static str, &'static str) {
     match rule {
         ZOMBIE => ZOMBIE_RULE,
         QUEUE => QUEUE_RULE,
+        TURNS => TURNS_RULE,
         rule => RULES.get(rule).copied().unwrap_or(("unknown", "")),
     }
 }
