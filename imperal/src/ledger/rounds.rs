@@ -30,10 +30,15 @@ pub(super) fn lot(of: impl Hash) -> u64 {
     RandomState::new().hash_one(of)
 }
 
+/// True in half of all cases.
+pub(super) fn by_chance() -> bool {
+    lot(0_u8).is_multiple_of(2)
+}
+
 /// How many tasks of queues a claim takes before it looks at other tasks: half of them. If it takes one task only,
 /// chance decides which it looks at first, so that neither kind starves.
 pub(super) fn first_share(limit: usize) -> usize {
-    if limit == 1 { usize::from(lot(0_u8).is_multiple_of(2)) } else { limit.div_ceil(2) }
+    if limit == 1 { usize::from(by_chance()) } else { limit.div_ceil(2) }
 }
 
 /// Sorts owners by their turns.

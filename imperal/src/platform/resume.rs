@@ -181,7 +181,12 @@ impl Node {
         _permits: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>),
     ) {
         let task = &claimed.record.task;
-        let Some(steps) = self.read_steps(task.task_id, &lease.lost).await else { return };
+        let steps = if claimed.has_steps {
+            self.read_steps(task.task_id, &lease.lost).await
+        } else {
+            Some(StoredSteps::default())
+        };
+        let Some(steps) = steps else { return };
         let Some(slept) = self.slept_unseen(task.task_id, &steps, &lease.lost).await else { return };
         let ran = claimed.ran.saturating_sub(slept);
         let run = DurableRun::resumed(task.attempt(), claimed.root_task, steps, self.settings.parked_from);

@@ -183,6 +183,8 @@ pub struct ClaimedTask {
     pub claimed_at: Timestamp,
     /// From when on a claim could take it. `None` if the ledger does not know.
     pub ready_at: Option<Timestamp>,
+    /// Whether it has stored rows of steps. A task that has none needs no read of them.
+    pub has_steps: bool,
 }
 
 /// The durable tasks that wait for a process, in numbers: for the metrics of operators.

@@ -7,6 +7,7 @@ mod document_plans;
 mod durable;
 mod places;
 mod schema;
+mod suspect_crowd;
 mod trouble;
 mod unheld_tasks;
 mod waits;

@@ -129,6 +129,7 @@ macro_rules! ledger_conformance {
             }
             steps {
                 steps_are_kept_in_order
+                claim_says_whether_there_are_steps
                 steps_come_in_pages
                 large_values_are_read_one_by_one
                 step_is_stored_once
@@ -195,6 +196,13 @@ macro_rules! ledger_conformance {
                 park_clears_the_counts_of_bad_attempts
                 waits_are_no_running_time
                 questions_end_with_their_task
+            }
+            suspects {
+                waiting_suspects_hold_up_no_task_of_their_queue
+                suspect_takes_its_owners_turn
+                owner_of_suspects_only_keeps_its_turn
+                crowd_of_suspects_holds_up_no_other_task
+                suspects_of_queues_and_others_starve_neither
             }
             queues {
                 task_of_a_queue_waits_for_its_slot

@@ -76,6 +76,7 @@ mod scene;
 pub mod schedules;
 pub mod secrets;
 pub mod steps;
+pub mod suspects;
 pub mod tasks;
 pub mod texts;
 pub mod unheld;

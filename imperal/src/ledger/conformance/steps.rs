@@ -45,6 +45,16 @@ pub async fn steps_are_kept_in_order(backend: &impl Backend) {
     assert_eq!(ok(node.ledger.step_value(task_id, 4).await), None);
 }
 
+/// So that an attempt of a task without any reads none.
+pub async fn claim_says_whether_there_are_steps(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let task_id = node.released(&anna()).await;
+    assert!(!node.claim_one().await.has_steps);
+    ok(node.store(attempt(task_id, 2), step(1)).await);
+    ok(node.release(attempt(task_id, 2), Release::HandOver).await);
+    assert!(node.claim_one().await.has_steps);
+}
+
 /// By rows and by bytes, after an ordinal, with the highest ordinal.
 pub async fn steps_come_in_pages(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;

@@ -23,7 +23,8 @@ use crate::ledger::{
 /// **Crashes.** If the incarnation neither left nor was draining, its end counts as a crash of each of its running
 /// durable tasks: the ledger cannot know which of them was the cause. From the second crash in a row on the task is
 /// a suspect: it waits for a retry, ready 10 s after the end, then 60 s, then 300 s, and a claim returns one suspect
-/// at a time, so that a later crash names the one that causes it. A refusal, a hand-over and the end of an
+/// at a time, so that a later crash names the one that causes it. Suspects hold up no other task, and cost a claim that
+/// asks for none nothing, however many wait. A refusal, a hand-over and the end of an
 /// incarnation that left or drained are no crashes.
 ///
 /// **Effects.** An effect has several rows of its name: an intent, then "done" or "not done". An intent without a later
@@ -70,7 +71,8 @@ pub trait DurableTasks: Send + Sync {
     /// each claim begins with any of the queues, so that no task waits for ever behind others.
     ///
     /// Skipped are tasks of names that are [paused](super::Operators), tasks of other names, tasks that `program` has refused, tasks whose call has no reply, tasks
-    /// of an owner with `max_running` running tasks, and suspects as [`ClaimRequest::suspect`] says. A task with
+    /// of an owner with `max_running` running tasks, and suspects as [`ClaimRequest::suspect`] says. If suspects wait in
+    /// queues and others outside of them, chance decides which the claim looks at first, so that neither kind starves. A task with
     /// a cancel request is returned like others: the platform ends it. [`ClaimRequest::only_own`] skips all tasks that
     /// another incarnation started or held last.
     ///

@@ -18,10 +18,14 @@ use crate::ledger::{Owner, QueueLoad, QueuePlace};
 /// before the one that was served last and behind all others, so that a stream of new owners cannot starve the others.
 /// The owner's task is the one that became ready first. So an owner with thousands of tasks delays the first task of
 /// another by one task at most.
+///
+/// **Suspects.** A suspect takes its owner's turn, in its order among the owner's tasks, if the claim may take one. Else
+/// the turn goes on as if the suspect were not there: to the owner's next task, or to the next owner. The owner keeps
+/// its place.
 pub trait Queues: Send + Sync {
     /// The places of the owner's tasks that are ready and wait in a queue, by queue and then in their order. They
-    /// follow the turns as they are now, and leave out limits of owners. Stuck tasks and those of paused names have no
-    /// place and are before none: they do not wait for a slot.
+    /// follow the turns as they are now, and leave out limits of owners. Stuck tasks, those of paused names and suspects
+    /// have no place and are before none: they do not only wait for a slot.
     fn queue_places(&self, owner: &Owner) -> impl Future<Output = LedgerResult<Vec<QueuePlace>>> + Send;
 
     /// The running and ready tasks of each queue, by extension and name. A queue is known from its first task on. Its

@@ -267,6 +267,7 @@ pub(in crate::ledger) fn claimed(row: &impl Columns, record: TaskRecord, unreada
         fruitless: u32::try_from(decoder.count("fruitless")).unwrap_or(u32::MAX),
         claimed_at: decoder.time("claimed_at"),
         ready_at: decoder.maybe_time("was_ready_at"),
+        has_steps: decoder.flag("has_steps"),
         record,
     };
     decoder.report(unreadable, "durable", claimed.record.task.task_id, Some(&claimed.record.owner));

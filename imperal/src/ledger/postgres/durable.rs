@@ -139,7 +139,7 @@ impl PostgresLedger {
     ) -> LedgerResult<Vec<ClaimedTask>> {
         let sql = format!(
             "SELECT {RECORD_COLUMNS}, r.task_name, r.input, r.user_json, r.root_task::text AS root_task, r.ran, r.crashes, \
-             r.fruitless, r.claimed_at, r.was_ready_at FROM @.claim_tasks($1, $2, $3::uuid, $4, $5, $6, $7, $8, $9, $10, $11) AS r"
+             r.fruitless, r.claimed_at, r.was_ready_at, r.has_steps FROM @.claim_tasks($1, $2, $3::uuid, $4, $5, $6, $7, $8, $9, $10, $11) AS r"
         );
         let (node, program) = (stored(&incarnation.node), stored(&request.program));
         let (apps, names) = names_of(&request.names);

@@ -18,14 +18,14 @@ const WAITING: &str = "WITH me AS MATERIALIZED (SELECT @.find_owner($1, $2) AS o
         SELECT t.app_id, t.queue, array_agg(t.task_id::text ORDER BY t.ready_at, t.task_no) AS ids
         FROM me JOIN @.task t ON t.owner_id = me.owner_id
         WHERE t.finished_at IS NULL AND t.queue IS NOT NULL AND t.ready_at <= me.now
-            AND t.state <> 'stuck' AND NOT EXISTS (
+            AND NOT t.suspect AND t.state <> 'stuck' AND NOT EXISTS (
                 SELECT FROM @.paused p WHERE p.app_id = t.app_id AND p.task_name = t.task_name)
         GROUP BY t.app_id, t.queue
     ),
     waiting AS (
         SELECT t.app_id, t.queue, t.owner_id, min(t.ready_at) AS first_ready_at, count(*) AS ready
         FROM own o JOIN @.task t ON t.app_id = o.app_id AND t.queue = o.queue AND t.queue IS NOT NULL
-        WHERE t.ready_at <= (SELECT me.now FROM me) AND t.state <> 'stuck' AND NOT EXISTS (
+        WHERE NOT t.suspect AND t.ready_at <= (SELECT me.now FROM me) AND t.state <> 'stuck' AND NOT EXISTS (
                 SELECT FROM @.paused p WHERE p.app_id = t.app_id AND p.task_name = t.task_name)
         GROUP BY t.app_id, t.queue, t.owner_id
     )
@@ -41,7 +41,7 @@ const QUEUE_LOADS: &str = "SELECT q.app_id, q.queue, @.taken_slots(q.app_id, q.q
     FROM @.queue q CROSS JOIN LATERAL (
         SELECT count(*) AS ready, min(f.ready_at) AS oldest_ready_at FROM (
             SELECT t.ready_at FROM @.task t
-            WHERE t.app_id = q.app_id AND t.queue = q.queue AND t.ready_at <= (SELECT @.micros())
+            WHERE t.app_id = q.app_id AND t.queue = q.queue AND NOT t.suspect AND t.ready_at <= (SELECT @.micros())
                 AND t.state <> 'stuck' AND NOT EXISTS (
                     SELECT FROM @.paused p WHERE p.app_id = t.app_id AND p.task_name = t.task_name)
             ORDER BY t.ready_at LIMIT $1) AS f

@@ -16,7 +16,7 @@ pub(super) const OWN_QUEUED: &str = concat!(
     "SELECT d.app_id, d.queue, t.task_no, t.task_id
     FROM task t INDEXED BY task_open_of CROSS JOIN durable d ON d.task_no = t.task_no
     WHERE t.owner_id = ?1 AND t.state IN ('running', 'queued', 'waiting', 'stuck') AND t.queue IS NOT NULL
-        AND d.queue IS NOT NULL AND d.ready_at <= ?2",
+        AND d.queue IS NOT NULL AND d.suspect = 0 AND d.ready_at <= ?2",
     waits_for_slot!(),
     " ORDER BY d.app_id, d.queue, d.ready_at, d.task_no"
 );
@@ -27,11 +27,11 @@ pub(super) const QUEUE_LOADS: &str = concat!(
         (SELECT count(*) FROM task t INDEXED BY task_slot
             WHERE t.app_id = q.app_id AND t.queue = q.queue AND t.state = 'running' AND t.abandoned = 0) AS running,
         (SELECT count(*) FROM (SELECT 1 FROM durable d INDEXED BY durable_queued_at
-            WHERE d.app_id = q.app_id AND d.queue = q.queue AND d.ready_at <= ?1",
+            WHERE d.app_id = q.app_id AND d.queue = q.queue AND d.suspect = 0 AND d.ready_at <= ?1",
     waits_for_slot!(),
     " LIMIT ?2)) AS ready,
         (SELECT d.ready_at FROM durable d INDEXED BY durable_queued_at
-            WHERE d.app_id = q.app_id AND d.queue = q.queue AND d.ready_at <= ?1",
+            WHERE d.app_id = q.app_id AND d.queue = q.queue AND d.suspect = 0 AND d.ready_at <= ?1",
     waits_for_slot!(),
     " ORDER BY d.ready_at LIMIT 1) AS oldest_ready_at
     FROM queue q ORDER BY q.app_id, q.queue"

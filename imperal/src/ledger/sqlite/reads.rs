@@ -9,7 +9,8 @@ use rusqlite::{Params, Row, params};
 
 use super::fault::Fault;
 use super::ops::{
-    BACKLOG, CANCELLED_TASKS, LEFT_CALLS, LEFT_TASKS, LONG_STUCK_TASKS, QUESTION, TASK, TASK_BY_NUMBER, unpaused,
+    BACKLOG, CANCELLED_TASKS, FIRST_READY, LEFT_CALLS, LEFT_TASKS, LONG_STUCK_TASKS, QUESTION, TASK, TASK_BY_NUMBER,
+    unpaused,
 };
 use super::readers::Reading;
 use super::rows::{all, get_number, number, one, open_states, page, select_question, select_task, size};
@@ -306,25 +307,28 @@ pub(super) fn question(reading: &Reading<'_>, question_id: QuestionId) -> Result
     })
 }
 
-/// The first ready time of a name.
-pub(super) const FIRST_READY: &str = "SELECT ready_at FROM durable INDEXED BY durable_ready
-    WHERE app_id = ?1 AND task_name = ?2 AND ready_at IS NOT NULL AND queue IS NULL ORDER BY ready_at LIMIT 1";
-
-/// The first task of each queue of an extension is one look into the index.
+/// The first task of each queue of an extension is one look into the index; `?2` as in
+/// [`FIRST_READY`].
 pub(super) const FIRST_QUEUED: &str = "SELECT min((SELECT d.ready_at FROM durable d INDEXED BY durable_queued_at
-        WHERE d.app_id = q.app_id AND d.queue = q.queue AND d.ready_at IS NOT NULL ORDER BY d.ready_at LIMIT 1))
+        WHERE d.app_id = q.app_id AND d.queue = q.queue AND d.suspect = ?2 AND d.ready_at IS NOT NULL
+        ORDER BY d.ready_at LIMIT 1))
     FROM queue q WHERE q.app_id = ?1";
 
 pub(super) fn first_ready_at(reading: &Reading<'_>, names: &[DurableName]) -> Result<Option<i64>, Fault> {
     let mut first = None;
-    for DurableName { app_id, task_name } in unpaused(reading.conn, names)? {
-        let found: Option<i64> = one(reading.conn, FIRST_READY, [app_id, task_name], |row| Ok(row.get(0)?))?;
-        first = first.into_iter().chain(found).min();
-    }
+    let unpaused: Vec<_> = unpaused(reading.conn, names)?.collect();
     let apps: BTreeSet<&str> = names.iter().map(|name| &*name.app_id).collect();
-    for app_id in apps {
-        let found: Option<i64> = one(reading.conn, FIRST_QUEUED, [app_id], |row| Ok(row.get(0)?))?.flatten();
-        first = first.into_iter().chain(found).min();
+    for suspects in [false, true] {
+        for DurableName { app_id, task_name } in &unpaused {
+            let params = params![app_id, task_name, suspects];
+            let found: Option<i64> = one(reading.conn, FIRST_READY, params, |row| Ok(row.get(0)?))?;
+            first = first.into_iter().chain(found).min();
+        }
+        for app_id in &apps {
+            let params = params![app_id, suspects];
+            let found: Option<i64> = one(reading.conn, FIRST_QUEUED, params, |row| Ok(row.get(0)?))?.flatten();
+            first = first.into_iter().chain(found).min();
+        }
     }
     Ok(first)
 }

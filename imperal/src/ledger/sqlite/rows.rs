@@ -74,6 +74,7 @@ pub(super) use select_question;
 
 /// Runs a statement that returns no rows. Returns the number of changed rows.
 pub(super) fn execute(conn: &Connection, sql: &str, params: impl Params) -> Result<usize, Fault> {
+    counted::one_more();
     Ok(conn.prepare_cached(sql)?.execute(params)?)
 }
 
@@ -84,6 +85,7 @@ pub(super) fn one<T>(
     params: impl Params,
     read: impl FnOnce(&Row<'_>) -> Result<T, Fault>,
 ) -> Result<Option<T>, Fault> {
+    counted::one_more();
     let mut statement = conn.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
     rows.next()?.map(read).transpose()
@@ -131,6 +133,7 @@ pub(super) fn all<T>(
     params: impl Params,
     read: impl Fn(&Row<'_>) -> Result<T, Fault>,
 ) -> Result<Vec<T>, Fault> {
+    counted::one_more();
     let mut statement = conn.prepare_cached(sql)?;
     statement.query_and_then(params, read)?.collect()
 }
@@ -172,5 +175,28 @@ impl Columns for Row<'_> {
 
     fn original(text: &str) -> Result<Cow<'_, str>, String> {
         Ok(text.into())
+    }
+}
+
+#[cfg(not(test))]
+mod counted {
+    pub(super) const fn one_more() {}
+}
+
+/// Statements that this thread has run, for tests that count those of an operation.
+#[cfg(test)]
+pub(super) mod counted {
+    use std::cell::Cell;
+
+    thread_local! {
+        static STATEMENTS: Cell<u32> = const { Cell::new(0) };
+    }
+
+    pub(in crate::ledger::sqlite) fn statements() -> u32 {
+        STATEMENTS.get()
+    }
+
+    pub(super) fn one_more() {
+        STATEMENTS.set(STATEMENTS.get() + 1);
     }
 }

@@ -188,6 +188,8 @@ CREATE TABLE durable (
     -- Attempts in a row that ended by a crash, and attempts in a row, without progress.
     crashes INTEGER NOT NULL DEFAULT 0,
     fruitless INTEGER NOT NULL DEFAULT 0,
+    -- 1 for a suspect. In the indexes of claims, so that suspects cost a claim without one nothing.
+    suspect INTEGER NOT NULL GENERATED ALWAYS AS (crashes >= 2) VIRTUAL,
     -- From when on a claim may take it; NULL while a process holds it and once it has ended.
     ready_at INTEGER,
     -- The version of the program that refused it last; '' if none did.
@@ -207,11 +209,13 @@ CREATE TABLE durable (
     notes TEXT
 ) STRICT;
 
-CREATE INDEX durable_ready ON durable (app_id, task_name, ready_at) WHERE ready_at IS NOT NULL AND queue IS NULL;
+CREATE INDEX durable_ready ON durable (app_id, task_name, suspect, ready_at)
+    WHERE ready_at IS NOT NULL AND queue IS NULL;
 -- The same for tasks of queues: by owner for turns, and by time for the next look.
-CREATE INDEX durable_queued ON durable (app_id, queue, owner_id, ready_at)
+CREATE INDEX durable_queued ON durable (app_id, queue, suspect, owner_id, ready_at)
     WHERE ready_at IS NOT NULL AND queue IS NOT NULL;
-CREATE INDEX durable_queued_at ON durable (app_id, queue, ready_at) WHERE ready_at IS NOT NULL AND queue IS NOT NULL;
+CREATE INDEX durable_queued_at ON durable (app_id, queue, suspect, ready_at)
+    WHERE ready_at IS NOT NULL AND queue IS NOT NULL;
 -- What mark_stuck looks at: by name, so that the tasks of known names cost it nothing.
 CREATE INDEX durable_untaken ON durable (app_id, task_name, refused_by, ready_at)
     WHERE ready_at IS NOT NULL AND stuck_since IS NULL;

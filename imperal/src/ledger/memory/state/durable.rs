@@ -9,7 +9,7 @@ use super::tasks::TaskRow;
 use super::{State, Told};
 use crate::ids::TaskId;
 use crate::ledger::clock::after;
-use crate::ledger::rounds::first_share;
+use crate::ledger::rounds::{by_chance, first_share};
 use crate::ledger::rules::{self, SUSPECT};
 use crate::ledger::{
     Attempt, AttemptEnding, AttemptReport, ClaimRequest, ClaimedTask, DurableName, EventBody, Fence, Incarnation,
@@ -123,6 +123,11 @@ impl DurableRow {
         if self.has_progress { 0 } else { self.crashes }
     }
 
+    /// Whether its latest attempts crashed their processes, so that it is taken up alone.
+    pub(super) fn is_suspect(&self) -> bool {
+        self.crashes_in_a_row() >= SUSPECT
+    }
+
     /// Forgets crashes and refusals.
     pub(super) fn forgive(&mut self) {
         (self.crashes, self.fruitless) = (0, 0);
@@ -186,16 +191,20 @@ impl State {
         let mut claiming = Claiming { claimed: Vec::new(), suspect: request.suspect };
         let limit = request.limit as usize;
         let share = first_share(limit);
-        self.claim_from_queues(incarnation, request, &mut claiming, share, now);
-        let has_more = claiming.claimed.len() >= share;
-        let mut ready: Vec<(Timestamp, u64, TaskId)> = Vec::new();
+        let mut ready: Vec<(Timestamp, u64, TaskId, bool)> = Vec::new();
         for row in self.open_rows().filter(|row| row.record.task.queue.is_none()) {
-            if let Some(at) = self.claimable_from(row, incarnation, request, now) {
-                ready.push((at, row.order, row.record.task.task_id));
+            if let Some((at, is_suspect)) = self.claimable_from(row, incarnation, request, now) {
+                ready.push((at, row.order, row.record.task.task_id, is_suspect));
             }
         }
         ready.sort_unstable();
-        for (.., task_id) in ready {
+        // Suspects of queues and others starve neither: by chance the queues leave the only one to the others.
+        let is_left = claiming.suspect && by_chance() && ready.iter().any(|(.., is_suspect)| *is_suspect);
+        claiming.suspect &= !is_left;
+        self.claim_from_queues(incarnation, request, &mut claiming, share, now);
+        claiming.suspect |= is_left;
+        let has_more = claiming.claimed.len() >= share;
+        for (.., task_id, _) in ready {
             if claiming.claimed.len() >= limit {
                 break;
             }
@@ -207,14 +216,14 @@ impl State {
         Ok(claiming.claimed)
     }
 
-    /// Since when the task is ready, if the request may take it as far as the task itself goes.
+    /// Since when the task is ready, and whether it is a suspect, if the request may take it as far as the task itself goes.
     pub(super) fn claimable_from(
         &self,
         row: &TaskRow,
         incarnation: &Incarnation,
         request: &ClaimRequest,
         now: Timestamp,
-    ) -> Option<Timestamp> {
+    ) -> Option<(Timestamp, bool)> {
         let (durable, task) = (row.durable.as_ref()?, &row.record.task);
         if request.only_own && row.record.incarnation != *incarnation {
             return None;
@@ -226,7 +235,8 @@ impl State {
             return None;
         }
         let replied = self.calls.get(&task.call_id).is_none_or(|call| call.reply.is_some());
-        (replied && durable.refused_by.as_ref() != Some(&request.program)).then_some(ready_at)
+        let is_claimable = replied && durable.refused_by.as_ref() != Some(&request.program);
+        is_claimable.then(|| (ready_at, durable.is_suspect()))
     }
 
     /// Takes up a task that is ready, unless the limits of suspects or of its owner forbid it. Returns whether it did.
@@ -239,8 +249,7 @@ impl State {
         now: Timestamp,
     ) -> bool {
         let Some(row) = self.tasks.get(&task_id) else { return false };
-        let crashes = |durable: &DurableRow| durable.crashes >= SUSPECT && !durable.has_progress;
-        let is_suspect = row.durable.as_ref().is_some_and(crashes);
+        let is_suspect = row.durable.as_ref().is_some_and(DurableRow::is_suspect);
         if (is_suspect && !claiming.suspect) || self.running_of(&row.record.owner) >= request.max_running {
             return false;
         }
@@ -299,6 +308,7 @@ impl State {
             fruitless,
             claimed_at: now,
             ready_at,
+            has_steps: !durable.steps.is_empty(),
         };
         self.push(&claimed.record.owner, EventBody::Task(claimed.record.task.clone()));
         Some(claimed)

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 
 use super::State;
-use super::durable::Claiming;
+use super::durable::{Claiming, DurableRow};
 use super::tasks::TaskRow;
 use crate::ids::TaskId;
 use crate::ledger::rounds::{WaitingOwner, lot, places, sort_by_turn};
@@ -60,7 +60,8 @@ impl State {
         let mut queues: BTreeMap<QueueKey, HashMap<Owner, ReadyOf>> = BTreeMap::new();
         for row in self.open_rows() {
             if let Some(key) = key(&row.record.task)
-                && let Some(at) = self.claimable_from(row, incarnation, request, now)
+                && let Some((at, is_suspect)) = self.claimable_from(row, incarnation, request, now)
+                && (claiming.suspect || !is_suspect)
             {
                 let of_owner = queues.entry(key).or_default().entry(row.record.owner.clone()).or_default();
                 of_owner.push((at, row.order, row.record.task.task_id));
@@ -130,11 +131,14 @@ impl State {
         waiting.collect()
     }
 
-    /// Since when the task is ready, if a free slot is all that it waits for: it is not stuck, and its name not paused.
+    /// Since when the task is ready, if a free slot is all that it waits for: it is not stuck, its name not paused, and it is
+    /// no suspect.
     fn waits_since(&self, row: &TaskRow, now: Timestamp) -> Option<Timestamp> {
         let task = &row.record.task;
-        let is_paused = row.durable.as_ref().is_some_and(|durable| self.is_paused(&durable.name(&task.app_id)));
-        task.ready_at.filter(|at| *at <= now && task.state != TaskState::Stuck && !is_paused)
+        let waits_otherwise =
+            |durable: &DurableRow| durable.is_suspect() || self.is_paused(&durable.name(&task.app_id));
+        let waits_otherwise = row.durable.as_ref().is_some_and(waits_otherwise);
+        task.ready_at.filter(|at| *at <= now && task.state != TaskState::Stuck && !waits_otherwise)
     }
 
     /// The ready tasks of each queue, by owner and in order.

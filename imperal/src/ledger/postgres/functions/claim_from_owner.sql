@@ -8,14 +8,21 @@ CREATE OR REPLACE FUNCTION @.claim_from_owner(
 BEGIN
     outcome := 'gone';
     FOR claimed_id IN
-        SELECT t.task_id FROM @.task t JOIN @.durable d ON d.task_no = t.task_no
-        WHERE t.app_id = p_app AND t.queue = p_queue AND t.owner_id = p_owner_id AND t.ready_at <= p_now
-            AND t.state <> 'running' AND t.outcome_seq IS NULL AND t.task_name = ANY (p_names)
-            AND (NOT p_only_own OR t.node_id = p_node_id AND t.incarnation = p_incarnation)
+        -- Suspects and others are merged in the order of the index.
+        SELECT c.task_id FROM (
+            SELECT t.* FROM @.task t
+            WHERE t.app_id = p_app AND t.queue = p_queue AND NOT t.suspect AND t.owner_id = p_owner_id
+                AND t.ready_at <= p_now
+            UNION ALL
+            SELECT t.* FROM @.task t
+            WHERE t.app_id = p_app AND t.queue = p_queue AND t.suspect AND t.owner_id = p_owner_id
+                AND t.ready_at <= p_now AND p_suspect
+        ) AS c
+        WHERE c.state <> 'running' AND c.outcome_seq IS NULL AND c.task_name = ANY (p_names)
+            AND (NOT p_only_own OR c.node_id = p_node_id AND c.incarnation = p_incarnation)
             AND @.running_tasks(p_owner_id) < p_max_running
-            AND t.refused_program <> p_program AND @.is_replied(t.call_id)
-            AND (p_suspect OR d.crashes < 2 OR @.has_progressed(t.task_no, t.attempt))
-        ORDER BY t.ready_at, t.task_no
+            AND c.refused_program <> p_program AND @.is_replied(c.call_id)
+        ORDER BY c.ready_at, c.task_no
     LOOP
         outcome := @.claim_task(p_node_id, p_incarnation, p_claim_id, claimed_id, p_program, p_suspect, p_max_running);
         EXIT WHEN outcome <> 'gone';

@@ -24,7 +24,7 @@ BEGIN
     IF v_free <= 0 THEN RETURN v_claimed; END IF;
     SELECT coalesce(array_agg(w.owner_id ORDER BY w.served, w.first_ready_at, w.owner_id), '{}'),
         array_agg(w.slots ORDER BY w.served, w.first_ready_at, w.owner_id)
-    INTO v_owners, v_slots FROM @.waiting_owners(p_app, p_queue, v_now) AS w;
+    INTO v_owners, v_slots FROM @.waiting_owners(p_app, p_queue, v_now, p_suspect) AS w;
     -- A round serves each owner once.
     WHILE v_any AND v_free > 0 LOOP
         v_any := false;

@@ -20,7 +20,11 @@ BEGIN
             WHERE p_limits[4 * i + 1] = q.app_id AND p_limits[4 * i + 2] = q.queue LIMIT 1
         ) AS l ON true
         WHERE EXISTS (
-            SELECT FROM @.task t WHERE t.app_id = q.app_id AND t.queue = q.queue AND t.ready_at <= v_now)
+                SELECT FROM @.task t
+                WHERE t.app_id = q.app_id AND t.queue = q.queue AND NOT t.suspect AND t.ready_at <= v_now)
+            OR p_suspect AND EXISTS (
+                SELECT FROM @.task t
+                WHERE t.app_id = q.app_id AND t.queue = q.queue AND t.suspect AND t.ready_at <= v_now)
         GROUP BY q.app_id, q.queue, l.at_most, l.per_user
         -- Another order each time: no queue always comes first.
         ORDER BY random()

@@ -18,6 +18,8 @@ BEGIN
     FOR NO KEY UPDATE SKIP LOCKED;
     IF NOT FOUND THEN RETURN 'gone'; END IF;
     SELECT * INTO v_durable FROM @.durable WHERE task_no = v_task.task_no;
+    -- Damaged: nothing could continue it.
+    IF NOT FOUND THEN RETURN 'gone'; END IF;
     v_progressed := @.has_progressed(v_task.task_no, v_task.attempt);
     IF v_progressed THEN
         v_durable.crashes := 0;
@@ -30,7 +32,7 @@ BEGIN
     v_now := @.micros();
     UPDATE @.task
     SET node_id = p_node_id, incarnation = p_incarnation, state = 'running', abandoned = false, waits_for = NULL,
-        ready_at = NULL, interrupted_at = NULL, untold_since = NULL,
+        ready_at = NULL, interrupted_at = NULL, untold_since = NULL, suspect = v_durable.crashes >= 2,
         deadline_at = @.later(v_now, greatest(@.sound(v_durable.cap) - @.sound(v_durable.ran), 1000000)),
         attempt = 1 + CASE WHEN v_task.attempt BETWEEN 0 AND 2147483646 THEN v_task.attempt
             ELSE (SELECT coalesce(max(s.attempt), 0) FROM @.step s

@@ -17,6 +17,8 @@ DECLARE
     v_share bigint := CASE WHEN p_limit = 1 THEN (random() < 0.5)::int ELSE (p_limit + 1) / 2 END;
     -- Owners that are locked, or have as many running tasks as they may.
     v_full bigint[] := '{}';
+    -- Suspects of queues and others starve neither: by chance the queues leave the only one to the others.
+    v_suspect_left boolean := p_suspect AND random() < 0.5;
     v_suspect boolean := p_suspect;
     -- Candidates are read in pieces, each from the last one on.
     v_next record;
@@ -35,34 +37,35 @@ BEGIN
     FROM unnest(p_apps, p_names) AS n (app_id, task_name)
     WHERE NOT EXISTS (SELECT FROM @.paused p WHERE p.app_id = n.app_id AND p.task_name = n.task_name);
     IF v_is_new THEN
+        IF v_suspect_left THEN v_suspect_left := @.has_ready_suspect(p_apps, p_names, v_now); END IF;
         v_claimed := @.claim_from_queues(
-            v_node_id, p_incarnation, p_claim_id, p_apps, p_names, p_limits, p_program, v_share, p_suspect,
-            p_max_running, p_only_own);
+            v_node_id, p_incarnation, p_claim_id, p_apps, p_names, p_limits, p_program, v_share,
+            p_suspect AND NOT v_suspect_left, p_max_running, p_only_own);
         v_has_more := cardinality(v_claimed) >= v_share;
         IF cardinality(v_claimed) > 0 THEN v_suspect := p_suspect AND NOT @.has_suspect(v_claimed); END IF;
     END IF;
     WHILE v_is_new LOOP
         v_seen := 0;
         FOR v_next IN
-            SELECT c.* FROM unnest(p_apps, p_names) AS n (app_id, task_name) CROSS JOIN LATERAL (
-                SELECT t.task_id, t.task_no, t.owner_id, t.ready_at FROM @.task t
-                JOIN @.durable d ON d.task_no = t.task_no
-                WHERE t.app_id = n.app_id AND t.task_name = n.task_name AND t.queue IS NULL AND t.ready_at BETWEEN v_at AND v_now
+            SELECT c.* FROM unnest(p_apps, p_names) AS n (app_id, task_name)
+            CROSS JOIN (VALUES (false), (true)) AS k (suspect) CROSS JOIN LATERAL (
+                SELECT t.task_id, t.task_no, t.owner_id, t.ready_at, t.suspect FROM @.task t
+                WHERE t.app_id = n.app_id AND t.task_name = n.task_name AND t.suspect = k.suspect AND t.queue IS NULL
+                    AND t.ready_at BETWEEN v_at AND v_now
                     AND t.state <> 'running' AND t.outcome_seq IS NULL
                     AND (NOT p_only_own OR t.node_id = v_node_id AND t.incarnation = p_incarnation)
                     AND (t.ready_at, t.task_no) > (v_at, v_no) AND t.owner_id <> ALL (v_full)
                     -- Looked at here without a lock, so that a claim locks no owner for nothing.
                     AND @.running_tasks(t.owner_id) < p_max_running
                     AND t.refused_program <> p_program AND @.is_replied(t.call_id)
-                    AND (v_suspect OR d.crashes < 2 OR @.has_progressed(t.task_no, t.attempt))
                 ORDER BY t.ready_at, t.task_no LIMIT 2 * p_limit
-            ) AS c ORDER BY c.ready_at, c.task_no LIMIT 2 * p_limit
+            ) AS c WHERE v_suspect OR NOT k.suspect ORDER BY c.ready_at, c.task_no LIMIT 2 * p_limit
         LOOP
             EXIT WHEN cardinality(v_claimed) >= p_limit;
             v_seen := v_seen + 1;
             v_at := v_next.ready_at;
             v_no := v_next.task_no;
-            CONTINUE WHEN v_next.owner_id = ANY (v_full);
+            CONTINUE WHEN v_next.owner_id = ANY (v_full) OR v_next.suspect AND NOT v_suspect;
             CASE @.claim_task(v_node_id, p_incarnation, p_claim_id, v_next.task_id, p_program, v_suspect, p_max_running)
                 WHEN 'claimed' THEN v_claimed := v_claimed || v_next.task_id;
                 WHEN 'suspect' THEN

@@ -13,8 +13,8 @@ CREATE OR REPLACE FUNCTION @.orphan_durable(
             least(greatest(p_alive_at, claimed_at, last_step_at), @.micros()) AS ended_at
         FROM (
             SELECT t.task_id, t.task_no, t.attempt, l.last_step_at, d.claimed_at, d.program, CASE
-                    WHEN p_ended_by <> 'crashed' THEN @.sound(d.crashes) WHEN @.has_progressed(t.task_no, t.attempt) THEN 1
-                    ELSE @.sound(d.crashes) + 1
+                    WHEN @.has_progressed(t.task_no, t.attempt) THEN (p_ended_by = 'crashed')::int
+                    WHEN p_ended_by <> 'crashed' THEN @.sound(d.crashes) ELSE @.sound(d.crashes) + 1
                 END AS crashes
             FROM @.task t
             LEFT JOIN @.durable d ON d.task_no = t.task_no
@@ -41,6 +41,6 @@ CREATE OR REPLACE FUNCTION @.orphan_durable(
     UPDATE @.task t
     SET state = 'queued', waits_for = CASE WHEN h.wait = 0 THEN 'process' ELSE 'retry' END,
         ready_at = @.later(@.micros(), h.wait), deadline_at = NULL, untold_since = @.micros(),
-        interrupted_at = h.ended_at
+        interrupted_at = h.ended_at, suspect = coalesce(h.crashes >= 2, false)
     FROM held h WHERE t.task_id = h.task_id;
 $$;

@@ -55,7 +55,8 @@ BEGIN
             waits_for = CASE WHEN v_parks THEN CASE cardinality(p_questions) WHEN 0 THEN 'time' ELSE 'answer' END
                 WHEN p_program IS NULL THEN 'process' ELSE 'version' END,
             ready_at = CASE WHEN v_parks THEN p_wake_at ELSE v_now + v_wait END, deadline_at = NULL,
-            refused_program = coalesce(p_program, refused_program)
+            refused_program = coalesce(p_program, refused_program),
+            suspect = suspect AND p_questions IS NULL AND NOT @.has_progressed(task_no, attempt)
         WHERE task_id = p_task_id;
         PERFORM @.write_task_event(p_task_id, v_seq);
     END IF;

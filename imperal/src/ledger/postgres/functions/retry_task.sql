@@ -10,13 +10,12 @@ BEGIN
     IF NOT FOUND THEN PERFORM @.refuse('IM003'); END IF;
     changed := v_task.task_name IS NOT NULL AND (v_task.state = 'stuck' OR v_task.state = 'queued' AND (
         v_task.waits_for = 'retry'
-        OR EXISTS (SELECT FROM @.durable d WHERE d.task_no = v_task.task_no AND d.crashes >= 2)
-            AND NOT @.has_progressed(v_task.task_no, v_task.attempt)));
+        OR v_task.suspect));
     IF changed THEN
         PERFORM @.lock_owners(v_task.owner_id, p_audit, p_audit);
         v_seq := @.take_number(v_task.owner_id);
         UPDATE @.task t SET state = 'queued', waits_for = 'process', ready_at = @.micros(), refused_program = '',
-            untold_since = NULL
+            untold_since = NULL, suspect = false
         WHERE t.task_id = p_task_id;
         UPDATE @.durable d SET crashes = 0, fruitless = 0, refused_since = NULL, stuck_since = NULL
         WHERE d.task_no = v_task.task_no;

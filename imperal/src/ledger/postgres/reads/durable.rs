@@ -141,18 +141,21 @@ pub(in crate::ledger::postgres) async fn durable(
     Ok(all(store, DURABLE, &[text(&task_id.to_string())], read).await?.pop())
 }
 
-/// The first ready time of each name, and of each queue of an extension, is one look into the index.
+/// The first ready time of each name, and of each queue of an extension, is two looks into the index: suspects are apart.
 const FIRST_READY: &str = "SELECT min(c.ready_at) - @.micros() FROM (
-        SELECT i.ready_at FROM unnest($1, $2) AS n (app_id, task_name) CROSS JOIN LATERAL (
+        SELECT i.ready_at FROM unnest($1, $2) AS n (app_id, task_name)
+        CROSS JOIN (VALUES (false), (true)) AS k (suspect) CROSS JOIN LATERAL (
             SELECT t.ready_at FROM @.task t
-            WHERE t.app_id = n.app_id AND t.task_name = n.task_name AND t.ready_at IS NOT NULL AND t.queue IS NULL
+            WHERE t.app_id = n.app_id AND t.task_name = n.task_name AND t.suspect = k.suspect
+                AND t.ready_at IS NOT NULL AND t.queue IS NULL
             ORDER BY t.ready_at LIMIT 1
         ) AS i
         WHERE NOT EXISTS (SELECT FROM @.paused p WHERE p.app_id = n.app_id AND p.task_name = n.task_name)
         UNION ALL
-        SELECT i.ready_at FROM @.queue q CROSS JOIN LATERAL (
+        SELECT i.ready_at FROM @.queue q CROSS JOIN (VALUES (false), (true)) AS k (suspect) CROSS JOIN LATERAL (
             SELECT t.ready_at FROM @.task t
-            WHERE t.app_id = q.app_id AND t.queue = q.queue AND t.ready_at IS NOT NULL ORDER BY t.ready_at LIMIT 1
+            WHERE t.app_id = q.app_id AND t.queue = q.queue AND t.suspect = k.suspect AND t.ready_at IS NOT NULL
+            ORDER BY t.ready_at LIMIT 1
         ) AS i
         WHERE q.app_id = ANY ($1)
     ) AS c";

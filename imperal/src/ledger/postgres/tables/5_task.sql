@@ -43,6 +43,8 @@ CREATE TABLE @.task (
     steps text,
     -- When the process that held it was last known to be alive, once its latest attempt was cut off.
     interrupted_at bigint,
+    -- Whether its latest attempts crashed: it is taken up alone. Kept while a process holds it.
+    suspect boolean NOT NULL DEFAULT false,
     -- Since when it has been queued without an event; null once an event has said so.
     untold_since bigint,
     open_questions bigint NOT NULL DEFAULT 0,
@@ -63,11 +65,14 @@ CREATE INDEX task_held ON @.task (node_id, incarnation) WHERE state = 'running';
 CREATE INDEX task_unknown ON @.task (open_effects)
     WHERE open_effects > 0 AND state IN ('queued', 'waiting', 'stuck');
 CREATE INDEX task_left ON @.task (task_no) WHERE state = 'running' AND abandoned;
-CREATE INDEX task_ready ON @.task (app_id, task_name, ready_at, task_no) WHERE ready_at IS NOT NULL AND queue IS NULL;
+-- What claims look at. Suspects are apart, so that they cost a claim without one nothing.
+CREATE INDEX task_ready ON @.task (app_id, task_name, suspect, ready_at, task_no)
+    WHERE ready_at IS NOT NULL AND queue IS NULL;
 -- The same for tasks of queues: by owner for turns, and by time for the next look.
-CREATE INDEX task_queued ON @.task (app_id, queue, owner_id, ready_at, task_no)
+CREATE INDEX task_queued ON @.task (app_id, queue, suspect, owner_id, ready_at, task_no)
     WHERE ready_at IS NOT NULL AND queue IS NOT NULL;
-CREATE INDEX task_queued_at ON @.task (app_id, queue, ready_at) WHERE ready_at IS NOT NULL AND queue IS NOT NULL;
+CREATE INDEX task_queued_at ON @.task (app_id, queue, suspect, ready_at)
+    WHERE ready_at IS NOT NULL AND queue IS NOT NULL;
 -- The slots of queues that are taken.
 CREATE INDEX task_slot ON @.task (app_id, queue, owner_id)
     WHERE state = 'running' AND NOT abandoned AND queue IS NOT NULL;

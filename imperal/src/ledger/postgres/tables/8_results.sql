@@ -20,7 +20,8 @@ CREATE VIEW @.task_record AS
 CREATE VIEW @.claimed_task AS
     SELECT r.*, t.task_name, d.input, d.user_json, d.root_task, d.ran, d.crashes, d.claimed_at, d.was_ready_at,
            -- Without the attempt that the claim began.
-           d.fruitless - 1 AS fruitless
+           d.fruitless - 1 AS fruitless,
+           EXISTS (SELECT FROM @.step s WHERE s.task_no = t.task_no) AS has_steps
     FROM @.task_record r
     JOIN @.task t ON t.task_id = r.task_id
     JOIN @.durable d ON d.task_no = t.task_no;

@@ -23,6 +23,11 @@ pub(in crate::ledger::sqlite) const LAST_STEP: &str = "SELECT max(iif(kind = 'qu
         WHERE step_id > (?1 << 16) AND step_id <= (?1 << 16) + 65535 ORDER BY step_id DESC LIMIT 64)
     WHERE attempt = ?2";
 
+/// Whether there are rows of a task's history.
+pub(in crate::ledger::sqlite) const HAS_LEFT_ROWS: &str = "SELECT 1
+    WHERE EXISTS (SELECT 1 FROM step WHERE step_id > (?1 << 16) AND step_id <= (?1 << 16) + 65535)
+        OR EXISTS (SELECT 1 FROM question WHERE task_no = ?1) OR EXISTS (SELECT 1 FROM attempt WHERE task_no = ?1)";
+
 /// Whether a cancel of the task was requested.
 const IS_CANCELLED: &str = "SELECT 1 FROM task WHERE task_no = ?1 AND cancel_requested_at IS NOT NULL";
 
@@ -63,10 +68,12 @@ impl Tx<'_> {
         cap: Duration,
     ) -> Result<(), Fault> {
         // Rows under this number are left from a task whose row was lost.
-        let sql = "DELETE FROM step WHERE step_id > (?1 << 16) AND step_id <= (?1 << 16) + 65535";
-        execute(self.conn, sql, [number])?;
-        execute(self.conn, "DELETE FROM question WHERE task_no = ?1", [number])?;
-        execute(self.conn, "DELETE FROM attempt WHERE task_no = ?1", [number])?;
+        if one(self.conn, HAS_LEFT_ROWS, [number], |_| Ok(()))?.is_some() {
+            let sql = "DELETE FROM step WHERE step_id > (?1 << 16) AND step_id <= (?1 << 16) + 65535";
+            execute(self.conn, sql, [number])?;
+            execute(self.conn, "DELETE FROM question WHERE task_no = ?1", [number])?;
+            execute(self.conn, "DELETE FROM attempt WHERE task_no = ?1", [number])?;
+        }
         let sql = "INSERT OR REPLACE INTO durable
                        (task_no, app_id, task_name, root_task, cap, claimed_at, fruitless, ready_at, input, user, program,
                         queue, owner_id)

@@ -24,12 +24,13 @@ mod steps;
 mod tasks;
 mod unheld;
 
+pub(super) use claims::FIRST_READY;
 #[cfg(test)]
 pub(super) use claims::{CANDIDATE_TASK, READY_TASKS};
 #[cfg(test)]
 pub(super) use documents::EXPIRED_DOCUMENTS;
 #[cfg(test)]
-pub(super) use durable::{HELD_DURABLE_TASKS, LAST_PROGRESS, LAST_STEP};
+pub(super) use durable::{HAS_LEFT_ROWS, HELD_DURABLE_TASKS, LAST_PROGRESS, LAST_STEP};
 pub(super) use files::DUE_FILES;
 #[cfg(test)]
 pub(super) use follow::{HAS_LOST_VALUE, INHERIT};
@@ -48,7 +49,7 @@ pub(super) use questions::QUESTION;
 #[cfg(test)]
 pub(super) use questions::{CLOSE, COUNT_OPEN, IS_OPEN, STEP_OF_LOST, WITHDRAW};
 #[cfg(test)]
-pub(super) use queues::{OWNERS_IN_TURN, QUEUED_TASKS, TAKEN_SLOTS};
+pub(super) use queues::{OWNERS_IN_TURN, QUEUED_TASKS, QUEUES, TAKEN_SLOTS};
 pub(super) use queues::{WAITING_OWNERS, waiting_owner, waits_for_slot};
 #[cfg(test)]
 pub(super) use repair::{DISPLACED_TASKS, PARTIAL_TASKS};

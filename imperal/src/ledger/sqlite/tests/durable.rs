@@ -3,6 +3,7 @@
 use futures_util::future::{join_all, poll_immediate};
 
 use super::*;
+use crate::ledger::sqlite::rows::counted::statements;
 use crate::ledger::{
     AttemptReport, AuditOutcome, ClaimRequest, DurableName, ManualClock, NewAudit, NewDurable, NewQuestion, NewStep,
     NewTask, Release, RetentionPolicy, StepKind, TaskEnd, TaskState,
@@ -21,7 +22,7 @@ fn claim_reads_the_ready_tasks_of_its_names_only() {
     drop(folder.open().unwrap());
     let conn = Connection::open(folder.file()).unwrap();
     let ready = plan(&conn, ops::READY_TASKS);
-    let wanted = "SEARCH durable USING INDEX durable_ready (app_id=? AND task_name=? AND ready_at>? AND ready_at<?)";
+    let wanted = "SEARCH durable USING INDEX durable_ready (app_id=? AND task_name=? AND suspect=? AND ready_at>? AND ready_at<?)";
     assert_eq!(ready, [wanted]);
     let stuck = plan(&conn, ops::LONG_STUCK_TASKS);
     assert!(
@@ -93,8 +94,8 @@ fn queue_reads_one_row_of_each_owner() {
     for sql in [ops::OWNERS_IN_TURN, ops::WAITING_OWNERS] {
         let plan = plan(&conn, sql);
         for wanted in [
-            "SEARCH d USING COVERING INDEX durable_queued (app_id=? AND queue=? AND owner_id>?)",
-            "SEARCH d USING COVERING INDEX durable_queued (app_id=? AND queue=? AND owner_id=? AND ready_at<?)",
+            "SEARCH d USING COVERING INDEX durable_queued (app_id=? AND queue=? AND suspect=? AND owner_id>?)",
+            "SEARCH d USING COVERING INDEX durable_queued (app_id=? AND queue=? AND suspect=? AND owner_id=? AND ready_at<?)",
         ] {
             // The other statement looks at the states of the tasks, too.
             let not_covering = wanted.replace("COVERING ", "");
@@ -103,6 +104,107 @@ fn queue_reads_one_row_of_each_owner() {
         let scans: Vec<_> = plan.iter().filter(|step| step.starts_with("SCAN")).collect();
         assert!(scans.iter().all(|step| step.starts_with("SCAN o") || step.contains("CONSTANT ROW")), "{scans:#?}");
     }
+}
+
+/// A claim that takes no suspect does not read them, and one that does finds the first at once; so do the next look
+/// and a queue's load.
+#[test]
+fn crowd_of_suspects_costs_claims_and_looks_nothing() {
+    let folder = Folder::new();
+    drop(folder.open().unwrap());
+    let conn = Connection::open(folder.file()).unwrap();
+    let crowd = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+        INSERT INTO durable
+            (task_no, app_id, task_name, root_task, cap, ready_at, crashes, queue, owner_id, input, user)
+        SELECT i, 'app', 'work', '', 0, i, ?1, ?2, 1, '', '' FROM n";
+    conn.execute(crowd, rusqlite::params![crate::ledger::SUSPECT, None::<&str>]).unwrap();
+    conn.execute(&crowd.replace("SELECT i, ", "SELECT i + 20000, "), rusqlite::params![9, "render"]).unwrap();
+    let other = "INSERT INTO durable
+            (task_no, app_id, task_name, root_task, cap, ready_at, crashes, queue, owner_id, input, user)
+        VALUES (?1, 'app', 'work', '', 0, 30000, 1, ?2, 2, '', '')";
+    conn.execute(other, rusqlite::params![50_000, None::<&str>]).unwrap();
+    conn.execute(other, rusqlite::params![50_001, "render"]).unwrap();
+    conn.execute("INSERT INTO queue (app_id, queue) VALUES ('app', 'render')", ()).unwrap();
+    for suspects in [0, 1] {
+        let ready = rusqlite::params!["app", "work", 90_000, i64::MIN, i64::MIN, "v1", 1, suspects];
+        assert!(work_of(&conn, ops::READY_TASKS, ready) < 100);
+        assert!(work_of(&conn, ops::FIRST_READY, rusqlite::params!["app", "work", suspects]) < 100);
+        assert!(work_of(&conn, reads::FIRST_QUEUED, rusqlite::params!["app", suspects]) < 100);
+        assert!(work_of(&conn, ops::QUEUES, rusqlite::params!["app", 90_000, suspects]) < 200);
+        let owners = rusqlite::params!["app", "render", 90_000, suspects];
+        assert!(work_of(&conn, ops::OWNERS_IN_TURN, owners) < 400);
+        let owner = if suspects == 1 { 1 } else { 2 };
+        let queued = rusqlite::params!["app", "render", owner, 90_000, i64::MIN, i64::MIN, "v1", 1, suspects];
+        assert!(work_of(&conn, ops::QUEUED_TASKS, queued) < 100);
+    }
+    assert!(work_of(&conn, queues::QUEUE_LOADS, [90_000, 10_000]) < 400);
+    let load = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(3)?, row.get::<_, i64>(4)?));
+    assert_eq!(conn.query_row(queues::QUEUE_LOADS, [90_000, 10_000], load).unwrap(), (1, 30_000));
+}
+
+/// How many statements each operation of a durable task runs. One more costs every task: it needs a reason.
+#[tokio::test]
+async fn operations_of_a_durable_task_take_few_statements() {
+    let folder = Folder::new();
+    let ledger = folder.open().unwrap();
+    let incarnation = ledger.join("n", LEASE).await.unwrap();
+    let call_id = CallId::generate();
+    let call = NewCall { call_id, owner: anna(), turn: turn("?"), max_stored: None };
+    ledger.accept_call(&incarnation, call).await.unwrap();
+    ledger.reply(&incarnation, call_id, turn("reply")).await.unwrap();
+    let task = |queue: Option<&str>| {
+        let new = NewTask::new(call_id, anna(), "app", "work");
+        let durable = NewDurable::new(new.task_id, "work", "{}", "{}");
+        new.durable(queue.into_iter().fold(durable, NewDurable::queue))
+    };
+    let (plain, queued, second) = (task(None), task(Some("render")), task(Some("render")));
+    let attempt = crate::ledger::Attempt::first(plain.task_id);
+    let names = vec![DurableName::new("app", "work")];
+    let limits = vec![crate::ledger::QueueLimit::new("app", "render", 9)];
+    let audit = NewAudit::new(&anna(), "platform", "chat.inject", AuditOutcome::Done);
+    let turn = ops::TurnJson { turn_id: crate::ids::TurnId::generate(), json: "{}".to_owned() };
+    let end = ops::EndJson { state: TaskState::Succeeded, turn, audit, open_effects: 0, notes: None };
+    let counts = ledger.writer.write(Weight::Light, move |tx| {
+        let (mut before, mut counts) = (statements(), Vec::new());
+        let mut note = |operation: &'static str| {
+            let now = statements();
+            counts.push((operation, now - std::mem::replace(&mut before, now)));
+        };
+        tx.start_task(&incarnation, &plain)?;
+        note("start");
+        tx.store_step(&incarnation, attempt, &NewStep::new(1, "one", StepKind::Step, "{}"))?;
+        note("step");
+        tx.store_step(&incarnation, attempt, &NewStep::new(2, "pay", StepKind::Intent, "{}"))?;
+        note("intent");
+        tx.store_step(&incarnation, attempt, &NewStep::new(3, "pay", StepKind::Effect, "{}"))?;
+        note("effect");
+        tx.release_task(&incarnation, attempt, &Release::HandOver, &AttemptReport::default())?;
+        note("release");
+        let claim = ClaimRequest::new(names.clone(), "v1", 2).suspect(false);
+        let claimed = tx.claim_tasks(&incarnation, &claim)?;
+        note("claim");
+        tx.finish_task(&incarnation, claimed[0].record.task.attempt(), &end)?;
+        note("end");
+        tx.start_task(&incarnation, &queued)?;
+        tx.start_task(&incarnation, &second)?;
+        note("two starts in a queue");
+        let claim = claim.queues(limits.clone());
+        assert_eq!(tx.claim_tasks(&incarnation, &ClaimRequest { limit: 4, ..claim })?.len(), 2);
+        note("claim of two from a queue");
+        Ok(counts)
+    });
+    let wanted = [
+        ("start", 10),
+        ("step", 2),
+        ("intent", 3),
+        ("effect", 3),
+        ("release", 10),
+        ("claim", 12),
+        ("end", 16),
+        ("two starts in a queue", 22),
+        ("claim of two from a queue", 27),
+    ];
+    assert_eq!(counts.await.unwrap(), wanted);
 }
 
 /// A durable task with one step that has failed; with an open question if it `asks`.
