@@ -135,3 +135,17 @@ fn references(value: &Value, found: &mut Vec<String>) {
         _ => {}
     }
 }
+
+#[tokio::test]
+async fn the_log_line_of_a_refusal_is_short() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = crate::options(&folder);
+    let log = options.log_into(folder.path());
+    let node = options.start().await;
+    let anna = User::of(&node, "anna");
+    let body = json!({"ext_id": "probe", "user_id": "b".repeat(200_000), "text": "hello"});
+    assert_eq!(anna.post("/v1/internal/chat/inject", &body).await.0, 403);
+    let written = std::fs::read_to_string(log).unwrap();
+    let line = written.lines().find(|line| line.contains("chat.inject")).unwrap();
+    assert!(line.contains(&"b".repeat(500)) && line.len() < 1000, "{} bytes", line.len());
+}

@@ -5,6 +5,7 @@ use super::reads::PAGE_ROWS;
 use crate::codes;
 use crate::error::Error;
 use crate::ledger::{AuditCheck, AuditFilter, AuditOutcome, AuditRow, AuditScope, NewAudit, Page, PageLimit};
+use crate::panic_text::log_excerpt;
 use crate::platform::Platform;
 use crate::platform::ledger_errors::{unavailable, unreadable};
 use crate::result::Result;
@@ -27,7 +28,9 @@ impl Platform {
             self.node.meters.refusals_only_counted.inc();
             return Ok(());
         };
-        tracing::warn!(actor = row.actor, action = row.action, target = row.target, detail = row.detail, "refused");
+        // Callers choose these texts, up to the limit of a body.
+        let [target, detail] = [&row.target, &row.detail].map(|text| text.as_deref().map(log_excerpt));
+        tracing::warn!(actor = log_excerpt(&row.actor), action = row.action, target, detail, "refused");
         self.node.ledger.write_audit(row).await.map_err(|error| unavailable(&error))
     }
 }
