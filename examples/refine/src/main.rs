@@ -10,7 +10,7 @@ mod completion;
 mod service;
 
 use completion::Completions;
-use imperal::context::MsgType;
+use imperal::context::{Draft, MsgType};
 use imperal::prelude::*;
 
 imperal::extension! {
@@ -121,12 +121,25 @@ async fn refine_output(ctx: Context, params: RefineParams) -> Result<ActionResul
 async fn refine_paragraphs(ctx: TaskContext, paragraphs: Vec<String>) -> Result<ActionResult<RefinedDocument>> {
     let count = paragraphs.len();
     let mut refined = Vec::with_capacity(count);
+    let mut earlier: Option<Draft> = None;
     for (done, paragraph) in paragraphs.iter().enumerate() {
+        let mut is_new = false;
         let text = ctx.step(("paragraph", done + 1), async |ctx| {
+            is_new = true;
             ctx.progress(done * 100 / count, format!("Paragraph {} of {count}", done + 1)).await?;
             ctx.state::<Completions>()?.refine(&ctx, paragraph, Duration::from_secs(120)).await
         });
-        refined.push(text.await?);
+        let text = text.await?;
+        // A stored paragraph of an earlier attempt writes no draft: the reader sees it again, before the new ones.
+        if !is_new {
+            let draft = match &mut earlier {
+                Some(draft) => draft,
+                none => none.insert(ctx.draft()?),
+            };
+            let gap = if draft.text().is_empty() { "" } else { "\n\n" };
+            draft.push(format!("{gap}{text}")).await?;
+        }
+        refined.push(text);
     }
     ctx.progress(100, "Putting it together").await?;
     let changed = refined.iter().zip(&paragraphs).filter(|(new, old)| new != old).count();
@@ -187,7 +200,9 @@ mod tests {
         let task = anna.start("refine_document", document).await;
         platform.pass(Duration::from_secs(8)).await;
         platform.crash().await;
-        anna.outcome(task).await.assert_success().assert_says("Refined 3 paragraphs; 2 changed.");
+        let outcome = anna.outcome(task).await;
+        outcome.assert_success().assert_says("Refined 3 paragraphs; 2 changed.");
+        assert_eq!(outcome.drafts(), ["It is done."], "the stored paragraph, which the reader sees again");
         assert_eq!(service.calls(), 4, "three paragraphs, and the second one again");
     }
 
