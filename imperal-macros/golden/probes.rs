@@ -45,9 +45,9 @@ const _: () = {
         __imperal::FunctionDef { name : "look", description :
         ::core::concat!(include_str!("look.md"), "\n"), action_type :
         __imperal::ActionType::Read, event : "", effects : & [], id_projection : "",
-        chain_callable : true, background : false, long_running : false, params_schema :
-        __HANDLER.params_schema, return_schema : __HANDLER.return_schema, data_model :
-        ::core::option::Option::None, read : __HANDLER.read, module_path :
+        chain_callable : true, background : false, long_running : false, safe : false,
+        params_schema : __HANDLER.params_schema, return_schema : __HANDLER.return_schema,
+        data_model : ::core::option::Option::None, read : __HANDLER.read, module_path :
         ::core::module_path!(), file : ::core::file!(), line : ::core::line!(), }
     }
 };

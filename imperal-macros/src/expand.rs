@@ -182,7 +182,16 @@ fn projection(types: &Types, function: &ChatFunction) -> TokenStream {
 
 fn registration(function: &ChatFunction) -> TokenStream {
     let ChatFunction {
-        name, description, action_type, event, effects, chain_callable, background, long_running, ..
+        name,
+        description,
+        action_type,
+        event,
+        effects,
+        chain_callable,
+        background,
+        long_running,
+        safe,
+        ..
     } = function;
     let id_projection = function.id_projection.as_ref().map_or("", |field| &field.wire);
     let return_schema = if let Some(model) = &function.data_model {
@@ -207,6 +216,7 @@ fn registration(function: &ChatFunction) -> TokenStream {
                 chain_callable: #chain_callable,
                 background: #background,
                 long_running: #long_running,
+                safe: #safe,
                 params_schema: __HANDLER.params_schema,
                 return_schema: #return_schema,
                 data_model: #data_model,

@@ -4,6 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use syn::Type;
 
 /// The options of a chat function, validated.
+#[expect(clippy::struct_excessive_bools, reason = "one for each flag of the macro")]
 pub(crate) struct ChatFunction {
     pub(crate) name: String,
     /// An expression of type `&str`.
@@ -17,6 +18,7 @@ pub(crate) struct ChatFunction {
     pub(crate) chain_callable: bool,
     pub(crate) background: bool,
     pub(crate) long_running: bool,
+    pub(crate) safe: bool,
 }
 
 /// A field of the params struct.

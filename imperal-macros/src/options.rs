@@ -132,6 +132,11 @@ pub(crate) const CHAT_FUNCTION: Table = Table {
             "Marks it in the manifest as a function whose task may run for more than 180 s. Advisory: `.long_running(true)` on the task raises the cap.",
         ),
         row(
+            "safe",
+            Kind::Flag,
+            "For a write: the assistant runs it without asking, even if a text of others made it. Only for writes that do no harm with any parameters.",
+        ),
+        row(
             "allow",
             Kind::List,
             "Codes of warnings to silence: `V10`, `V11`, `V20`, `V24`, `V33`, `P15`, `P22`. Default: none.",

@@ -52,6 +52,16 @@ pub(crate) fn check_options(
     {
         diagnostics.warn("P15", entry.key.span(), "`background` detaches nothing by itself, and this function cannot start a task: call `ctx.background_task(..)`, or remove the flag");
     }
+    if let (Some(entry), true, Some(action)) = (options.get("safe"), options.flag("safe", false), &action_type)
+        && *action != "Write"
+    {
+        let why = if *action == "Read" {
+            "a function that reads is never asked for: remove `safe`"
+        } else {
+            "the user is always asked before a destructive function: remove `safe`"
+        };
+        diagnostics.error(&entry.key, why);
+    }
     Some(ChatFunction {
         name,
         description: description?,
@@ -63,6 +73,7 @@ pub(crate) fn check_options(
         chain_callable,
         background: options.flag("background", false),
         long_running: options.flag("long_running", false),
+        safe: options.flag("safe", false),
     })
 }
 

@@ -51,6 +51,7 @@ pub type ReadParams = fn(&Value) -> std::result::Result<ReadValue<BoundHandler>,
 #[derive(Clone, Copy)]
 #[doc(hidden)]
 #[expect(clippy::exhaustive_structs, reason = "the macros write it as a literal")]
+#[expect(clippy::struct_excessive_bools, reason = "one for each flag of the macro")]
 pub struct FunctionDef {
     /// The fn's name, or `name =`.
     pub name: &'static str,
@@ -70,6 +71,8 @@ pub struct FunctionDef {
     pub background: bool,
     /// Advisory: recorded in the manifest, never consumed.
     pub long_running: bool,
+    /// A write that the assistant runs without asking.
+    pub safe: bool,
     /// Schema of the parameters.
     pub params_schema: fn(&mut SchemaGenerator) -> Schema,
     /// Schema of the result's data; none for `()`.
@@ -101,6 +104,7 @@ impl FunctionDef {
         chain_callable: true,
         background: false,
         long_running: false,
+        safe: false,
         params_schema: |_| schemars::json_schema!({}),
         return_schema: |_| None,
         data_model: None,
