@@ -16,15 +16,15 @@ mod tables;
 use std::sync::Arc;
 use std::time::Duration;
 
-use imperal::WireResult;
-use imperal::ids::{CallId, TaskId};
+use imperal::ids::{CallId, DraftId, TaskId};
 use imperal::ledger::{
-    Attempt, AuditCheck, AuditFilter, AuditOutcome, AuditRow, AuditScope, Event, Incarnation, Ledger, MessageSource,
-    NewAudit, NewCall, NewTask, Owner, PageLimit, Progress, RetentionPolicy, Role, Task, TaskEnd, TaskState, Turn,
-    TurnBody,
+    Attempt, AuditCheck, AuditFilter, AuditOutcome, AuditRow, AuditScope, DraftPiece, Event, Incarnation, Ledger,
+    MessageSource, NewAudit, NewCall, NewTask, Owner, PageLimit, Progress, RetentionPolicy, Role, Task, TaskEnd,
+    TaskState, Turn, TurnBody,
 };
 use imperal::prelude::*;
 use imperal::testing::TestPlatform;
+use imperal::{WireResult, ledger};
 use serde_json::json;
 
 use self::cases::{Case, Finding};
@@ -118,6 +118,14 @@ async fn leave_work(ledger: &dyn Ledger) {
 
         let open = call(ledger, &incarnation, &owner).await;
         task(ledger, &incarnation, &owner, open, "open").await;
+
+        // The task has written in two pieces, and the call in one.
+        let (of_task, of_call) = (DraftId::generate(), DraftId::generate());
+        let work = ledger::Work::Task(Attempt::first(asked));
+        let pieces =
+            [(of_task, work, 0, "one "), (of_task, work, 4, "two"), (of_call, ledger::Work::Call(open), 0, "three")];
+        let pieces = pieces.map(|(id, work, at, text)| DraftPiece::new(id, work, at, text));
+        ledger.write_drafts(&incarnation, pieces.into()).await.unwrap();
     }
 }
 
@@ -142,6 +150,9 @@ async fn look(ledger: &dyn Ledger, user: &str) -> Seen {
         audit: ledger.audit_rows(filter).await.unwrap().rows,
     };
     assert_eq!(ledger.turns(&owner, 0, PageLimit::rows(ALL)).await.unwrap().rows, seen.turns);
+    for draft in ledger.drafts(&owner).await.unwrap() {
+        ledger.draft_text(&owner, draft.draft_id, 0).await.unwrap();
+    }
     for turn in &seen.turns {
         ledger.find_turn(&owner, turn.body.turn_id).await.unwrap();
         if let Some(call_id) = turn.body.call_id {

@@ -74,7 +74,7 @@ const fn database(name: &'static str, kind: Kind) -> (&'static str, Kind, Option
     (name, kind, Some(Backend::Database))
 }
 
-pub(super) const TABLES: [Table; 7] = [
+pub(super) const TABLES: [Table; 9] = [
     Table {
         name: "owner",
         columns: &[
@@ -208,6 +208,35 @@ pub(super) const TABLES: [Table; 7] = [
             both("hash", Kind::Hash),
         ],
         rows: Rows::OfAnna { order: "audit_id", places: &[0, 2] },
+    },
+    Table {
+        name: "draft",
+        columns: &[
+            file("draft_id", Kind::Id),
+            file("owner_id", Kind::Link),
+            database("node_id", Kind::Number),
+            both("call_id", Kind::Id),
+            both("task_id", Kind::Id),
+            both("attempt", Kind::Number),
+            database("ends", Kind::Number),
+        ],
+        // Of a running task, and of a call without a reply.
+        rows: Rows::OfAnna { order: "draft_id", places: &[0, 1] },
+    },
+    Table {
+        name: "draft_piece",
+        columns: &[
+            file("draft_id", Kind::Id),
+            both("at", Kind::Number),
+            file("ends", Kind::Number),
+            both("text", Kind::Text),
+        ],
+        rows: Rows::Each(&[
+            "at = 0 AND draft_id = (SELECT draft_id FROM draft WHERE owner_id = (SELECT owner_id FROM owner WHERE \
+             user_id = 'anna') ORDER BY draft_id LIMIT 1)",
+            "at = 4 AND draft_id = (SELECT draft_id FROM draft WHERE owner_id = (SELECT owner_id FROM owner WHERE \
+             user_id = 'anna') ORDER BY draft_id LIMIT 1)",
+        ]),
     },
 ];
 
