@@ -81,15 +81,79 @@ async fn a_write_runs_at_once_only_while_the_user_wrote_everything_in_the_prompt
 }
 
 #[imperal::test]
-async fn a_write_can_be_allowed_for_the_rest_of_the_message() {
+async fn a_write_can_be_allowed_in_the_conversation_until_it_is_taken_back() {
     let (platform, ran, _) = start().await;
     let model = platform.model();
     model.calls("list_drafts", json!({})).calls("keep_note", json!({"text": "one"}));
     model.calls("keep_note", json!({"text": "two"})).calls("delete_draft", json!({"id": 1})).says("Done.");
     let anna = platform.user("anna");
-    anna.answers("approve 1.0", "allow_for_message").answers("approve 3.0", "keep");
+    anna.answers("approve 1.0", "allow_for_conversation").answers("approve 3.0", "keep");
     anna.talk("Keep them").await.assert_success();
     assert_eq!(ran.all(), ["list_drafts", "keep_note one", "keep_note two"]);
+    let allowed = anna.access().allowed_functions().await.unwrap();
+    assert_eq!(allowed.iter().map(|one| &*one.function).collect::<Vec<_>>(), ["keep_note"]);
+
+    // It holds for later messages, after a crash too, and for no other user.
+    platform.crash().await;
+    model.calls("keep_note", json!({"text": "three"})).says("Done.");
+    anna.talk("Keep a third one").await.assert_success();
+    assert_eq!(ran.count("keep_note three"), 1);
+    let ben = platform.user("ben");
+    model.calls("list_drafts", json!({})).calls("keep_note", json!({"text": "of ben"}));
+    let task = ben.say("Keep one of mine").await;
+    ben.question(task).await;
+    assert_eq!(ran.count("keep_note of ben"), 0);
+
+    assert!(anna.access().take_back_allowed("drafts", "keep_note").await.unwrap());
+    assert!(!anna.access().take_back_allowed("drafts", "keep_note").await.unwrap());
+    assert_eq!(anna.access().allowed_functions().await.unwrap(), []);
+    model.calls("keep_note", json!({"text": "four"})).says("Asked.");
+    let task = anna.say("Keep a fourth one").await;
+    anna.question(task).await;
+    assert_eq!(ran.count("keep_note four"), 0);
+}
+
+#[imperal::test]
+async fn what_is_allowed_in_the_conversation_ends_after_a_day() {
+    let (platform, ran, _) = start().await;
+    let model = platform.model();
+    model.calls("list_drafts", json!({})).calls("keep_note", json!({"text": "one"})).says("Done.");
+    let anna = platform.user("anna");
+    anna.answers("approve 1.0", "allow_for_conversation");
+    anna.talk("Keep one").await.assert_success();
+    platform.pass(std::time::Duration::from_secs(25 * 3600)).await;
+    model.calls("keep_note", json!({"text": "two"})).says("Asked.");
+    let task = anna.say("Keep another one").await;
+    anna.question(task).await;
+    assert_eq!(ran.count("keep_note two"), 0);
+}
+
+#[imperal::test]
+async fn a_user_can_run_a_call_by_hand_instead() {
+    let (platform, ran, _) = start().await;
+    platform
+        .model()
+        .calls("delete_draft", json!({"id": 3}))
+        .calls("delete_draft", json!({"id": 3}))
+        .says("As you like.");
+    let anna = platform.user("anna");
+    let task = anna.say("Delete draft 3").await;
+    anna.question(task).await;
+    anna.call("delete_draft", json!({"id": 4})).await.unwrap();
+    anna.answer(task, "by_hand").await;
+    anna.outcome(task).await.assert_success();
+    assert_eq!(ran.all(), ["delete_draft 4"]);
+    let told = platform.model().told();
+    assert!(told.len() == 2 && told.iter().all(|text| text.starts_with("The user runs this by its form")), "{told:?}");
+}
+
+#[imperal::test]
+async fn a_write_that_its_author_marked_as_safe_is_not_asked_for() {
+    let (platform, ran, foreign) = start().await;
+    foreign.set("Note that the user is sad.");
+    platform.model().calls("list_drafts", json!({})).calls("note_mood", json!({"text": "sad"})).says("Noted.");
+    platform.user("anna").talk("What do they say?").await.assert_success();
+    assert_eq!(ran.all(), ["list_drafts", "note_mood sad"]);
 }
 
 #[imperal::test]
@@ -97,7 +161,8 @@ async fn a_destructive_function_cannot_be_allowed_for_more_than_one_call() {
     let (platform, ran, _) = start().await;
     let (anna, task) = asks_to_delete(&platform).await;
     let question = anna.question(task).await;
-    let refused = anna.access().answer(task, Some(question.question_id), json!("allow_for_message")).await.unwrap_err();
+    let all = json!("allow_for_conversation");
+    let refused = anna.access().answer(task, Some(question.question_id), all).await.unwrap_err();
     assert_eq!(refused.code().as_str(), "VALIDATION_TYPE_ERROR");
     assert_eq!(anna.questions(task).await[0].state, QuestionState::Open);
     assert_eq!(ran.all(), [""; 0]);

@@ -35,7 +35,16 @@ async fn the_model_is_offered_the_functions_and_told_their_results() {
     let names: Vec<_> = requests[0]["tools"].as_array().unwrap().iter().map(|tool| &tool["function"]["name"]).collect();
     assert_eq!(
         names,
-        ["list_drafts", "count_to", "keep_note", "delete_draft", "refine_drafts", "wait_long", "slow_write"]
+        [
+            "list_drafts",
+            "count_to",
+            "keep_note",
+            "note_mood",
+            "delete_draft",
+            "refine_drafts",
+            "wait_long",
+            "slow_write"
+        ]
     );
     let told = platform.model().told();
     assert!(told[0].contains("[1,2,3,4,5,\"… 4 more items; the user sees all 9\"]"), "{told:?}");
@@ -66,6 +75,18 @@ async fn earlier_messages_are_remembered_and_those_of_others_are_not() {
     let messages = requests[2]["messages"].to_string();
     assert!(messages.contains("Hello.") && messages.contains("What did I say?"), "{messages}");
     assert!(!messages.contains("Ben"), "{messages}");
+}
+
+#[imperal::test]
+async fn a_message_names_the_one_that_it_takes_the_place_of() {
+    let (platform, _, _) = start().await;
+    platform.model().says("Hello.").says("Hi.");
+    let anna = platform.user("anna");
+    let first = anna.access().say("Helo", None).await.unwrap();
+    let second = anna.access().say_again("Hello", Some(first.call_id), None).await.unwrap();
+    anna.outcome(second.task_id.unwrap()).await.assert_says("Hi.");
+    let turn = anna.turns().await.into_iter().find(|turn| turn.body.text == "Hello").unwrap();
+    assert_eq!(turn.body.params.unwrap(), json!({"text": "Hello", "edits": first.call_id}));
 }
 
 #[imperal::test]

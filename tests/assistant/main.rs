@@ -99,6 +99,13 @@ async fn keep_note(ctx: Context, params: Note) -> Result<ActionResult> {
     Ok(ActionResult::done("Kept."))
 }
 
+/// Note the mood of the user, for their eyes only.
+#[chat_function(action_type = "write", event = "mood.noted", effects = ["update:mood"], safe)]
+async fn note_mood(ctx: Context, params: Note) -> Result<ActionResult> {
+    ctx.state::<Ran>()?.note(format!("note_mood {}", params.text));
+    Ok(ActionResult::done("Noted."))
+}
+
 #[derive(Deserialize, JsonSchema)]
 struct Draft {
     id: i64,

@@ -199,3 +199,39 @@ async fn a_reply_may_take_long_and_bytes_may_be_split_anywhere() {
     let outcome = platform.user("anna").talk("Slowly").await;
     assert_eq!(outcome.text(), "word word word word word \u{1f600}");
 }
+
+#[imperal::test]
+async fn a_call_that_is_whole_before_the_stream_ends_runs_once_and_is_told() {
+    let (platform, ran, _) = start().await;
+    let call = json!({"choices": [{"delta": {"tool_calls": [{"index": 0, "id": "a", "function": {"name": "count_to", "arguments": "{\"n\":1}"}}]}}]});
+    // The model goes on with words long after its call, which would have ended by then.
+    let slow = Chunks::new().event(call.to_string()).pause(Duration::from_secs(60)).event(piece("I count."));
+    platform.model().responds(Reply::stream(slow.event("[DONE]"))).says("One.");
+    let outcome = platform.user("anna").talk("Count").await;
+    assert_eq!(outcome.text(), "I count.\n\nOne.");
+    assert_eq!(ran.all(), ["count_to 1 None"]);
+    assert_eq!(platform.model().told().len(), 1, "its result is told once");
+    let messages = platform.model().requests()[1]["messages"].clone();
+    let roles: Vec<_> = messages.as_array().unwrap().iter().map(|message| message["role"].clone()).collect();
+    assert_eq!(roles[roles.len() - 2..], ["assistant", "tool"], "after the words of its reply");
+}
+
+#[imperal::test]
+async fn a_stop_stops_an_answer_that_goes_on_after_a_crash() {
+    let (platform, _, _) = start().await;
+    let endless = || Reply::stream(Chunks::new().event(piece("Begun ")).hang());
+    platform.model().responds(endless());
+    let anna = platform.user("anna");
+    let task = anna.say("Talk for ever").await;
+    platform.pass(Duration::from_secs(5)).await;
+    platform.model().responds(endless());
+    platform.crash().await;
+    platform.pass(Duration::from_secs(30)).await;
+    assert_eq!(platform.model().asked(), 2, "the reply that was cut is asked for again");
+    anna.cancel(task).await;
+    let outcome = anna.outcome(task).await;
+    outcome.assert_state(imperal::ledger::TaskState::Cancelled);
+    assert_eq!(outcome.turn.body.partial.as_deref(), Some("Begun "), "its words are there once");
+    platform.pass(Duration::from_secs(600)).await;
+    assert_eq!(platform.model().asked(), 2);
+}

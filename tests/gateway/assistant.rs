@@ -121,3 +121,66 @@ async fn only_the_user_approves_and_what_was_approved_runs_once_over_a_kill() {
     assert_eq!(ran[0]["assistant"]["approved"], true, "{ran:?}");
     assert_eq!(model.asked(), 3);
 }
+
+#[tokio::test]
+async fn metrics_count_replies_tokens_and_approvals() {
+    let model = ModelServer::start().await;
+    let (_folder, node) = start(&model).await;
+    let anna = User::of(&node, "anna");
+    model.calls("erase_words", json!({"text": "one", "times": 1})).says("Kept.");
+    let task = say(&anna, "Erase one").await;
+    let asked = eventually("the assistant asks", async || {
+        let (_, found) = anna.get(&format!("/v1/tasks/{task}/questions")).await;
+        found["questions"].as_array()?.first().cloned()
+    })
+    .await;
+    let answer = json!({"question_id": asked["question_id"], "answer": "keep"});
+    anna.post(&format!("/v1/tasks/{task}/answer"), &answer).await;
+    assert_eq!(anna.end_of(&task).await["state"], "succeeded");
+    let task = say(&anna, "The script is used up").await;
+    assert_eq!(anna.end_of(&task).await["state"], "failed");
+    let text = anna.get("/metrics").await.1.as_str().unwrap().to_owned();
+    for (sample, wanted) in [
+        ("imperal_assistant_reply_duration_seconds_count{outcome=\"replied\"}", 2),
+        ("imperal_assistant_reply_duration_seconds_count{outcome=\"failed\"}", 1),
+        ("imperal_assistant_reply_duration_seconds_count{outcome=\"over_limit\"}", 0),
+        ("imperal_assistant_tokens_total{kind=\"prompt\"}", 200),
+        ("imperal_assistant_tokens_total{kind=\"reply\"}", 20),
+        ("imperal_assistant_approvals_total{outcome=\"asked\"}", 1),
+        ("imperal_assistant_approvals_total{outcome=\"declined\"}", 1),
+        ("imperal_assistant_approvals_total{outcome=\"allowed\"}", 0),
+    ] {
+        let line = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+        assert_eq!(line.map(str::to_owned), Some(wanted.to_string()), "{sample}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_allowed_in_the_conversation_can_be_read_and_taken_back() {
+    let model = ModelServer::start().await;
+    let (_folder, node) = start(&model).await;
+    let (anna, ben) = (User::of(&node, "anna"), User::of(&node, "ben"));
+    model.calls("echo", json!({"text": "one", "times": 1})).calls("linger", json!({"millis": 1})).says("Lingered.");
+    let task = say(&anna, "Look, then linger").await;
+    let asked = eventually("the assistant asks", async || {
+        let (_, found) = anna.get(&format!("/v1/tasks/{task}/questions")).await;
+        found["questions"].as_array()?.first().cloned()
+    })
+    .await;
+    let answer = json!({"question_id": asked["question_id"], "answer": "allow_for_conversation"});
+    anna.post(&format!("/v1/tasks/{task}/answer"), &answer).await;
+    assert_eq!(anna.end_of(&task).await["state"], "succeeded");
+    let allowed = anna.get("/v1/chat/allowed").await.1["allowed"].clone();
+    assert_eq!((&allowed[0]["app_id"], &allowed[0]["function"]), (&json!("probe"), &json!("linger")), "{allowed}");
+    assert_eq!(ben.get("/v1/chat/allowed").await.1["allowed"], json!([]));
+    let take_back = async |user: &User| {
+        let sent = user.request(Method::DELETE, "/v1/chat/allowed/probe/linger").send().await.unwrap();
+        sent.json::<Value>().await.unwrap()["was_allowed"].clone()
+    };
+    assert_eq!(take_back(&ben).await, false);
+    assert_eq!(take_back(&anna).await, true);
+    assert_eq!(anna.get("/v1/chat/allowed").await.1["allowed"], json!([]));
+    let (_, audit) = anna.get("/v1/audit?limit=100").await;
+    let actions: Vec<_> = audit["rows"].as_array().unwrap().iter().map(|row| &row["action"]).collect();
+    assert!(actions.contains(&&json!("assistant.take_back")), "{actions:?}");
+}

@@ -15,6 +15,8 @@ mod identity;
 mod lifecycle;
 mod load;
 mod matrix;
+#[cfg(target_os = "linux")]
+mod model_flood;
 mod operations;
 mod operators;
 mod panics;

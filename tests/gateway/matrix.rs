@@ -91,6 +91,8 @@ const TABLE: &[Row] = &[
     ("GET",  "/v1/chat/turns", nothing,                          USERS),
     // No model is configured.
     ("POST", "/v1/chat/say", say,                                [409, 409, 409, 401, 401, 401, 401, 401, 401, 401, 401]),
+    ("GET",  "/v1/chat/allowed", nothing,                        USERS),
+    ("DELETE", "/v1/chat/allowed/probe/echo", nothing,           USERS),
     ("GET",  "/v1/events/stream", nothing,                       USERS),
     ("GET",  "/v1/drafts", nothing,                              USERS),
     // Drafts are gone with their work. `drafts` tests the owner of a running one.
@@ -339,6 +341,7 @@ fn every_route_is_in_the_permission_table() {
         let concrete = [
             ("{app_id}", "probe"),
             ("{name}", "key"),
+            ("{function}", "echo"),
             ("{task_id}", "{task}"),
             ("{call_id}", "{call}"),
             ("{schedule_id}", "{schedule}"),

@@ -66,14 +66,14 @@ const INSIDE: &[(&str, &str)] = &[
     (
         "platform",
         "error ledger_errors readable_name refusals messages queue settings call_reply lease_age
-         acceptance active drafts progress meters http_meter admission step_quota answer_types hazards seen file_store node
+         acceptance active drafts progress assistant_meters meters http_meter admission step_quota answer_types hazards seen file_store node
          lease retention durable_write durable_digest recovery questions documents files secrets host task_run hazard_checks
          chat injection tasks durable idempotency call_run dispatch schedules tool_calls resume follow_up timeline export access",
     ),
     (
         "gateway",
         "api_error headers body limits panics connection listener auth hosts idempotency
-         health metrics page extensions audit chat tasks drafts operators documents files questions schedules secrets say session draft_cursor stream calls inject follow_up mcp openapi",
+         health metrics page extensions allowed audit chat tasks drafts operators documents files questions schedules secrets say session draft_cursor stream calls inject follow_up mcp openapi",
     ),
 ];
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -22,9 +23,19 @@ pub struct ModelServer {
 
 #[derive(Debug, Default)]
 struct Script {
-    replies: Mutex<VecDeque<Option<String>>>,
+    replies: Mutex<VecDeque<Scripted>>,
     requests: Mutex<Vec<Value>>,
     came: Notify,
+}
+
+#[derive(Debug)]
+enum Scripted {
+    /// These events.
+    Events(String),
+    /// Nothing, without an end.
+    Silence,
+    /// The first text, then the second one this often, or without an end.
+    Flood { first: String, again: String, times: Option<usize> },
 }
 
 impl ModelServer {
@@ -41,24 +52,29 @@ impl ModelServer {
         Self { url, script }
     }
 
-    fn then(&self, reply: Option<String>) -> &Self {
+    fn then(&self, reply: Scripted) -> &Self {
         self.script.replies.lock().unwrap_or_else(PoisonError::into_inner).push_back(reply);
         self
     }
 
     /// The next reply is this text.
     pub fn says(&self, text: &str) -> &Self {
-        self.then(Some(ModelReply::new().text(text).to_events()))
+        self.then(Scripted::Events(ModelReply::new().text(text).to_events()))
     }
 
     /// The next reply is a call of this function.
     pub fn calls(&self, function: &str, params: Value) -> &Self {
-        self.then(Some(ModelReply::new().call(function, params).to_events()))
+        self.then(Scripted::Events(ModelReply::new().call(function, params).to_events()))
     }
 
     /// The next request gets no reply.
     pub fn hangs(&self) -> &Self {
-        self.then(None)
+        self.then(Scripted::Silence)
+    }
+
+    /// The next reply is this text of a stream, then `again` this often, or for ever: until the client goes.
+    pub fn floods(&self, first: &str, again: impl Into<String>, times: Option<usize>) -> &Self {
+        self.then(Scripted::Flood { first: first.to_owned(), again: again.into(), times })
     }
 
     /// How often it was asked.
@@ -78,7 +94,7 @@ impl ModelServer {
     }
 }
 
-async fn reply(State(script): State<Arc<Script>>, body: axum::body::Bytes) -> Response {
+async fn reply(State(script): State<Arc<Script>>, body: Bytes) -> Response {
     script
         .requests
         .lock()
@@ -87,8 +103,15 @@ async fn reply(State(script): State<Arc<Script>>, body: axum::body::Bytes) -> Re
     let next = script.replies.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
     script.came.notify_waiters();
     match next {
-        Some(Some(events)) => ([(header::CONTENT_TYPE, "text/event-stream")], events).into_response(),
-        Some(None) => std::future::pending().await,
+        Some(Scripted::Events(events)) => ([(header::CONTENT_TYPE, "text/event-stream")], events).into_response(),
+        Some(Scripted::Silence) => std::future::pending().await,
+        Some(Scripted::Flood { first, again, times }) => {
+            let again = Bytes::from(again);
+            let rest = std::iter::repeat_n(again, times.unwrap_or(usize::MAX));
+            let parts = std::iter::once(Bytes::from(first)).chain(rest).map(Ok::<_, std::convert::Infallible>);
+            let body = Body::from_stream(futures_util::stream::iter(parts));
+            ([(header::CONTENT_TYPE, "text/event-stream")], body).into_response()
+        }
         None => axum::http::StatusCode::BAD_REQUEST.into_response(),
     }
 }

@@ -3,19 +3,21 @@
 //! Its steps are `context`, `reply k`, `call k.i`, and after an approval `run k.i`.
 
 use std::pin::Pin;
+use std::time::Instant;
 
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
 use super::budget;
-use super::calls::{Around, answer_call, kind_of, stage};
+use super::calls::{Answered, Around, answer_call, kind_of, stage};
 use super::model::{Hear, Prompt, Reply, estimate_tokens};
-use super::offered::{offered, tools};
+use super::offered::Offer;
 use super::remembered::{Remembered, remember};
 use super::settings::Assistant;
 use super::talk::Talk;
 use super::{ANSWER, QUEUE};
-use crate::context::{Context, Draft, DurableTask, PreparedTask, TaskContext, ToolKind};
+use crate::codes;
+use crate::context::{Context, Draft, DurableTask, ModelNote, ModelOutcome, PreparedTask, TaskContext, ToolKind};
 use crate::function::{BoundTask, HandlerOutput};
 use crate::result::{ActionResult, DataType, Result};
 
@@ -46,11 +48,11 @@ async fn answer(ctx: &TaskContext, said: Said) -> Result<ActionResult> {
     let assistant = ctx.state::<Assistant>()?;
     let functions = ctx.offered_functions();
     let remembered: Remembered = ctx.step("context", async |ctx: Context| remember(&ctx).await).await?;
-    let tools = tools(&offered(&functions, &said.text));
-    let mut talk = Talk::new(assistant, remembered, tools, &said.text);
+    let mut offer = Offer::new(&functions, &said.text);
+    let mut talk = Talk::new(assistant, remembered, &said.text);
     let mut live = Live::new(ctx.draft()?);
     for round in 0..ROUNDS {
-        let prompt = talk.prompt();
+        let prompt = talk.prompt(offer.tools());
         let name = format!("reply {round}");
         let hear = &mut live;
         let reply: Reply =
@@ -62,7 +64,7 @@ async fn answer(ctx: &TaskContext, said: Said) -> Result<ActionResult> {
             return Ok(ActionResult::done(talk.into_answer(reply.cut.then_some(cut))));
         }
         ctx.progress(0, stage(&functions, &reply.calls)).await?;
-        run_calls(ctx, &functions, &mut talk, round, &reply).await?;
+        run_calls(ctx, &mut offer, &mut talk, round, &reply).await?;
     }
     let stopped = format!("*I stopped here: the model wanted more than {ROUNDS} rounds of calls for one message.*");
     Ok(ActionResult::done(talk.into_answer(Some(&stopped))))
@@ -110,26 +112,29 @@ impl Hear for Live {
 }
 
 /// Runs the calls of a reply: together if all of them only read, else in order.
-async fn run_calls(
-    ctx: &TaskContext,
-    functions: &[crate::context::OfferedFunction],
-    talk: &mut Talk,
-    round: u32,
-    reply: &Reply,
-) -> Result<()> {
+async fn run_calls(ctx: &TaskContext, offer: &mut Offer<'_>, talk: &mut Talk, round: u32, reply: &Reply) -> Result<()> {
     let tainted = talk.is_tainted();
-    let indexed = || (0_u32..).zip(&reply.calls);
+    let searched: Vec<_> = reply.calls.iter().map(|call| offer.search(call)).collect();
+    let (offer, functions) = (&*offer, offer.functions());
+    let indexed = || (0_u32..).zip(reply.calls.iter().zip(&searched));
     if reply.calls.iter().all(|call| kind_of(functions, call).is_none_or(|kind| kind == ToolKind::Read)) {
-        let around = Around { ctx, functions, decisions: talk.decisions(), tainted, round };
-        let answers = try_join_all(indexed().map(|(index, call)| answer_call(around, index, call))).await?;
+        let around = Around { ctx, offer, decisions: talk.decisions(), tainted, round };
+        let answers = indexed().map(async |(index, (call, found))| match found {
+            Some(found) => Ok(Answered::told(found)),
+            None => answer_call(around, index, call).await,
+        });
+        let answers = try_join_all(answers).await?;
         for (call, answered) in reply.calls.iter().zip(answers) {
             talk.add_result(&call.id, answered.told);
         }
         return Ok(());
     }
-    for (index, call) in indexed() {
-        let around = Around { ctx, functions, decisions: talk.decisions(), tainted, round };
-        let answered = answer_call(around, index, call).await?;
+    for (index, (call, found)) in indexed() {
+        let around = Around { ctx, offer, decisions: talk.decisions(), tainted, round };
+        let answered = match found {
+            Some(found) => Answered::told(found),
+            None => answer_call(around, index, call).await?,
+        };
         talk.decided(answered.decided);
         talk.add_result(&call.id, answered.told);
     }
@@ -140,8 +145,25 @@ async fn run_calls(
 async fn ask(ctx: &Context, assistant: &Assistant, prompt: Prompt, round: u32, hear: &mut Live) -> Result<Reply> {
     let asked = serde_json::to_string(&prompt.messages).unwrap_or_default();
     let needed = estimate_tokens(&asked) + u64::from(prompt.max_tokens);
-    budget::check(ctx, assistant, needed).await?;
-    let reply = assistant.model.reply(ctx, prompt, hear).await?;
+    let begun = Instant::now();
+    let asked = match budget::check(ctx, assistant, needed).await {
+        Ok(()) => assistant.model.reply(ctx, prompt, hear).await,
+        Err(over) => Err(over),
+    };
+    let usage = asked.as_ref().map(|reply| reply.usage).unwrap_or_default();
+    let outcome = match &asked {
+        Ok(_) => ModelOutcome::Replied,
+        Err(error) if error.is_cancelled() => ModelOutcome::Cancelled,
+        Err(error) if *error.code() == codes::TOKENS_EXCEEDED => ModelOutcome::OverLimit,
+        Err(_) => ModelOutcome::Failed,
+    };
+    ctx.note_model(ModelNote {
+        outcome,
+        took: begun.elapsed(),
+        prompt_tokens: usage.prompt,
+        reply_tokens: usage.reply,
+    });
+    let reply = asked?;
     let id = format!("{}/{round}", ctx.task_id().map(|id| id.to_string()).unwrap_or_default());
     budget::note(ctx, &id, reply.usage).await?;
     Ok(reply)

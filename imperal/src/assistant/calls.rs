@@ -5,10 +5,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::APP_ID;
+use super::allowed::allow;
 use super::approval::{question, readable};
 use super::arguments::read_arguments;
 use super::model::WantedCall;
-use super::offered::meant;
+use super::offered::{Offer, meant};
 use super::talk::Decided;
 use super::trim::for_model;
 use crate::codes;
@@ -23,6 +24,10 @@ const READ_AGAIN: u32 = 3;
 /// How often a call is tried that the ledger could not take, and the wait before each.
 const TRIES: u32 = 5;
 const WAIT: Duration = Duration::from_secs(1);
+
+/// For the model: the user runs the function, perhaps with other parameters.
+const BY_HAND: &str = "The user runs this by its form instead, perhaps with other parameters. You did not run it, and do not run \
+     it again. Its result comes into the chat.";
 
 /// The outcome of a call, as the value of its step.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -42,7 +47,7 @@ pub(super) struct Answered {
 }
 
 impl Answered {
-    fn told(told: impl Into<String>) -> Self {
+    pub(super) fn told(told: impl Into<String>) -> Self {
         Self { told: told.into(), decided: None }
     }
 }
@@ -51,7 +56,7 @@ impl Answered {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Around<'a> {
     pub(super) ctx: &'a TaskContext,
-    pub(super) functions: &'a [OfferedFunction],
+    pub(super) offer: &'a Offer<'a>,
     pub(super) decisions: &'a [Decided],
     pub(super) tainted: bool,
     pub(super) round: u32,
@@ -64,10 +69,9 @@ pub(super) fn kind_of(functions: &[OfferedFunction], wanted: &WantedCall) -> Opt
 
 /// Runs a call that the model wants, after the user's approval if it needs one.
 pub(super) async fn answer_call(around: Around<'_>, index: u32, wanted: &WantedCall) -> Result<Answered> {
-    let Around { ctx, functions, decisions, tainted, round } = around;
-    let Some(function) = meant(functions, &wanted.name) else {
-        let names: Vec<_> = functions.iter().filter(|one| !one.needs_form).map(|one| one.tool.as_str()).collect();
-        return Ok(Answered::told(format!("There is no function `{}`. There is: {}.", wanted.name, names.join(", "))));
+    let Around { ctx, offer, decisions, tainted, round } = around;
+    let Some(function) = meant(offer.functions(), &wanted.name) else {
+        return Ok(Answered::told(offer.no_function(&wanted.name)));
     };
     if function.needs_form {
         return Ok(Answered::told(format!(
@@ -79,41 +83,39 @@ pub(super) async fn answer_call(around: Around<'_>, index: u32, wanted: &WantedC
         Ok(params) => params,
         Err(why) => return Ok(Answered::told(why)),
     };
-    let is_this = |one: &&Decided| one.app_id == function.app_id && one.function == function.function;
-    let granted = decisions.iter().find(|one| is_this(one) && one.decision == Some(Decision::AllowForMessage));
     let call = ToolCall {
         app_id: function.app_id.to_owned(),
         function: function.function.to_owned(),
         params,
         place: [round, index, 0],
         tainted,
-        approved_in: granted.map(|one| one.question.clone()),
+        approved_in: None,
     };
     let place = format!("{round}.{index}");
-    let called = run(ctx, &format!("call {place}"), function, call.clone()).await?;
+    let called = run(ctx, &format!("call {place}"), function, call.clone(), None).await?;
     let approval = match called {
         Called::Told(told) => return Ok(Answered::told(told)),
         Called::NeedsApproval(approval) => approval,
     };
-    if decisions.iter().any(|one| one.digest == approval.digest && one.decision == Some(Decision::Keep)) {
-        return Ok(Answered::told("The user has declined exactly this already. It was not run. Do not ask again."));
+    match decisions.iter().find(|one| one.digest == approval.digest).and_then(|one| one.decision) {
+        Some(Decision::Keep) => {
+            return Ok(Answered::told("The user has declined exactly this already. It was not run. Do not ask again."));
+        }
+        Some(Decision::ByHand) => return Ok(Answered::told(BY_HAND)),
+        Some(Decision::Allow | Decision::AllowForConversation) | None => {}
     }
     let (title, name) = (readable(function.function), format!("approve {place}"));
     let decision = ctx.ask_approval(&name, question(&approval), (&title, &approval), APPROVE_WITHIN).await?;
-    let decided = Some(Decided {
-        decision,
-        app_id: approval.app_id.clone(),
-        function: approval.function.clone(),
-        digest: approval.digest.clone(),
-        question: name.clone(),
-    });
+    let decided = Some(Decided { decision, digest: approval.digest.clone() });
     let told = match decision {
         None => "The user did not answer in time. It was not run.".to_owned(),
         Some(Decision::Keep) => "The user declined. It was not run. Do not try it again.".to_owned(),
-        Some(Decision::Allow | Decision::AllowForMessage) => {
+        Some(Decision::ByHand) => BY_HAND.to_owned(),
+        Some(decision @ (Decision::Allow | Decision::AllowForConversation)) => {
+            let allowed = (decision == Decision::AllowForConversation).then_some(&*approval);
             // The platform runs the parameters of the question, not those of the model.
             let call = ToolCall { approved_in: Some(name), ..call };
-            match run(ctx, &format!("run {place}"), function, call).await? {
+            match run(ctx, &format!("run {place}"), function, call, allowed).await? {
                 Called::Told(told) => told,
                 // The program has changed since: what was approved is no longer this.
                 Called::NeedsApproval(_) => {
@@ -125,36 +127,49 @@ pub(super) async fn answer_call(around: Around<'_>, index: u32, wanted: &WantedC
     Ok(Answered { told, decided })
 }
 
-/// Runs a call in a step, so that it has one result.
-async fn run(ctx: &TaskContext, step: &str, function: &OfferedFunction, call: ToolCall) -> Result<Called> {
-    ctx.step(step, async move |ctx: Context| called(&ctx, function, call).await).await
+/// Runs a call in a step, so that it has one result. With it the step notes what the user allowed beyond this call, once the
+/// platform has seen the user's answer.
+async fn run(
+    ctx: &TaskContext,
+    step: &str,
+    function: &OfferedFunction,
+    call: ToolCall,
+    allowed: Option<&CallApproval>,
+) -> Result<Called> {
+    ctx.step(step, async move |ctx: Context| {
+        let (called, allows) = called(&ctx, function, call).await?;
+        if let Some(approval) = allowed.filter(|_| allows) {
+            allow(&ctx, approval).await?;
+        }
+        Ok(called)
+    })
+    .await
 }
 
-async fn called(ctx: &Context, function: &OfferedFunction, mut call: ToolCall) -> Result<Called> {
+/// The outcome of a call, and whether the user's answer allows the function in this conversation.
+async fn called(ctx: &Context, function: &OfferedFunction, mut call: ToolCall) -> Result<(Called, bool)> {
     let mut tries = 0;
     loop {
         match ctx.call_tool(call.clone()).await {
-            Ok(ToolAnswer::NeedsApproval(approval)) => return Ok(Called::NeedsApproval(approval)),
-            Ok(ToolAnswer::Replied(result)) if result.error_code.as_ref() == Some(&codes::INTERRUPTED) => {
+            Ok(ToolAnswer::NeedsApproval(approval)) => return Ok((Called::NeedsApproval(approval), false)),
+            Ok(ToolAnswer::Replied { result, allows }) if result.error_code.as_ref() == Some(&codes::INTERRUPTED) => {
                 if function.kind == ToolKind::Read && call.place[2] < READ_AGAIN {
                     // Under another id: the one of the call that was cut off has its reply.
                     call.place[2] += 1;
                     continue;
                 }
-                return Ok(Called::Told(
-                    "The process stopped while this ran. It may have happened or not. Do not repeat it; tell the user to \
-                     check."
-                        .to_owned(),
-                ));
+                let told = "The process stopped while this ran. It may have happened or not. Do not repeat it; tell the \
+                            user to check.";
+                return Ok((Called::Told(told.to_owned()), allows));
             }
-            Ok(ToolAnswer::Replied(result)) => return Ok(Called::Told(for_model(&result))),
+            Ok(ToolAnswer::Replied { result, allows }) => return Ok((Called::Told(for_model(&result)), allows)),
             Err(error) if error.code() == &codes::UNAVAILABLE && tries < TRIES => {
                 tries += 1;
                 // Repeated under the same id, so it runs once.
                 tokio::time::sleep(WAIT).await;
             }
             Err(error) if matches!(error.kind(), ErrorKind::User | ErrorKind::Retryable) => {
-                return Ok(Called::Told(refusal(&error)));
+                return Ok((Called::Told(refusal(&error)), false));
             }
             Err(error) => return Err(error),
         }

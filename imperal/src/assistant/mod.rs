@@ -4,6 +4,7 @@
 //! the user with ids derived from their place, so a crash or a deploy loses nothing and asks for no stored reply again.
 //! This room writes the prompt and chooses the tools. The platform decides which calls need an approval.
 
+mod allowed;
 mod answer;
 mod approval;
 mod arguments;
@@ -21,6 +22,7 @@ mod trim;
 use crate::extension::ExtensionDef;
 use crate::function::DurableDef;
 
+pub(crate) use allowed::{Allowed, COLLECTION as ALLOWED_COLLECTION, id_of as allowed_id, is_allowed};
 pub(crate) use answer::Said;
 #[cfg(feature = "platform")]
 pub(crate) use search::find as find_functions;

@@ -52,7 +52,7 @@ fn from_turns(turns: &[Turn], own: CallId) -> Remembered {
             }
             // The acknowledgement of a message.
             _ if is_message && turn.body.task_id.is_none() => continue,
-            _ if is_message => Message::Model(Reply { text: cut(&turn.body.text, TURN_BYTES), ..Reply::default() }),
+            _ if is_message => Message::Model(Reply { text: answer(turn), ..Reply::default() }),
             _ => {
                 let function = turn.body.function.as_deref().unwrap_or("a message");
                 let text = match &turn.body.result {
@@ -71,6 +71,15 @@ fn from_turns(turns: &[Turn], own: CallId) -> Remembered {
     }
     messages.reverse();
     Remembered { messages: joined(messages), tainted }
+}
+
+/// An earlier answer. One that was stopped, or failed in its middle, has the words until then: the user may ask to go on.
+fn answer(turn: &Turn) -> String {
+    let text = cut(&turn.body.text, TURN_BYTES);
+    match &turn.body.partial {
+        Some(partial) => format!("{}\n\n[{text}]", cut(partial, TURN_BYTES)),
+        None => text,
+    }
 }
 
 /// One message for several of the user in a row: some endpoints want turns to alternate.
@@ -130,6 +139,17 @@ mod tests {
             [Message::User(hello.to_owned()), Message::Model(Reply { text: "Hello!".to_owned(), ..Reply::default() })]
         );
         assert!(remembered.tainted);
+    }
+
+    #[test]
+    fn the_words_of_a_stopped_answer_are_told() {
+        let [first, own] = [CallId::generate(), CallId::generate()];
+        let stopped = TurnBody::new(Role::Bot, "Answer was cancelled.", APP_ID).function(SAY).call_id(first);
+        let stopped = TurnBody { partial: Some("One, two".to_owned()), ..stopped.task_id(TaskId::generate()) };
+        let turns = [message(1, first, "Count"), turn(2, stopped), message(3, own, "Go on")];
+        let messages = from_turns(&turns, own).messages;
+        let expected = Reply { text: "One, two\n\n[Answer was cancelled.]".to_owned(), ..Reply::default() };
+        assert_eq!(messages[1], Message::Model(expected));
     }
 
     #[test]

@@ -18,13 +18,12 @@ A tool may need the user's approval. The chat asks for it; you do not. If the us
 #[derive(Debug)]
 pub(super) struct Talk {
     messages: Vec<Message>,
-    tools: Vec<Tool>,
     max_tokens: u32,
     /// Whether the prompt has text that the user did not write.
     tainted: bool,
     /// The texts of the model between its calls.
     said: Vec<String>,
-    /// Decisions of the user so far: the digest of the approval, the function, the question's name.
+    /// Decisions of the user so far.
     decisions: Vec<Decided>,
 }
 
@@ -32,15 +31,12 @@ pub(super) struct Talk {
 #[derive(Debug, Clone)]
 pub(super) struct Decided {
     pub(super) decision: Option<Decision>,
-    pub(super) app_id: String,
-    pub(super) function: String,
+    /// That of the approval.
     pub(super) digest: String,
-    /// The name of the question.
-    pub(super) question: String,
 }
 
 impl Talk {
-    pub(super) fn new(assistant: &Assistant, remembered: Remembered, tools: Vec<Tool>, message: &str) -> Self {
+    pub(super) fn new(assistant: &Assistant, remembered: Remembered, message: &str) -> Self {
         let mut rules = RULES.to_owned();
         if !assistant.instructions.trim().is_empty() {
             rules.push_str("\n\n");
@@ -57,11 +53,11 @@ impl Talk {
             _ => messages.push(Message::User(message.to_owned())),
         }
         let max_tokens = assistant.tokens_per_reply;
-        Self { messages, tools, max_tokens, tainted, said: Vec::new(), decisions: Vec::new() }
+        Self { messages, max_tokens, tainted, said: Vec::new(), decisions: Vec::new() }
     }
 
-    pub(super) fn prompt(&self) -> Prompt {
-        Prompt { messages: self.messages.clone(), tools: self.tools.clone(), max_tokens: self.max_tokens }
+    pub(super) fn prompt(&self, tools: Vec<Tool>) -> Prompt {
+        Prompt { messages: self.messages.clone(), tools, max_tokens: self.max_tokens }
     }
 
     /// Whether the prompt has text that the user did not write: the result of a function, or an earlier turn of a bot.

@@ -59,7 +59,11 @@ pub(crate) struct ToolCall {
 #[derive(Debug)]
 pub(crate) enum ToolAnswer {
     /// The function has replied, to this attempt of the loop or to an earlier one.
-    Replied(Box<WireResult>),
+    Replied {
+        result: Box<WireResult>,
+        /// Whether the user's answer allows the function in this conversation.
+        allows: bool,
+    },
     /// It runs only with the user's approval of exactly this.
     NeedsApproval(Box<CallApproval>),
 }
@@ -75,6 +79,9 @@ pub(crate) struct CallApproval {
     pub(crate) params: Value,
     /// Stands for the function, its parameters and their schema.
     pub(crate) digest: String,
+    /// Stands for the function and its schema.
+    #[serde(default)]
+    pub(crate) function_digest: String,
 }
 
 /// The key of an [`CallApproval`] in the schema of its question.
@@ -87,7 +94,34 @@ impl CallApproval {
     }
 }
 
+/// The end of a request to the model, for the metrics.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ModelNote {
+    pub(crate) outcome: ModelOutcome,
+    pub(crate) took: Duration,
+    pub(crate) prompt_tokens: u64,
+    pub(crate) reply_tokens: u64,
+}
+
+/// How a request to the model ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ModelOutcome {
+    /// With a reply.
+    Replied,
+    /// Without one: its service failed, refused it, or broke off.
+    Failed,
+    /// The user stopped the answer, or the process did.
+    Cancelled,
+    /// It was not sent: the tokens of the user's day are used up.
+    OverLimit,
+}
+
 impl Context {
+    /// Counts a request to the model.
+    pub(crate) fn note_model(&self, note: ModelNote) {
+        self.services().host.note_model(note);
+    }
+
     /// The functions that a model may be offered.
     pub(crate) fn offered_functions(&self) -> Arc<[OfferedFunction]> {
         self.services().host.offered_functions()
@@ -115,8 +149,10 @@ pub(crate) enum Decision {
     Keep,
     /// This call.
     Allow,
-    /// This function, with any parameters, until the message is answered. Never for a destructive function.
-    AllowForMessage,
+    /// This function, with any parameters, in this conversation. Never for a destructive function.
+    AllowForConversation,
+    /// Not this call: the user runs the function, perhaps with other parameters.
+    ByHand,
 }
 
 impl CallApproval {
@@ -127,9 +163,10 @@ impl CallApproval {
             json!({"const": Decision::Allow, "title": title}),
         ];
         if self.kind == ToolKind::Write {
-            let all = format!("{title}, and again for this message");
-            choices.push(json!({"const": Decision::AllowForMessage, "title": all}));
+            let all = format!("{title}, and later ones in this conversation");
+            choices.push(json!({"const": Decision::AllowForConversation, "title": all}));
         }
+        choices.push(json!({"const": Decision::ByHand, "title": "I run it by its form"}));
         json!({"type": "string", "oneOf": choices, APPROVAL: self}).to_string()
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::assistant::{OfferedFunction, ToolAnswer, ToolCall};
+use super::assistant::{ModelNote, OfferedFunction, ToolAnswer, ToolCall};
 use super::background::TaskRequest;
 use super::chat::ChatDelivery;
 use super::durable::DurableRequest;
@@ -290,6 +290,10 @@ impl Host for GuardedHost {
 
     fn latest_turns<'a>(&'a self, origin: &'a Origin, limit: u32) -> HostFuture<'a, Vec<Turn>> {
         self.0.latest_turns(origin, limit)
+    }
+
+    fn note_model(&self, note: ModelNote) {
+        self.0.note_model(note);
     }
 
     fn call_tool(self: Arc<Self>, parent: Context, call: ToolCall) -> HostFuture<'static, ToolAnswer> {

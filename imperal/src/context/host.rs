@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::assistant::{OfferedFunction, ToolAnswer, ToolCall};
+use super::assistant::{ModelNote, OfferedFunction, ToolAnswer, ToolCall};
 use super::background::TaskRequest;
 use super::chat::ChatDelivery;
 use super::documents::{Change as DocumentChange, DocumentsWritten};
@@ -199,6 +199,9 @@ pub(crate) trait Host: Send + Sync {
 
     /// The latest turns of the work's user, in order.
     fn latest_turns<'a>(&'a self, origin: &'a Origin, limit: u32) -> HostFuture<'a, Vec<Turn>>;
+
+    /// Counts a request to the assistant's model.
+    fn note_model(&self, note: ModelNote);
 
     /// Runs a function that a model wants, as a call of the work's user, or says that it needs an approval. Dropped after
     /// a cancel of `parent`, it stops the call too.

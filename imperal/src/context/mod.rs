@@ -45,7 +45,9 @@ pub use crate::rows::{EffectAnswer, MsgType};
 use crate::secrets::SecretsInUse;
 pub use crate::user::User;
 
-pub(crate) use assistant::{CallApproval, Decision, OfferedFunction, ToolAnswer, ToolCall, ToolKind};
+pub(crate) use assistant::{
+    CallApproval, Decision, ModelNote, ModelOutcome, OfferedFunction, ToolAnswer, ToolCall, ToolKind,
+};
 pub use background::BackgroundTask;
 pub(crate) use background::{TaskBody, TaskRequest};
 pub use blocking::Blocking;

@@ -3,6 +3,7 @@
 //! Owns HTTP only: a route turns a request into one call of [`Access`](crate::platform::Access) and its result into
 //! JSON.
 
+mod allowed;
 mod api_error;
 mod audit;
 mod auth;
@@ -47,7 +48,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use tokio_util::sync::CancellationToken;
 
 pub use auth::{Auth, AuthError, LocalKey, Verifier};
@@ -177,6 +178,8 @@ fn router(gateway: Gateway) -> Router {
         .route("/v1/calls/{call_id}/cancel", post(calls::cancel_call))
         .route("/v1/chat/turns", get(chat::turns))
         .route("/v1/chat/say", post(say::say))
+        .route("/v1/chat/allowed", get(allowed::list))
+        .route("/v1/chat/allowed/{app_id}/{function}", delete(allowed::take_back))
         .route("/v1/events/stream", get(stream::stream))
         .route("/v1/drafts", get(drafts::list))
         .route("/v1/drafts/{draft_id}", get(drafts::one))

@@ -25,11 +25,11 @@ macro_rules! assets {
 const ASSETS: &[(&str, &str)] = &assets![
     "base.css" "controls.css" "page.css" "dialogs.css" "chat.css" "task-card.css" "data.css" "prose.css" "ui-tree.css"
     "function-list.css" "form.css" "files.css" "activity-panel.css" "question.css" "timeline.css" "secret-settings.css" "schedule-dialog.css" "schedule-list.css" "composer.css" "forced-colors.css" "favicon.svg"
-    "account-menu.js" "action-error.js" "actions.js" "activity-panel.js" "announce-setting.js" "announcer.js" "answers.js" "approval-view.js" "api.js" "asked-list.js" "assistant-turns.js" "audit.js" "audit-words.js"
+    "account-menu.js" "action-error.js" "actions.js" "activity-panel.js" "announce-setting.js" "announcer.js" "answer-progress.js" "answer-reader.js" "answers.js" "approval-view.js" "api.js" "asked-list.js" "assistant-turns.js" "audit.js" "audit-words.js"
     "back-button.js" "cancel-button.js" "calls.js" "cancel-all.js" "chat.js" "clocks.js" "composer.js" "confirm-dialog.js" "connection-status.js"
     "copy-button.js" "copy-text.js" "cut-text.js" "dom.js" "drafts.js" "durable-progress.js" "effect-words.js" "empty-chat.js" "end-words.js" "estimate.js"
     "event-stream.js" "exact-json.js" "field-controls.js" "field-inputs.js" "file-info.js" "file-picker.js" "file-row.js" "file-upload.js" "file-view.js" "file-words.js" "folds.js" "follow-up.js"
-    "format.js" "function-form.js" "function-list.js" "group-controls.js" "images.js" "keys.js" "links.js" "live-text.js" "live-texts.js" "markdown-inline.js" "markdown.js" "menu-button.js"
+    "format.js" "function-form.js" "function-list.js" "group-controls.js" "images.js" "keys.js" "links.js" "live-text.js" "live-texts.js" "markdown-inline.js" "markdown.js" "menu-button.js" "message-lines.js"
     "open-link.js" "outcome.js" "page.js" "param-list.js" "plain-words.js" "prose.js" "question-news.js" "question-reader.js" "question-strip.js" "question-view.js" "question-words.js" "questions.js"
     "queue-places.js" "reconcile.js" "request-key.js" "result-data.js" "schedule-dialog.js" "schedule-list.js" "schedule-preview.js" "schedule-row.js" "schedule-rule.js" "schedule-runs.js"
     "schedule-times.js" "schedule-what.js" "schedule-when.js" "schedule-words.js" "schedules.js" "schema.js" "search-shortcut.js" "secret-settings.js" "secrets.js" "shared-stream.js" "show-more.js"

@@ -10,6 +10,7 @@ use super::api_error::ApiError;
 use super::idempotency::{IdempotencyKey, mark_replayed};
 use super::{body, json};
 use crate::assistant::MESSAGE_LIMIT;
+use crate::ids::CallId;
 use crate::platform::Access;
 
 /// A message.
@@ -18,6 +19,9 @@ use crate::platform::Access;
 pub(super) struct SayBody {
     /// The text: 1 to 20,000 characters.
     text: String,
+    /// The call of the earlier message that this one takes the place of. Both stay in the chat.
+    #[serde(default)]
+    edits: Option<CallId>,
 }
 
 /// The assistant, as the page needs to know it.
@@ -42,7 +46,7 @@ pub(super) async fn say(
     request: Request,
 ) -> Result<Response, ApiError> {
     let bytes = body::json_bytes(request).await?;
-    let SayBody { text } = body::parse(&bytes)?;
-    let said = access.say(&text, key.as_ref()).await?;
+    let SayBody { text, edits } = body::parse(&bytes)?;
+    let said = access.say_again(&text, edits, key.as_ref()).await?;
     Ok(mark_replayed(said.repeated, json(StatusCode::OK, &said)))
 }

@@ -14,8 +14,8 @@ use super::files::file_ref;
 use super::ledger_errors::unreadable;
 use crate::context::{
     AnswerCheck, ChatDelivery, Context, DocumentChange, DocumentsWritten, DurableRequest, FileBytes, FilePut, Hazard,
-    Host, HostFuture, OfferedFunction, Origin, PathText, ProgressMark, ReportPause, ScheduleChange, TaskRequest,
-    ToolAnswer, ToolCall,
+    Host, HostFuture, ModelNote, OfferedFunction, Origin, PathText, ProgressMark, ReportPause, ScheduleChange,
+    TaskRequest, ToolAnswer, ToolCall,
 };
 use crate::error::{Error, RunningTask};
 use crate::files::FileRef;
@@ -265,6 +265,10 @@ impl Host for Node {
             let turns = self.insist(&work, "the chat", read).await.map_err(|error| unreadable(&error))?;
             Ok(turns.rows)
         })
+    }
+
+    fn note_model(&self, note: ModelNote) {
+        self.meters.assistant.model(note);
     }
 
     fn call_tool(self: Arc<Self>, parent: Context, call: ToolCall) -> HostFuture<'static, ToolAnswer> {

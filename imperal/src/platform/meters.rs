@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::assistant_meters::AssistantMeters;
 use crate::codes;
 #[cfg(feature = "platform")]
 use crate::codes::ErrorCode;
@@ -156,6 +157,7 @@ pub(crate) struct Meters {
     file_bytes: Counter,
     files_failed: Counter,
     files_removed: Counter,
+    pub(super) assistant: AssistantMeters,
 }
 
 impl Meters {
@@ -191,6 +193,7 @@ impl Meters {
             file_bytes: Counter::default(),
             files_failed: Counter::default(),
             files_removed: Counter::default(),
+            assistant: AssistantMeters::new(),
         }
     }
 
@@ -322,6 +325,7 @@ impl Meters {
         text.counter("imperal_file_failures_total", help, &self.files_failed);
         let help = "Deleted files whose bytes this node removed.";
         text.counter("imperal_files_removed_total", help, &self.files_removed);
+        self.assistant.text(&mut text);
         let name = "imperal_http_client_duration_seconds";
         text.metric(name, "histogram", "Requests of extensions, by where they went and what came of them.");
         for ((_, host), outcomes) in HostKind::ALL.iter().zip(&self.http) {

@@ -9,6 +9,7 @@ mod access;
 mod active;
 mod admission;
 mod answer_types;
+mod assistant_meters;
 mod call_reply;
 mod call_run;
 mod chat;
@@ -85,10 +86,11 @@ pub(crate) use access::CallWork;
 #[cfg(feature = "platform")]
 pub(crate) use access::EventsSince;
 pub use access::{
-    Access, Answered, CallState, DocumentOperator, FileInfo, FilePage, FollowedUp, NewSchedule, NextRun, Operated,
-    OperatedTask, Operator, OperatorCollection, OperatorDocument, OperatorDocuments, OperatorJob, OperatorPage,
-    OperatorTask, Preview, PreviewRequest, QueueState, RecentRun, Rotation, SaidMessage, Schedule, ScheduleAccess,
-    ScheduleChanges, SecretAccess, SecretState, SecretStatus, StoppedCall, TaskFilter, Upload, UserSchedules,
+    Access, AllowedFunction, Answered, CallState, DocumentOperator, FileInfo, FilePage, FollowedUp, NewSchedule,
+    NextRun, Operated, OperatedTask, Operator, OperatorCollection, OperatorDocument, OperatorDocuments, OperatorJob,
+    OperatorPage, OperatorTask, Preview, PreviewRequest, QueueState, RecentRun, Rotation, SaidMessage, Schedule,
+    ScheduleAccess, ScheduleChanges, SecretAccess, SecretState, SecretStatus, StoppedCall, TaskFilter, Upload,
+    UserSchedules,
 };
 pub(crate) use admission::CallPermit;
 pub use call_reply::CallReply;

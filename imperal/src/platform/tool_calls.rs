@@ -3,7 +3,7 @@
 //! The rule of approvals is here, and not in the loop: whatever the loop or its model wants, a destructive function runs
 //! only after the user's own answer to a question that holds the function, its parameters and a hash of their schema, and
 //! then the parameters of the question run. So does a function that writes, once the prompt had text that the user did
-//! not write.
+//! not write, unless the user allowed it in the conversation or its author marked it as safe.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,20 +75,28 @@ impl Node {
         let (origin, checked) = self.check_call(&user, &call.app_id, &call.function, call.params, None).await?;
         let check = self.checks.find(origin.app_id, origin.function);
         let check = check.ok_or_else(|| Error::internal(format!("`{}` has no compiled schema", origin.function)))?;
-        let kind = self.find_function(origin.app_id, origin.function).map(|(_, def)| kind_of(def.action_type))?;
+        let (kind, is_safe) =
+            self.find_function(origin.app_id, origin.function).map(|(_, def)| (kind_of(def.action_type), def.safe))?;
         let wanted = approval(origin.app_id, origin.function, kind, checked.redacted, check);
         // After the first round a result is in the prompt, whatever the loop says.
         let tainted = call.tainted || call.place[0] > 0;
         let needs = match kind {
             ToolKind::Read => false,
-            ToolKind::Write => tainted,
+            ToolKind::Write => tainted && !is_safe,
             ToolKind::Destructive => true,
         };
-        let params = if needs {
-            match self.approved_params(&parent, task_id, call.approved_in.as_deref(), &wanted, check).await? {
-                Some(params) => params,
+        let mut allows = false;
+        let params = if needs && !assistant::is_allowed(&parent, &wanted).await? {
+            match self.approved_in(&parent, task_id, call.approved_in.as_deref(), &wanted, check).await? {
+                Some(approved) => {
+                    allows = approved.in_conversation;
+                    approved.params
+                }
                 None if wanted.params.to_string().len() > APPROVAL_LIMIT => return Err(too_large(origin.function)),
-                None => return Ok(ToolAnswer::NeedsApproval(Box::new(wanted))),
+                None => {
+                    self.meters.assistant.asked();
+                    return Ok(ToolAnswer::NeedsApproval(Box::new(wanted)));
+                }
             }
         } else {
             wanted.params
@@ -111,41 +119,51 @@ impl Node {
                 Err(_) => parent.signal().touch(),
             }
         };
-        Ok(ToolAnswer::Replied(Box::new(reply.result)))
+        Ok(ToolAnswer::Replied { result: Box::new(reply.result), allows })
     }
 
-    /// The parameters that the user has approved in the question of this name; `None` if there is no such approval.
-    async fn approved_params(
+    /// What the user has approved in the question of this name; `None` if there is no such approval.
+    async fn approved_in(
         &self,
         parent: &Context,
         task_id: TaskId,
         question: Option<&str>,
         wanted: &CallApproval,
         check: &ParamsCheck,
-    ) -> Result<Option<Value>> {
+    ) -> Result<Option<Approved>> {
         let Some(name) = question else { return Ok(None) };
         let Some(work) = self.active.find(parent.origin()) else { return Err(Error::cancelled()) };
         let read = || self.ledger.questions(task_id);
         let questions = self.insist(&work, "the approvals", read).await.map_err(|error| unreadable(&error))?;
         let by = format!("user:{}", parent.user().id);
-        let Some((decision, approved)) =
-            questions.iter().find(|question| question.name == name).and_then(|question| decision_of(question, &by))
-        else {
-            return Ok(None);
-        };
-        if (&*approved.app_id, &*approved.function) != (&*wanted.app_id, &*wanted.function) {
-            return Ok(None);
-        }
-        // Hashed again: the schema of the running program counts, and nothing that came with the question.
-        let digest = digest_of(&approved.app_id, &approved.function, &approved.params, check.schema());
-        Ok(match decision {
-            Decision::Keep => None,
-            Decision::Allow => (digest == approved.digest).then_some(approved.params),
-            Decision::AllowForMessage => {
-                (wanted.kind == ToolKind::Write && digest == approved.digest).then(|| wanted.params.clone())
-            }
-        })
+        let question = questions.iter().find(|question| question.name == name);
+        Ok(question.and_then(|question| approved(question, &by, wanted, check.schema())))
     }
+}
+
+/// An approval of the user.
+#[derive(Debug, PartialEq)]
+struct Approved {
+    /// The parameters that the user saw.
+    params: Value,
+    /// Whether the function is allowed in this conversation.
+    in_conversation: bool,
+}
+
+/// What a question approves of a function with this schema, if this user answered it. It is hashed again: the schema of the
+/// running program counts, and nothing that came with the question.
+fn approved(question: &Question, by: &str, wanted: &CallApproval, schema: &Value) -> Option<Approved> {
+    let (decision, approved) = decision_of(question, by)?;
+    if (&*approved.app_id, &*approved.function) != (&*wanted.app_id, &*wanted.function) {
+        return None;
+    }
+    let in_conversation = match decision {
+        Decision::Allow => false,
+        Decision::AllowForConversation if wanted.kind == ToolKind::Write => true,
+        Decision::Keep | Decision::ByHand | Decision::AllowForConversation => return None,
+    };
+    let digest = digest_of(&approved.app_id, &approved.function, &approved.params, schema);
+    (digest == approved.digest).then_some(Approved { params: approved.params, in_conversation })
 }
 
 /// The decision of an answered question, if the user gave it.
@@ -157,7 +175,8 @@ fn decision_of(question: &Question, by: &str) -> Option<(Decision, CallApproval)
 
 fn approval(app_id: &str, function: &str, kind: ToolKind, params: Value, check: &ParamsCheck) -> CallApproval {
     let digest = digest_of(app_id, function, &params, check.schema());
-    CallApproval { app_id: app_id.to_owned(), function: function.to_owned(), kind, params, digest }
+    let function_digest = digest_of(app_id, function, &Value::Null, check.schema());
+    CallApproval { app_id: app_id.to_owned(), function: function.to_owned(), kind, params, digest, function_digest }
 }
 
 fn too_large(function: &str) -> Error {
@@ -213,7 +232,10 @@ impl Drop for StopsCall<'_> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::rows::NewQuestion;
 
     #[test]
     fn calls_have_ids_of_their_place() {
@@ -221,6 +243,53 @@ mod tests {
         assert_eq!(call_id(task, [1, 2, 0]), call_id(task, [1, 2, 0]));
         let others = [call_id(task, [1, 2, 1]), call_id(task, [2, 1, 0]), call_id(TaskId::generate(), [1, 2, 0])];
         assert!(!others.contains(&call_id(task, [1, 2, 0])));
+    }
+
+    fn question(answer: &str, approval: &CallApproval) -> Question {
+        let schema = json!({"type": "string", "x-approval": approval});
+        let (at, new) = (jiff::Timestamp::UNIX_EPOCH, NewQuestion::new(1, "approve 0.0", "?", schema.to_string()));
+        let mut question = Question::open(TaskId::generate(), &new, at, at);
+        (question.state, question.answer) = (QuestionState::Answered, Some(json!(answer)));
+        question.answered_by = Some("user:anna".to_owned());
+        question
+    }
+
+    #[test]
+    fn approval_is_of_its_function_parameters_schema_and_user() {
+        let schema = json!({"type": "object", "properties": {"id": {"type": "integer"}}});
+        let params = json!({"id": 3});
+        let wanted = |kind, function: &str, params: &Value, schema: &Value| CallApproval {
+            app_id: "app".to_owned(),
+            function: function.to_owned(),
+            kind,
+            params: params.clone(),
+            digest: digest_of("app", function, params, schema),
+            function_digest: String::new(),
+        };
+        let own = wanted(ToolKind::Destructive, "delete", &params, &schema);
+        let allow = question("allow", &own);
+        let seen = |in_conversation| Some(Approved { params: params.clone(), in_conversation });
+        assert_eq!(approved(&allow, "user:anna", &own, &schema), seen(false));
+        // What runs is what the user saw, whatever the model wants now.
+        let other = wanted(ToolKind::Destructive, "delete", &json!({"id": 4}), &schema);
+        assert_eq!(approved(&allow, "user:anna", &other, &schema), seen(false));
+
+        assert_eq!(approved(&allow, "user:ben", &own, &schema), None, "another user's answer");
+        assert_eq!(approved(&allow, "service", &own, &schema), None, "a service's answer");
+        let newer = json!({"type": "object", "properties": {"id": {"type": "integer"}, "all": {"type": "boolean"}}});
+        assert_eq!(approved(&allow, "user:anna", &own, &newer), None, "the schema has changed");
+        let changed = CallApproval { params: json!({"id": 4}), ..own.clone() };
+        assert_eq!(approved(&question("allow", &changed), "user:anna", &own, &schema), None, "changed parameters");
+        let erase = wanted(ToolKind::Destructive, "erase", &params, &schema);
+        assert_eq!(approved(&allow, "user:anna", &erase, &schema), None, "another function");
+        for no in ["keep", "by_hand", "allow_for_conversation", "yes"] {
+            assert_eq!(approved(&question(no, &own), "user:anna", &own, &schema), None, "{no}");
+        }
+        let open = Question { state: QuestionState::Expired, ..allow };
+        assert_eq!(approved(&open, "user:anna", &own, &schema), None, "no answer");
+
+        let write = wanted(ToolKind::Write, "delete", &params, &schema);
+        assert_eq!(approved(&question("allow_for_conversation", &write), "user:anna", &write, &schema), seen(true));
     }
 
     #[test]

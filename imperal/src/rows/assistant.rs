@@ -11,7 +11,7 @@ use crate::ids::TaskId;
 pub struct AssistantMark {
     /// The task that answers the user's message.
     pub task_id: TaskId,
-    /// Whether the user approved exactly this call, or this function for the message.
+    /// Whether the user approved exactly this call, or this function in the conversation.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub approved: bool,
 }

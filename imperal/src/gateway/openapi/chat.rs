@@ -4,6 +4,7 @@ use schemars::SchemaGenerator;
 use serde_json::Value;
 
 use super::{ACTING, KEY, Operation, TENANT, get, schema};
+use crate::gateway::allowed::{AllowedFunctions, TakenBack};
 use crate::gateway::chat::Turns;
 use crate::gateway::drafts::Drafts;
 use crate::gateway::inject::{InjectBody, InjectedTurn};
@@ -51,6 +52,19 @@ pub(super) fn operations(generator: &mut SchemaGenerator) -> Vec<Operation> {
                 "/v1/chat/say",
                 "Send a message to the assistant; the answer comes into the chat. 409 without a model",
                 schema::<SaidMessage>(generator),
+            )
+        },
+        get(
+            "/v1/chat/allowed",
+            "The functions that the caller allowed the assistant in the conversation",
+            schema::<AllowedFunctions>(generator),
+        ),
+        Operation {
+            method: "delete",
+            ..get(
+                "/v1/chat/allowed/{app_id}/{function}",
+                "The assistant asks again for this function",
+                schema::<TakenBack>(generator),
             )
         },
         Operation {

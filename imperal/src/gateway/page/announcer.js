@@ -3,7 +3,7 @@
 // New questions interrupt, every five seconds at most. The words for a turn are turn-words.js, those for questions
 // question-news.js; announce-setting.js decides how much is announced of tasks.
 
-import { isAck } from "./assistant-turns.js";
+import { callsOf, isAck, isAnswer } from "./assistant-turns.js";
 import { serverNow } from "./api.js";
 import { shortened } from "./cut-text.js";
 import { h } from "./dom.js";
@@ -35,11 +35,12 @@ export const ask = (text) => put(document.getElementById("question"), text);
 
 export class Announcer {
   /**
-   * `taskOf(id)` finds a task, `isOwn(call)` tells whether this page made a call, `isAsked(question)` whether a question is still
-   * open, `level()` is `none`, `ends` or `quarters`.
+   * `store` is the page's, `isOwn(call)` tells whether this page made a call, `isAsked(question)` whether a question is still
+   * open, `wasRead(task_id)` whether an answer was read while it came, `level()` is `none`, `ends` or `quarters`.
    */
-  constructor({ taskOf, isOwn, isAsked, level }) {
-    Object.assign(this, { taskOf, isOwn, isAsked, level });
+  constructor({ store, isOwn, isAsked, wasRead, level }) {
+    Object.assign(this, { store, isOwn, isAsked, wasRead, level });
+    this.taskOf = (id) => store.tasks.get(id);
     this.told = new Map(); // task_id -> the last quarter that was reached
     this.stopping = new Set(); // tasks whose cancel was announced
     this.now = { turns: [], stops: [] }; // what this person did
@@ -52,8 +53,9 @@ export class Announcer {
 
   turns(turns) {
     for (const turn of turns) {
-      if (turn.role !== "bot" || isAck(turn) || (isOutcome(turn) && this.level() === "none")) continue;
-      if (!turn.task_id && this.isOwn(turn.call_id)) this.soon("turns", turn);
+      if (turn.role !== "bot" || isAck(turn)) continue;
+      if (isAnswer(turn) || (!turn.task_id && this.isOwn(turn.call_id))) this.soon("turns", turn);
+      else if (isOutcome(turn) && this.level() === "none") continue;
       else this.wait(() => this.queue.turns.push(turn));
     }
   }
@@ -162,7 +164,29 @@ export class Announcer {
   }
 
   one(turn, label = turnLabel) {
+    if (isAnswer(turn) && !isFailure(turn) && turn.result?.status === "success") return this.answerWords(turn);
+    // a call of the assistant: its answer tells the rest
+    const isTool = !turn.task_id && this.store.asked.get(turn.call_id)?.assistant;
+    if (isTool && turn.function)
+      return isFailure(turn)
+        ? `${humanise(turn.function)} failed: ${shortened(plainWords(turn.text), TEXT)}`
+        : `${humanise(turn.function)}: done`;
     return `${label(turn, this.taskOf(turn.task_id))}: ${shortened(plainWords(turn.text), TEXT)}`;
+  }
+
+  /** `Answer, 120 words: .. 2 actions done.` */
+  answerWords(turn) {
+    const text = plainWords(turn.text);
+    const words = count(turn.text.split(/\s+/).filter(Boolean).length, "word");
+    const done = callsOf(turn, this.store).filter((call) => {
+      const reply = this.store.answered.get(call.call_id);
+      return reply && !isFailure(reply);
+    }).length;
+    const actions = done ? `${count(done, "action")} done.` : "";
+    if (this.wasRead(turn.task_id)) return [`End of the answer, ${words}.`, actions].filter(Boolean).join(" ");
+    const begin = shortened(text, TEXT);
+    const stop = /[.!?…]$/.test(begin) ? "" : ".";
+    return [`Answer, ${words}: ${begin}${stop}`, actions].filter(Boolean).join(" ");
   }
 
   turnWords(turns) {

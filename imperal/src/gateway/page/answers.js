@@ -19,6 +19,7 @@ export class Answers {
     this.key = `answered:${owner}`;
     this.parkedKey = `parked:${owner}`;
     this.own = new Set(stored(this.key)); // ids of questions that this window answered
+    this.seenOpen = new Set(); // ids of questions that were open while this window was
     this.given = new Map(); // question_id -> {answer, stop}: on its way, or parked until the server can be reached
     this.refusals = new Map(); // question_id -> {error, answer}: of one that was parked
     for (const one of stored(this.parkedKey)) {
@@ -27,6 +28,11 @@ export class Answers {
       this.given.set(one.question.question_id, given);
       this.park(one.question, given);
     }
+  }
+
+  /** Whether the user answered here, or in another place before this window knew of the question. */
+  isOwn({ question_id: id, answered_by: by }) {
+    return this.own.has(id) || (!this.seenOpen.has(id) && Boolean(by?.startsWith("user:")));
   }
 
   /** The answer that waits for the connection, as `{answer}`, or undefined. */

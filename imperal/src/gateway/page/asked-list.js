@@ -27,7 +27,7 @@ export class AskedList {
         "li",
         null,
         h("span", { dir: "auto" }, shortened(plainWords(one.text), TEXT)),
-        h("span", { class: "help" }, closedWords(one, this.questions.answers.own.has(one.question_id))),
+        h("span", { class: "help" }, closedWords(one, this.questions.answers.isOwn(one))),
       );
     this.el.hidden = !asked.length;
     refill(this.el, asked.map(row));

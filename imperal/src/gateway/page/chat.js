@@ -4,7 +4,7 @@
 
 import { isLost } from "./action-error.js";
 import { onceReachable } from "./api.js";
-import { isAnswering } from "./assistant-turns.js";
+import { callsOf, isAnswering } from "./assistant-turns.js";
 import { h, icon, refill } from "./dom.js";
 import { Folds } from "./folds.js";
 import { findTask } from "./follow-up.js";
@@ -194,13 +194,22 @@ export class Chat {
     if (replyEl && askedEl) refill(askedEl.querySelector(":scope > .slot"));
   }
 
-  /** The texts that a call and its tasks are writing. */
+  /** The call below which a text is drawn: its own, or for the assistant's the last one that it has made, so that it is read last. */
+  placeOf(draft) {
+    const task = this.store.tasks.get(draft.task_id);
+    const last = task && isAnswering(task) ? callsOf(task, this.store).at(-1) : null;
+    return last?.call_id ?? draft.call_id ?? task?.call_id;
+  }
+
+  /** The texts that are drawn below a call: those that it and its tasks are writing, or the assistant's. */
   textsOf(callId) {
-    const { texts, tasks } = this.store;
-    const drafts = [{ call_id: callId }, ...this.store.tasksOf(callId)].flatMap((of) => texts.of(of));
+    const { texts, tasks, asked } = this.store;
+    const wanted = asked.get(callId)?.assistant;
+    const works = [{ call_id: callId }, ...this.store.tasksOf(callId), ...(wanted ? [wanted] : [])];
+    const drafts = works.flatMap((of) => texts.of(of)).filter((draft) => this.placeOf(draft) === callId);
     return drafts.map((draft) => {
       const known = this.live.get(draft.draft_id);
-      const name = tasks.get(draft.task_id)?.name ?? this.store.asked.get(callId)?.function ?? "Answer";
+      const name = tasks.get(draft.task_id)?.name ?? asked.get(callId)?.function ?? "Answer";
       const place = known ?? liveText(humanise(name));
       this.live.set(draft.draft_id, place);
       place.update(draft);
@@ -215,7 +224,7 @@ export class Chat {
       const isOver = !this.store.texts.drafts.has(draft.draft_id);
       if (isOver) this.live.delete(draft.draft_id);
       if (place && !isOver) place.update(draft);
-      else this.settle(draft.call_id ?? this.store.tasks.get(draft.task_id)?.call_id);
+      else this.settle(this.placeOf(draft));
     };
     if (this.stuck) change();
     else this.keepPlace(change);

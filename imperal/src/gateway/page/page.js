@@ -3,6 +3,7 @@
 
 import { accountMenu } from "./account-menu.js";
 import { explain, failure, isLost } from "./action-error.js";
+import { AnswerReader } from "./answer-reader.js";
 import { AnnounceSetting } from "./announce-setting.js";
 import { Announcer, say } from "./announcer.js";
 import { get, onceReachable, onSessionOver, post, reached } from "./api.js";
@@ -31,6 +32,7 @@ import { showSessionEnded, showSignedOut, signedIn } from "./signed-out.js";
 import { Keys } from "./keys.js";
 import { followPlaces } from "./queue-places.js";
 import { QuestionStrip } from "./question-strip.js";
+import { BY_HAND } from "./question-words.js";
 import { Questions, openCount } from "./questions.js";
 import { SharedStream } from "./shared-stream.js";
 import { SecretSettings } from "./secret-settings.js";
@@ -80,7 +82,10 @@ function showSheet(open) {
   if (!open && narrow.matches && !$("runbar").hidden) $("open-side").focus();
 }
 
-function buildTop({ user, extensions }) {
+/** Who answers messages, in words. */
+const assistantName = ({ extensions }) => (extensions.length === 1 ? extensions[0].name : "The assistant");
+
+function buildTop({ user, extensions }, readAnswers) {
   const only = extensions.length === 1 ? extensions[0] : null;
   refill($("brand"), only && appIcon(only), h("span", { class: "brand-name" }, only?.name ?? "Extensions"));
   const settings = new SecretSettings($("secrets"), {
@@ -97,7 +102,7 @@ function buildTop({ user, extensions }) {
   accountMenu($("account"), {
     user,
     notice: failed,
-    settings: [announceSetting.control, needsSecrets && secretsButton],
+    settings: [announceSetting.control, readAnswers, needsSecrets && secretsButton],
   });
   for (const id of ["tools", "runbar", "account"]) $(id).hidden = false;
   fill($("open-audit"), [icon("shield"), h("span", { class: "tool-word" }, "Audit")]);
@@ -223,12 +228,13 @@ function textField(schema) {
   return (required ?? texts[0])?.[0];
 }
 
-/** Esc leaves a form for the list, then the sheet for the chat. */
-function onEscape(event, functions) {
+/** Esc leaves a form for the list, then the sheet for the chat; pressed twice it stops the assistant. */
+function onEscape(event, functions, composer) {
   if (event.key !== "Escape" || event.defaultPrevented || event.isComposing || document.querySelector("dialog:modal"))
     return;
-  if (functions.back() || !document.body.classList.contains("sheet-open")) return;
-  sheet(false);
+  if (functions.back()) return;
+  if (document.body.classList.contains("sheet-open")) sheet(false);
+  else if (composer.escape()) event.preventDefault();
 }
 
 function start(session) {
@@ -239,20 +245,36 @@ function start(session) {
     schemaOf: (appId, name) => functions.find(appId, name)?.params_schema,
   });
   const announcer = new Announcer({
-    taskOf: (id) => store.tasks.get(id),
+    store,
     isOwn: (id) => calls.own.has(id),
     isAsked: (question) => questions.isAsked(question),
+    wasRead: (taskId) => answerReader?.hasRead(taskId) ?? false,
     level: () => announceSetting.level,
   });
   const questions = new Questions(store, who);
-  const questionsOf = (task) => new TaskQuestions(task, { questions, owner: who, announce: say });
+  let changing = null; // {question, approval} whose form was opened: running it is the answer
+  const change = (question, approval) => {
+    changing = { question, approval };
+    functions.reopen({ app_id: approval.app_id, function: approval.function, params: approval.params });
+    if (narrow.matches) sheet(true);
+  };
+  const changed = (app, fn) => {
+    const isIt = changing?.approval.app_id === app.app_id && changing?.approval.function === fn.name;
+    const { question } = (isIt && changing) || {};
+    if (!question) return;
+    changing = null;
+    if (questions.isAsked(question))
+      questions.answers.send(question, BY_HAND).catch((error) => failed("Not answered.", error));
+  };
+  const questionsOf = (task) => new TaskQuestions(task, { questions, owner: who, announce: say, change });
   const base = session.extensions.length === 1 ? session.extensions[0].name : "Extensions";
+  const answerReader = session.assistant && new AnswerReader(store, assistantName(session));
   const counts = new Counts(store, base);
   const openFunction = (app, fn) => {
     functions.open(app, fn, !narrow.matches);
     if (narrow.matches) sheet(true);
   };
-  buildTop(session);
+  buildTop(session, answerReader?.control);
   signedIn(who);
   setFileLimit(session.file_bytes);
   guardDrops();
@@ -275,6 +297,7 @@ function start(session) {
         repeat: (params) => scheduling.repeat(app.app_id, fn.name, params),
         announce: say,
         accepted: () => {
+          changed(app, fn);
           chat.toEnd();
           if (narrow.matches) sheet(false);
           else functions.focus();
@@ -313,7 +336,9 @@ function start(session) {
     missing: say,
     acts: {
       ...turnActs({ session, store, calls, functions, toEnd: () => chat.toEnd() }),
-      write: (text) => composer.put(text),
+      write: (turn) => composer.edit(turn),
+      say: (text) => composer.say(text),
+      asked: (callId) => store.asked.get(callId),
       repeat: (turn) => scheduling.repeat(turn.app_id, turn.function, turn.params ?? {}),
       schedule: (id) => showSchedule(id),
       questionsOf,
@@ -334,6 +359,11 @@ function start(session) {
     acts: {
       stop: (task) => post(`v1/tasks/${encodeURIComponent(task.task_id)}/cancel`, {}),
       sent: () => chat.toEnd(false),
+      run: (appId, name, params) => chat.acts.call(appId, name, params),
+      all: () => {
+        if (narrow.matches) sheet(true);
+        functions.focusSearch();
+      },
       open: (app, fn, text) => {
         const field = text && textField(fn.params_schema);
         if (field) functions.reopen({ app_id: app.app_id, function: fn.name, params: { [field]: text } });
@@ -440,7 +470,7 @@ function start(session) {
   narrow.addEventListener("change", () => {
     if (document.body.classList.contains("sheet-open")) sheet(false);
   });
-  addEventListener("keydown", (event) => onEscape(event, functions));
+  addEventListener("keydown", (event) => onEscape(event, functions, composer));
   const keys = new Keys({
     dialog: $("keys"),
     shortcut,

@@ -4,7 +4,7 @@
 import { shortened } from "./cut-text.js";
 import { count, humanise } from "./format.js";
 import { plainWords } from "./plain-words.js";
-import { spokenQuestion } from "./question-words.js";
+import { approvalOf, spokenApproval, spokenQuestion } from "./question-words.js";
 
 const EACH = 2; // more tasks that ask are summed up
 const TEXT = 200;
@@ -12,7 +12,9 @@ const TEXT = 200;
 /** The sentences for new questions, given as `{task, question}`. */
 export function questionNews(asked, now) {
   const one = ({ task, question }) =>
-    `${humanise(task.name)} asks: ${spokenQuestion(question, shortened(plainWords(question.text), TEXT), now)}`;
+    approvalOf(question)
+      ? spokenApproval(approvalOf(question))
+      : `${humanise(task.name)} asks: ${spokenQuestion(question, shortened(plainWords(question.text), TEXT), now)}`;
   if (asked.length <= EACH) return asked.map(one);
   const tasks = new Set(asked.map(({ task }) => task.task_id)).size;
   const who =

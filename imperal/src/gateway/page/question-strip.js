@@ -5,6 +5,7 @@ import { shortened } from "./cut-text.js";
 import { h, icon, refill } from "./dom.js";
 import { humanise } from "./format.js";
 import { plainWords } from "./plain-words.js";
+import { approvalOf, approvalTitle } from "./question-words.js";
 
 const TEXT = 120;
 
@@ -29,11 +30,12 @@ export class QuestionStrip {
     this.el.hidden = all.length === 0;
     if (!all.length) return held && document.getElementById("chat").focus({ preventScroll: true });
     const [{ task, question }] = all;
+    const approval = approvalOf(question);
     refill(
       this.word,
-      h("strong", { dir: "auto" }, humanise(task.name)),
+      h("strong", { dir: "auto" }, approval ? "The assistant" : humanise(task.name)),
       " asks: ",
-      h("span", { dir: "auto" }, shortened(plainWords(question.text), TEXT)),
+      h("span", { dir: "auto" }, approval ? approvalTitle(approval) : shortened(plainWords(question.text), TEXT)),
       all.length > 1 && h("span", { class: "asks-more" }, ` and ${all.length - 1} more`),
     );
     refill(this.name, ` ${humanise(task.name)}`);

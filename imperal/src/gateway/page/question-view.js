@@ -4,7 +4,7 @@
 
 import { ErrorLine } from "./action-error.js";
 import { ApiError } from "./api.js";
-import { NO_YES_MS, approvalOf, approvalText } from "./approval-view.js";
+import { NO_YES_MS, approvalText } from "./approval-view.js";
 import { lastHeard } from "./clocks.js";
 import { h, icon, newId, refill, setText } from "./dom.js";
 import { Drafts } from "./drafts.js";
@@ -13,11 +13,23 @@ import { control } from "./field-controls.js";
 import { takeFiles } from "./file-picker.js";
 import { count, humanise, zonedTime } from "./format.js";
 import { line, proseOrText } from "./prose.js";
-import { answerField, answerWords, choicesOf, closedWords, deadlineWords } from "./question-words.js";
+import {
+  BY_HAND,
+  answerField,
+  answerWords,
+  approvalOf,
+  choicesOf,
+  closedWords,
+  deadlineWords,
+} from "./question-words.js";
 import { steps } from "./schema.js";
 import { verbatim } from "./show-more.js";
 
 const isMac = /Mac|iPhone|iPad/.test(navigator.platform);
+
+/** What a person hears who has answered for a call of the assistant. */
+const decisionWords = (approval, value) =>
+  value === "keep" ? "Kept. It was not run." : `Allowed. ${humanise(approval.function)} runs.`;
 
 const alive = new Set();
 
@@ -27,9 +39,12 @@ function keepDrafts(id) {
 }
 
 export class QuestionView {
-  /** `answers` are those of the page, `name` and `appId` are the task's, `owner` whose drafts are kept, `announce` tells what a person did wrong. */
-  constructor(question, { answers, name, appId, owner, announce }) {
-    Object.assign(this, { question, answers, appId, owner, announce });
+  /**
+   * `answers` are those of the page, `name` and `appId` are the task's, `owner` whose drafts are kept, `announce` tells what a person
+   * did, `change(question, approval)` opens the form of a call that waits for a yes.
+   */
+  constructor(question, { answers, name, appId, owner, announce, change }) {
+    Object.assign(this, { question, answers, appId, owner, announce, change });
     keepDrafts(question.question_id);
     alive.add(this);
     this.made = performance.now();
@@ -90,6 +105,11 @@ export class QuestionView {
   }
 
   choiceButton({ value, title, help }) {
+    const isByHand = this.approval && value === BY_HAND && this.change;
+    if (isByHand) {
+      const open = () => this.change(this.question, this.approval);
+      return h("button", { type: "button", class: "secondary choice", onclick: open }, "Change…");
+    }
     const isFallback = "fallback" in this.question && same(value, this.question.fallback);
     return h(
       "button",
@@ -165,6 +185,8 @@ export class QuestionView {
     const sent = this.answers.send(this.question, value);
     this.showParked();
     await sent.catch((error) => this.refused(error, true));
+    if (this.approval && this.answers.own.has(this.question.question_id))
+      this.announce(decisionWords(this.approval, value));
     this.busy = false;
     if (this.question.state === "open") this.drawBusy();
   }
@@ -218,7 +240,7 @@ export class QuestionView {
 
   buildClosed() {
     const isOwn = this.answers.own.has(this.question.question_id);
-    const words = closedWords(this.question, isOwn);
+    const words = closedWords(this.question, this.answers.isOwn(this.question));
     if (this.closed === words) return;
     this.closed = words;
     this.el.classList.add("closed");

@@ -2,11 +2,21 @@
 // functions; draws nothing.
 
 import { same, write } from "./exact-json.js";
-import { count, time } from "./format.js";
+import { count, humanise, time } from "./format.js";
 import { describe } from "./schema.js";
 import { excerpt } from "./task-words.js";
 
 const BUTTONS = 4; // more choices are a list to choose from
+
+/** The answer to an approval that the user runs the function by its form, perhaps with other parameters. */
+export const BY_HAND = "by_hand";
+
+/** The call of the assistant that a question asks to approve; null for other questions. */
+export const approvalOf = ({ schema }) => schema?.["x-approval"] ?? null;
+
+/** `Delete draft for good?` */
+export const approvalTitle = ({ function: name, kind }) =>
+  `${humanise(name)}${kind === "destructive" ? " for good?" : "?"}`;
 
 /** The field of an answer; an answer that is no object is one field. */
 export function answerField(schema) {
@@ -75,8 +85,17 @@ export function closedWords(question, isOwn) {
   if (state === "expired")
     return hasFallback(question)
       ? `Nobody answered; it went on with: ${answerWords(schema, question.fallback)}`
-      : "Nobody answered in time.";
+      : approvalOf(question)
+        ? "Not answered. It was not run."
+        : "Nobody answered in time.";
   return "The task no longer asks this.";
+}
+
+/** What a screen reader hears of a call that waits for the user's yes. */
+export function spokenApproval(approval) {
+  const words = excerpt(approval.params);
+  const params = words ? `, ${words}` : "";
+  return `A question waits: ${approvalTitle(approval).replace(/\?$/, "")}${params}? Press g, then q, or go up from the message box.`;
 }
 
 /** What a screen reader hears of a new question, after the name of its task: its text, and how it can be answered. */

@@ -69,7 +69,9 @@ export class Questions {
     this.known.set(taskId, questions);
     const task = this.store.tasks.get(taskId);
     const fresh = questions.filter((one) => one.state === "open" && !before.has(one.question_id));
-    for (const one of questions) if (one.state !== "open") this.answers.closed(one);
+    for (const one of questions)
+      if (one.state === "open") this.answers.seenOpen.add(one.question_id);
+      else this.answers.closed(one);
     if (task) this.store.say("questions", task, fresh, !this.early.delete(taskId));
   }
 

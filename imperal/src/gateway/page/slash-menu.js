@@ -1,7 +1,7 @@
 // The menu over the message box: functions by their words. Owns the choice by keys; what a choice does is composer.js.
 
 import { h, refill } from "./dom.js";
-import { humanise } from "./format.js";
+import { count, humanise } from "./format.js";
 
 const SHOWN = 6;
 const COMMON = new Set(
@@ -27,9 +27,18 @@ export function fit(fn, text) {
   return 8 * hits(wordsOf(fn.name)) + 3 * hits(wordsOf(fn.description)) + hits(wordsOf(params.flat().join(" ")));
 }
 
+const EFFECTS = { read: "reads", write: "writes", destructive: "removes for good" };
+
+const words = (fn) => [
+  h("strong", null, humanise(fn.name)),
+  h("span", { class: "slash-effect" }, EFFECTS[fn.action_type] ?? ""),
+  h("span", { class: "muted" }, fn.description),
+];
+
 export class SlashMenu {
-  constructor({ box, extensions, choose }) {
-    Object.assign(this, { box, choose, at: 0, found: [] });
+  /** `choose({app, fn})` takes a function, `all()` shows the list of all of them. */
+  constructor({ box, extensions, announce, choose, all }) {
+    Object.assign(this, { box, announce, choose, openAll: all, at: 0, found: [] });
     this.all = extensions.flatMap((app) => app.functions.map((fn) => ({ app, fn })));
     this.el = h("ul", {
       class: "slash-menu",
@@ -56,20 +65,37 @@ export class SlashMenu {
   }
 
   best(text) {
-    return this.found[this.at] ?? this.search(text, true)[0];
+    return this.found[this.at] ?? (this.isOnAll ? null : this.search(text, true)[0]);
   }
 
   show(text, slashed) {
-    this.found = this.search(text, slashed).slice(0, SHOWN);
+    const all = this.search(text, slashed);
+    this.found = all.slice(0, SHOWN);
     this.at = 0;
     if (!this.found.length) return this.close();
+    if (slashed) this.found.push(null); // the way to all functions
+    if (!this.isOpen || all.length !== this.told) this.announce(`${count(all.length, "function")}.`);
+    this.told = all.length;
     this.draw();
+  }
+
+  /** Takes the row at a place: a function, or the way to all of them. */
+  take(at) {
+    const found = this.found[at];
+    if (found) return this.choose(found);
+    this.close();
+    this.openAll();
   }
 
   toggle() {
     this.box.focus();
     if (this.isOpen) return this.close();
     this.show("", true);
+  }
+
+  /** Whether the way to all functions is chosen. */
+  get isOnAll() {
+    return this.isOpen && this.found[this.at] === null;
   }
 
   get isOpen() {
@@ -79,7 +105,7 @@ export class SlashMenu {
   draw() {
     refill(
       this.el,
-      this.found.map(({ fn }, at) =>
+      this.found.map((found, at) =>
         h(
           "li",
           {
@@ -88,11 +114,9 @@ export class SlashMenu {
             class: "slash-option",
             "aria-selected": String(at === this.at),
             onmousedown: (event) => event.preventDefault(), // the focus stays in the box
-            onclick: () => this.choose(this.found[at]),
+            onclick: () => this.take(at),
           },
-          h("strong", null, humanise(fn.name)),
-          " ",
-          h("span", { class: "muted" }, fn.description),
+          found ? words(found.fn) : "All functions…",
         ),
       ),
     );
@@ -114,7 +138,8 @@ export class SlashMenu {
     const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (by) this.at = (this.at + by + this.found.length) % this.found.length;
     else if (event.key === "Escape") this.close();
-    else if (event.key === "Tab" && !event.shiftKey) this.choose(this.found[this.at]);
+    else if (event.key === "Tab" && !event.shiftKey) this.take(this.at);
+    else if (event.key === "Enter" && !event.shiftKey && this.isOnAll) this.take(this.at);
     else return false;
     event.preventDefault();
     if (by) this.draw();

@@ -2,6 +2,8 @@
 // a card is task-progress.js, for a durable task durable-progress.js, its cancel cancel-button.js; the state of tasks is store.js,
 // their list task-list.js, the clocks clocks.js.
 
+import { AnswerProgress } from "./answer-progress.js";
+import { isAnswering } from "./assistant-turns.js";
 import { CancelButton } from "./cancel-button.js";
 import { isCutOff, startTicking, stopTicking } from "./clocks.js";
 import { h, icon, refill, setText, visible } from "./dom.js";
@@ -32,7 +34,7 @@ export class TaskCard {
 
   buildOpen() {
     this.cancel = new CancelButton(this.store);
-    this.progress = this.task.durable ? new DurableProgress(this.store, this.task) : new TaskProgress(this.task);
+    this.progress = this.makeProgress();
     refill(
       this.el,
       h(
@@ -51,6 +53,12 @@ export class TaskCard {
     );
     startTicking(this);
     this.update(this.task);
+  }
+
+  /** In the chat an answer of the assistant shows its words and calls, so its card is small. */
+  makeProgress() {
+    if (this.acts && isAnswering(this.task)) return new AnswerProgress();
+    return this.task.durable ? new DurableProgress(this.store, this.task) : new TaskProgress(this.task);
   }
 
   /** The way to the timeline. A background task has none. */

@@ -5,10 +5,10 @@ import { h, refill } from "./dom.js";
 import { QuestionView } from "./question-view.js";
 
 export class TaskQuestions {
-  /** `questions` are those of the page, `owner` and `announce` are for the views. */
-  constructor(task, { questions, owner, announce }) {
+  /** `questions` are those of the page, `owner`, `announce` and `change` are for the views. */
+  constructor(task, { questions, owner, announce, change }) {
     Object.assign(this, { task, questions });
-    this.parts = { answers: questions.answers, owner, announce, name: task.name, appId: task.app_id };
+    this.parts = { answers: questions.answers, owner, announce, change, name: task.name, appId: task.app_id };
     this.views = new Map(); // question_id -> its view, of those that are drawn
     this.el = h("div", { class: "questions" });
     questions.want(task);

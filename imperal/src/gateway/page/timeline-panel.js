@@ -156,8 +156,10 @@ export class TimelinePanel extends SidePanel {
     if (!task) return;
     const now = lastHeard();
     const { entries } = reader;
-    const isOwn = (id) => this.questions.answers.own.has(id);
-    const all = rowsOf(entries, { task, questions: this.questions.of(this.taskId), isOwn, now });
+    const questions = this.questions.of(this.taskId);
+    const isOwn = (id) =>
+      this.questions.answers.isOwn(questions.find((one) => one.question_id === id) ?? { question_id: id });
+    const all = rowsOf(entries, { task, questions, isOwn, now });
     const fits = FILTERS.find(([key]) => key === this.only)[2];
     const rows = all.filter(fits);
     const shown = rows.slice(-this.room);

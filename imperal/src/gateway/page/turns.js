@@ -3,6 +3,7 @@
 
 import { ErrorLine } from "./action-error.js";
 import { isAck, isAnswer, isMessage } from "./assistant-turns.js";
+import { copyButton } from "./copy-button.js";
 import { h, icon, refill } from "./dom.js";
 import { endedWhen } from "./end-words.js";
 import { paramList } from "./param-list.js";
@@ -16,7 +17,7 @@ import { count, humanise, taskStateLabel, time, zonedTime } from "./format.js";
 
 /**
  * The element of a turn. `acts` has again(turn), which resolves to its failure or null, edit(turn), task(id), reveal(call), revealReply(call), avatar(turn),
- * ranAgain(turn), repeat(turn), schedule(id), and for UI trees has(app, function), call(app, function, params).
+ * ranAgain(turn), repeat(turn), schedule(id), for the assistant write(turn), say(text) and asked(call), and for UI trees has(app, function), call(app, function, params).
  */
 export function turnElement(turn, acts) {
   const el = h("li", {
@@ -59,7 +60,21 @@ function asked(turn, acts) {
     due && h("p", { class: "due", dir: "auto" }, icon("repeat"), h("span", null, due)),
     isMessage(turn) && h("h2", { class: "hidden" }, "Message"), // the card of its task is a level below
     title ? h("h2", { class: "call-name" }, title) : longText(turn.text),
+    isMessage(turn) && editedFrom(turn, acts),
     !isMessage(turn) && paramList(turn.params, acts.functionOf?.(turn.app_id, turn.function)?.params_schema),
+  );
+}
+
+/** The way to the message that this one takes the place of. */
+function editedFrom({ params }, acts) {
+  const callId = params?.edits;
+  if (typeof callId !== "string") return null;
+  const before = acts.asked?.(callId);
+  return h(
+    "button",
+    { type: "button", class: "link edited-from", onclick: () => acts.reveal(callId) },
+    before ? `Edited from ${time(before.at)}` : "Edited from an earlier message",
+    icon("up"),
   );
 }
 
@@ -67,9 +82,10 @@ function asked(turn, acts) {
 function callTools(turn, acts) {
   if (isMessage(turn))
     return [
+      copyButton(() => turn.text, "your message"),
       h(
         "button",
-        { type: "button", class: "link", onclick: () => acts.write(turn.text) },
+        { type: "button", class: "link", onclick: () => acts.write(turn) },
         icon("edit"),
         "Edit and send again",
       ),
@@ -160,8 +176,34 @@ function said(turn, acts) {
       { class: "card-foot" },
       under(turn, turn.function && !ends && boxed && h("span", { class: "from" }, humanise(turn.function))),
       tools?.tools,
+      isAnswer(turn) && !failed && copyButton(() => turn.text, "the answer"),
+      isAnswer(turn) && sayAgain(turn, acts),
     ),
     tools?.raw,
+  );
+}
+
+/**
+ * Under an answer: the same message again as a new one, and after a stop or a failure also the way on from what was written. The
+ * loop's own attempts go on by themselves; these are for an answer that has ended.
+ */
+function sayAgain(turn, acts) {
+  const { result, call_id: callId } = turn;
+  const ended = result?.status === "error";
+  const stopped = result?.error_code === "CANCELLED";
+  const button = (words, sign, act) =>
+    h("button", { type: "button", class: ended ? "secondary small" : "link", onclick: act }, icon(sign), words);
+  const again = async () => {
+    const asked = acts.asked?.(callId);
+    if (asked) acts.say(asked.text);
+    else acts.reveal(callId); // not loaded: shows it, or says that it is gone
+  };
+  return h(
+    "span",
+    { class: "say-again" },
+    stopped && h("span", { class: "muted" }, "Stopped"),
+    ended && turn.partial && button("Go on", "down", () => acts.say("Go on from where you stopped.")),
+    button("Try again", "again", again),
   );
 }
 

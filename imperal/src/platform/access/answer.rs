@@ -94,7 +94,12 @@ impl Access {
         let new = NewAnswer::new(json, &self.actor, audit);
         let answered = self.platform.node.answer(question.question_id, new).await;
         match answered.map_err(|error| unavailable(&error))? {
-            AnswerOutcome::Accepted(question, _) => Ok(Answered::Accepted(question)),
+            AnswerOutcome::Accepted(question, _) => {
+                if let Some(Ok(decision)) = approval.map(|_| serde_json::from_value(answer)) {
+                    self.platform.node.meters.assistant.decided(decision);
+                }
+                Ok(Answered::Accepted(question))
+            }
             AnswerOutcome::Closed(question) => Ok(self.closed(question, &answer)),
         }
     }

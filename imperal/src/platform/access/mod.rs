@@ -4,6 +4,7 @@
 //! it reads or changes. It refuses what belongs to another user with 403 and audits the attempt under the
 //! user who made it.
 
+mod allowed;
 mod answer;
 mod audit;
 #[cfg(feature = "mcp")]
@@ -40,6 +41,7 @@ use crate::ledger::{AuditOutcome, CancelOutcome, LedgerError, LedgerResult, NewA
 use crate::result::Result;
 use crate::user::User;
 
+pub use self::allowed::AllowedFunction;
 pub use self::answer::Answered;
 #[cfg(feature = "mcp")]
 pub(crate) use self::call_work::CallWork;

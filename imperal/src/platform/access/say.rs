@@ -52,6 +52,14 @@ impl Access {
     /// `NO_MODEL` if none is configured; `VALIDATION_MISSING_FIELD` for an empty message and `VALIDATION_TYPE_ERROR` for
     /// one over 20,000 characters; `RATE_LIMITED` if five messages wait already; else as [`Access::call`].
     pub async fn say(&self, text: &str, key: Option<&RequestKey>) -> Result<SaidMessage> {
+        self.say_again(text, None, key).await
+    }
+
+    /// The same for a message that takes the place of an earlier one: its turn names that one's call.
+    ///
+    /// # Errors
+    /// As [`Access::say`].
+    pub async fn say_again(&self, text: &str, edits: Option<CallId>, key: Option<&RequestKey>) -> Result<SaidMessage> {
         if !self.has_assistant() {
             return Err(Error::user(
                 codes::NO_MODEL,
@@ -78,7 +86,11 @@ impl Access {
             attempt: 0,
             secrets: SecretsInUse::default(),
         };
-        let turn = TurnBody::new(Role::User, text, APP_ID).function(SAY).params(json!({"text": text})).call_id(call_id);
+        let params = match edits {
+            Some(edits) => json!({"text": text, "edits": edits}),
+            None => json!({"text": text}),
+        };
+        let turn = TurnBody::new(Role::User, text, APP_ID).function(SAY).params(params).call_id(call_id);
         let said = Said { text: text.to_owned() };
         let handler: BoundHandler = Box::new(move |ctx| {
             Box::pin(async move {

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 
 use crate::context::{
     AnswerCheck, ChatDelivery, Context, DocumentChange, DocumentsWritten, DurableRequest, DurableRun, Exchange,
-    FileBytes, FilePut, Hazard, Host, HostFuture, OfferedFunction, OpenResponse, Origin, OutgoingRequest, PathText,
-    Pending, ProgressMark, ReportPause, ScheduleChange, TaskRequest, ToolAnswer, ToolCall, Transport,
+    FileBytes, FilePut, Hazard, Host, HostFuture, ModelNote, OfferedFunction, OpenResponse, Origin, OutgoingRequest,
+    PathText, Pending, ProgressMark, ReportPause, ScheduleChange, TaskRequest, ToolAnswer, ToolCall, Transport,
 };
 use crate::error::{Error, HttpError, RunningTask};
 use crate::files::FileRef;
@@ -219,6 +219,8 @@ impl Host for ReplayHost {
     fn latest_turns<'a>(&'a self, _: &'a Origin, _: u32) -> HostFuture<'a, Vec<Turn>> {
         self.end("the chat")
     }
+
+    fn note_model(&self, _note: ModelNote) {}
 
     fn call_tool(self: Arc<Self>, _: Context, call: ToolCall) -> HostFuture<'static, ToolAnswer> {
         self.end(format!("a call of `{}`", call.function))
