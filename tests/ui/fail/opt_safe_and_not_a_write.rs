@@ -1,4 +1,5 @@
 //! `safe` on functions for which the assistant asks always, or never.
+//! mistakes: 2
 
 use imperal::prelude::*;
 
