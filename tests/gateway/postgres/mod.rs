@@ -4,6 +4,7 @@ mod backup;
 mod clocks;
 mod digest;
 mod failover;
+mod nightly;
 mod outage;
 mod pooler;
 mod tls;
