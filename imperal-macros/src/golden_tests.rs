@@ -11,6 +11,7 @@ use quote::quote;
 use crate::chat_function::chat_function;
 use crate::durable_task::durable_task;
 use crate::extension::extension;
+use crate::schedule::schedule;
 
 struct Case {
     name: &'static str,
@@ -28,6 +29,41 @@ fn task(name: &'static str, options: TokenStream, item: &TokenStream) -> Case {
     Case { name, input, output: durable_task(options, item) }
 }
 
+fn job(name: &'static str, options: TokenStream, item: &TokenStream) -> Case {
+    let input = quote!(#options #item);
+    Case { name, input, output: schedule(options, item) }
+}
+
+fn jobs() -> Vec<Case> {
+    vec![
+        job(
+            "schedule",
+            quote!(cron = "0 3 * * *"),
+            &quote! {
+                /// Checks each user's sites at night.
+                #[cfg(unix)]
+                pub(crate) async fn check_sites(ctx: Context) -> Result<()> {
+                    todo!()
+                }
+            },
+        ),
+        job(
+            "schedule_with_options",
+            quote!(cron = "@weekly", spread = "1h", documents = store::SITES, name = "digest", crate = renamed),
+            &quote!(
+                async fn weekly(_: Context) -> Result<()> {}
+            ),
+        ),
+        job(
+            "faulty_schedule",
+            quote!(cron = "0 25 * * *", spread = "1d", tims = 3),
+            &quote!(
+                async fn nightly(ctx: Context, site: Site) -> Result<ActionResult> {}
+            ),
+        ),
+    ]
+}
+
 fn cases() -> Vec<Case> {
     let plain = quote! {
         /// Looks something up for the user.
@@ -43,7 +79,7 @@ fn cases() -> Vec<Case> {
         capabilities: ["my-notes:read"],
     };
     let secrets = quote!(#declaration secrets: [API_KEY, keys::TOKEN]);
-    vec![
+    let mut cases = vec![
         function("read", quote!(action_type = "read"), &plain),
         function(
             "write",
@@ -117,7 +153,9 @@ fn cases() -> Vec<Case> {
         ),
         Case { name: "extension", input: declaration.clone(), output: extension(quote!(::imperal; #declaration)) },
         Case { name: "extension_with_secrets", input: secrets.clone(), output: extension(quote!(::imperal; #secrets)) },
-    ]
+    ];
+    cases.extend(jobs());
+    cases
 }
 
 /// Whether `UPDATE_GOLDEN` asks for golden files to be written. Empty and `0` do not.
@@ -146,6 +184,8 @@ const OWN: &[&str] = &[
     "__imperal",
     "__ChatFunction",
     "__DurableTask",
+    "__Schedule",
+    "__RUN",
     "__HANDLER",
     "__Input",
     "Ctx",
@@ -245,7 +285,7 @@ fn expansions_resolve_no_name_in_the_authors_scope() {
 
 #[test]
 fn an_expansion_names_only_the_renamed_dependency() {
-    for renamed in ["write", "durable_task_with_options"] {
+    for renamed in ["write", "durable_task_with_options", "schedule_with_options"] {
         let case = cases().into_iter().find(|case| case.name == renamed).unwrap();
         let mut used = HashSet::new();
         names(case.output, &mut used);
