@@ -1,4 +1,4 @@
-//! What runs, when, and how the chat and the schedule show it.
+//! Runs: their times, and how the chat and the schedule show them.
 
 use imperal::platform::{RunState, ScheduleState};
 
@@ -51,6 +51,27 @@ async fn two_nodes_make_one_call(_platform: TestPlatform) {
     }
     second.pass(5 * HOUR + MINUTE).await;
     assert_eq!(ran.count(), 15);
+}
+
+/// The other users' schedules run when places are free, and say how late they are.
+#[imperal::test]
+async fn node_runs_thirty_two_schedules_at_once(_platform: TestPlatform) {
+    let (platform, ran) = platform().await;
+    let mut ids = Vec::new();
+    for number in 0..40 {
+        let user = platform.user(&format!("user{number}"));
+        ids.push((create(&user, "hang", json!({})).await, user));
+    }
+    platform.pass(HOUR + MINUTE).await;
+    assert_eq!(ran.count(), 32);
+    platform.pass(6 * MINUTE).await;
+    assert_eq!(ran.count(), 40);
+    let mut late = 0;
+    for (id, user) in &ids {
+        let run = user.access().schedules().runs(*id).await.unwrap().remove(0);
+        late += u32::from(run.late_by_s >= 300);
+    }
+    assert_eq!(late, 8);
 }
 
 /// Times in which no process ran collapse into one run, which says how late it is.
@@ -128,6 +149,23 @@ async fn schedule_is_run_by_hand(_platform: TestPlatform) {
     platform.pass(Duration::from_secs(2)).await;
     assert_eq!(ran.count(), 1);
     assert_eq!(find(&anna, id).await.next_at, next);
+}
+
+/// An interval whose start is within a second runs first at that start, as its preview says.
+#[imperal::test]
+async fn interval_runs_first_at_its_start(_platform: TestPlatform) {
+    let (platform, ran) = platform().await;
+    let schedules = platform.user("anna").access().schedules();
+    let starts_at = jiff::Timestamp::now() + jiff::SignedDuration::from_millis(90_300);
+    let request = json!({"when": {"every_seconds": 86_400}, "starts_at": starts_at});
+    let preview = schedules.preview(serde_json::from_value(request).unwrap()).await.unwrap();
+    let mut new = hourly("digest", json!({}));
+    (new.when, new.starts_at, new.max_runs) = (When::EverySeconds(86_400), Some(starts_at), Some(1));
+    let made = schedules.create(new).await.unwrap();
+    assert_eq!(made.next_at, Some(preview.next[0].at));
+    assert!(preview.next[0].at.duration_since(starts_at).as_millis() < 1000, "{preview:?}");
+    platform.pass(2 * MINUTE).await;
+    assert_eq!(ran.count(), 1);
 }
 
 /// The next times and their words, before anything is created.

@@ -21,7 +21,7 @@ pub(crate) const SHORTEST: Duration = Duration::from_secs(300);
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 /// More missed times than this are not counted one by one.
 const MOST_COUNTED: u64 = 20_000;
-/// A schedule has no time if none comes within so many steps.
+/// A schedule has no time if none comes within this number of steps.
 const MOST_STEPS: usize = 4_000;
 
 /// Times at which something repeats.
@@ -62,7 +62,7 @@ pub(crate) struct ClockNote {
     /// When the clocks change.
     #[schemars(with = "String")]
     pub(crate) at: Timestamp,
-    /// What it means for the times.
+    /// The effect on the times.
     pub(crate) text: String,
 }
 
@@ -93,9 +93,11 @@ pub(crate) fn check_interval(seconds: u64) -> Result<(), InvalidSchedule> {
     Err(InvalidSchedule::new("every_seconds", text))
 }
 
-/// The moment from which an interval counts: whole seconds, so that its times read well.
-pub(crate) fn start_of_interval(now: Timestamp) -> Timestamp {
-    Timestamp::from_second(now.as_second()).unwrap_or(now)
+/// The moment from which an interval counts: whole seconds, so that its times read well, and not before its chosen start.
+pub(crate) fn start_of_interval(starts_at: Option<Timestamp>, now: Timestamp) -> Timestamp {
+    let at = starts_at.unwrap_or(now);
+    let is_within_a_second = starts_at.is_some() && at.subsec_nanosecond() != 0;
+    Timestamp::from_second(at.as_second() + i64::from(is_within_a_second)).unwrap_or(at)
 }
 
 impl Timetable {
@@ -193,7 +195,7 @@ impl Timetable {
         Some(due)
     }
 
-    /// The clock changes of the zone in the days after a moment, and what they mean; at most two.
+    /// The clock changes of the zone in the days after a moment, with their effect; at most two.
     pub(crate) fn clock_notes(&self, after: Timestamp, days: i64) -> Vec<ClockNote> {
         let Rule::Cron(expression) = &self.rule else { return Vec::new() };
         if !expression.names_times() {

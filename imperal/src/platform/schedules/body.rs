@@ -123,7 +123,7 @@ impl ScheduleBody {
         Ok(body)
     }
 
-    /// The same, run so much later than each of its times.
+    /// The same schedule, which runs this many seconds after each of its times.
     pub(super) fn spread_by(self, offset_s: u64) -> Self {
         Self { offset_s, ..self }
     }
@@ -143,7 +143,7 @@ impl ScheduleBody {
             return Err(InvalidSchedule::new("name", "invalid name; use 1 to 100 characters without line breaks"));
         }
         self.wanted.name = name.to_owned();
-        self.from = start_of_interval(self.wanted.starts_at.unwrap_or(now));
+        self.from = start_of_interval(self.wanted.starts_at, now);
         let table = self.timetable()?;
         table.check_distance()?;
         table.zone_name().clone_into(&mut self.wanted.zone);
@@ -360,7 +360,7 @@ impl ScheduleBody {
         Ok(())
     }
 
-    /// Takes what its user chose anew. A schedule that is not active stays so.
+    /// Applies its user's changes. A schedule that is not active stays so.
     pub(in crate::platform) fn edit(&mut self, wanted: Wanted, now: Timestamp) -> Result<(), InvalidSchedule> {
         let same_times = wanted.when == self.wanted.when
             && wanted.zone == self.wanted.zone
@@ -384,7 +384,7 @@ impl ScheduleBody {
         Ok(())
     }
 
-    /// Whether this is what it does already.
+    /// Whether it has these values already.
     pub(in crate::platform) fn is_wanted(&self, wanted: &Wanted) -> bool {
         let same_zone = self.wanted.zone.eq_ignore_ascii_case(&wanted.zone);
         same_zone

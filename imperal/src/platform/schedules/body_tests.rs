@@ -56,6 +56,22 @@ fn time_that_has_come_begins_once() {
     assert_eq!(body.step(time("2026-11-29T06:00:00Z")), Ok(Step::Nothing));
 }
 
+/// The first time of an interval is its start, in whole seconds and not before.
+#[test]
+fn interval_begins_at_its_start() {
+    let now = time("2026-11-29T07:10:00.3Z");
+    for (starts_at, first) in [
+        (None, "2026-11-29T08:10:00Z"),
+        (Some("2026-11-29T07:30:00Z"), "2026-11-29T07:30:00Z"),
+        (Some("2026-11-29T07:30:00.000001Z"), "2026-11-29T07:30:01Z"),
+        (Some("2026-11-29T06:30:00.5Z"), "2026-11-29T07:30:01Z"),
+    ] {
+        let wanted = Wanted { when: When::EverySeconds(3600), starts_at: starts_at.map(time), ..wanted("") };
+        let body = ScheduleBody::new("app", "digest", wanted, "user:anna".to_owned(), now).unwrap();
+        assert_eq!(body.next_at, Some(time(first)), "{starts_at:?}");
+    }
+}
+
 #[test]
 fn missed_times_run_once_up_to_twelve_hours_late() {
     let mut body = hourly("2026-11-29T07:10:00Z");

@@ -25,7 +25,7 @@ use crate::platform::schedules::{
     rewritten, unwritten,
 };
 use crate::result::Result;
-use crate::schedule::Timetable;
+use crate::schedule::{Timetable, start_of_interval};
 
 /// How often a change is tried that another writer comes before.
 const TRIES: usize = 8;
@@ -99,7 +99,8 @@ impl ScheduleAccess {
             let runnable = node.find_runnable(&app_id, &function, &params, &files);
             approval = runnable.map_err(|(_, error)| error)?.approval(None);
         }
-        let table = Timetable::new(&when, &zone, starts_at.unwrap_or(now)).map_err(|why| invalid(&why))?;
+        let from = start_of_interval(starts_at, now);
+        let table = Timetable::new(&when, &zone, from).map_err(|why| invalid(&why))?;
         table.check_distance().map_err(|why| invalid(&why))?;
         let just_before = |at: Timestamp| at.checked_sub(jiff::SignedDuration::from_nanos(1)).unwrap_or(at);
         let mut at = starts_at.map_or(now, |starts| now.max(just_before(starts)));
