@@ -26,7 +26,8 @@ use imperal::prelude::*;
 use imperal::server::ListeningServer;
 use imperal::{App, User as Identity};
 use rmcp::model::{
-    CallToolRequestParams, CallToolResult, ClientCapabilities, ClientConfig, Implementation, ProtocolVersion,
+    CallToolRequestParams, CallToolResult, ClientCapabilities, ClientConfig, ElicitationCapability, Implementation,
+    ProtocolVersion, UrlElicitationCapability,
 };
 use rmcp::service::{ClientLifecycleMode, ClientServiceExt, RunningService};
 use rmcp::transport::StreamableHttpClientTransport;
@@ -285,6 +286,8 @@ enum Kind {
     Tasks,
     /// As `Tasks`, and it can ask its user.
     Asking,
+    /// As `Tasks`, and it can only send its user to an address.
+    Opening,
 }
 
 type Client = RunningService<RoleClient, ClientConfig>;
@@ -296,6 +299,12 @@ async fn client(url: &str, token: &str, kind: Kind) -> Client {
     let capabilities = match kind {
         Kind::Tasks => ClientCapabilities::builder().enable_tasks().build(),
         Kind::Asking => ClientCapabilities::builder().enable_tasks().enable_elicitation().build(),
+        Kind::Opening => {
+            let mut capabilities = ClientCapabilities::builder().enable_tasks().build();
+            let by_url = ElicitationCapability::new().with_url(UrlElicitationCapability::new());
+            capabilities.elicitation = Some(by_url);
+            capabilities
+        }
         Kind::Handshake | Kind::Modern => ClientCapabilities::default(),
     };
     let config = ClientConfig::new(capabilities, Implementation::new("suite", "1"));

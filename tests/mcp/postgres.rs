@@ -1,6 +1,8 @@
-//! Two nodes on one database: any of them answers for a task.
+//! Nodes on one database: any of them answers for a task, and a plain call is not read again.
 
-use imperal_tests::cluster::Database;
+use std::time::Duration;
+
+use imperal_tests::cluster::{self, Database};
 use imperal_tests::{Claims, JWT_SECRET, Node, NodeOptions, eventually, sibling, token};
 use rmcp::model::{CallToolResponse, GetTaskParams, TaskPayload, TaskStatus};
 use serde_json::json;
@@ -14,8 +16,8 @@ async fn start(folder: &tempfile::TempDir, database: &Database) -> Node {
     options.start().await
 }
 
-async fn connect(node: &Node) -> Client {
-    client(&format!("{}/mcp", node.url), &token(&Claims::of("anna"), JWT_SECRET), Kind::Tasks).await
+async fn connect(node: &Node, kind: Kind) -> Client {
+    client(&format!("{}/mcp", node.url), &token(&Claims::of("anna"), JWT_SECRET), kind).await
 }
 
 #[tokio::test]
@@ -24,7 +26,7 @@ async fn task_of_a_killed_node_is_read_and_ended_by_the_other() {
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let first = start(&folders[0], &database).await;
     let second = start(&folders[1], &database).await;
-    let (here, there) = (connect(&first).await, connect(&second).await);
+    let (here, there) = (connect(&first, Kind::Tasks).await, connect(&second, Kind::Tasks).await);
     let inquiry = json!({"what": "sleep", "within_ms": 3000});
     let response = here.call_tool_once(tool_call("inquire_user", inquiry)).await.unwrap();
     let CallToolResponse::Task(created) = response else { panic!("{response:?}") };
@@ -35,4 +37,24 @@ async fn task_of_a_killed_node_is_read_and_ended_by_the_other() {
         eventually("the task ends", async || Some(state().await).filter(|task| task.status().is_terminal())).await;
     let TaskPayload::Completed { result } = ended.payload else { panic!("{ended:?}") };
     assert_eq!(result["content"][0]["text"], "The answer was: awake.");
+}
+
+/// The call's reply is the answer. A read of its record and its tasks would wait here for the table.
+#[tokio::test]
+async fn plain_call_is_answered_without_reading_its_work() {
+    let database = Database::make("mcp_reads").await;
+    let folder = tempfile::tempdir().unwrap();
+    let node = start(&folder, &database).await;
+    let mut locking = cluster::client_of(&database.url()).await;
+    for kind in [Kind::Handshake, Kind::Modern, Kind::Tasks] {
+        let client = connect(&node, kind).await;
+        let locked = locking.transaction().await.unwrap();
+        locked.batch_execute("LOCK TABLE imperal.task IN ACCESS EXCLUSIVE MODE").await.unwrap();
+        let echoed = client.call_tool(tool_call("echo", json!({"text": "hello", "times": 1})));
+        // Shorter than the lease, whose renewal waits too.
+        let echoed = tokio::time::timeout(Duration::from_secs(2), echoed).await;
+        locked.rollback().await.unwrap();
+        let echoed = echoed.unwrap_or_else(|_| panic!("{kind:?}: the work was read again")).unwrap();
+        assert_eq!(echoed.structured_content.unwrap()["text"], "hello");
+    }
 }

@@ -14,7 +14,11 @@ async fn start(folder: &tempfile::TempDir) -> Node {
 }
 
 async fn connect(node: &Node) -> Client {
-    client(&format!("{}/mcp", node.url), &token(&Claims::of("anna"), JWT_SECRET), Kind::Asking).await
+    connect_as(node, Kind::Asking).await
+}
+
+async fn connect_as(node: &Node, kind: Kind) -> Client {
+    client(&format!("{}/mcp", node.url), &token(&Claims::of("anna"), JWT_SECRET), kind).await
 }
 
 async fn inquire(client: &Client, what: &str) -> String {
@@ -111,4 +115,27 @@ async fn form_of_several_fields_is_asked_as_it_is() {
     let content = json!({"note": "two copies", "copies": 2});
     answer(&client, &id, &key, json!({"action": "accept", "content": content})).await.unwrap();
     assert_eq!(outcome(&client, &id).await, "The answer was: 2 x two copies.");
+}
+
+/// The page has the question. The client says that its user went there, which is no answer.
+#[tokio::test]
+async fn client_without_forms_gets_the_address_of_the_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = start(&folder).await;
+    let client = connect_as(&node, Kind::Opening).await;
+    let id = inquire(&client, "choice").await;
+    let (key, request) = question(&client, &id).await;
+    let params = &request["params"];
+    assert_eq!((&params["mode"], &params["message"]), (&json!("url"), &json!("Publish these images?")), "{request}");
+    assert_eq!((&params["url"], &params["elicitationId"]), (&json!(format!("{}/", node.url)), &json!(key)));
+    assert!(params["requestedSchema"].is_null(), "{request}");
+    answer(&client, &id, &key, json!({"action": "accept"})).await.unwrap();
+    assert_eq!(question(&client, &id).await.0, key, "it is open until it is answered on the page");
+
+    let anna = User::of(&node, "anna");
+    let (_, tasks) = anna.get("/v1/tasks").await;
+    let task_id = tasks["tasks"][0]["task_id"].as_str().unwrap();
+    let (status, said) = anna.post(&format!("/v1/tasks/{task_id}/answer"), &json!({"answer": "Later"})).await;
+    assert_eq!(status, 200, "{said}");
+    assert_eq!(outcome(&client, &id).await, "The answer was: Later.");
 }

@@ -78,7 +78,8 @@ pub(super) async fn answer(access: &Access, work: &CallWork, responses: InputRes
             continue;
         }
         let Some((_, is_wrapped)) = form_of(question) else { continue };
-        let content = &response["content"];
+        // Without content its user was sent to the page, and answers there.
+        let Some(content) = response.get("content") else { continue };
         let answer = if is_wrapped { content[ANSWER].clone() } else { content.clone() };
         match access.answer(*task_id, Some(question.question_id), answer).await {
             Ok(Answered::Accepted(_) | Answered::Closed(_)) => {}
