@@ -59,3 +59,31 @@ async fn durable_task_is_paused_and_resumed() {
     let queues = run(&data, &["ops", "queues"]).await;
     assert_eq!(text(&queues.stdout), "No queue has had a task.\n");
 }
+
+#[tokio::test]
+async fn schedules_of_a_user_are_listed_and_paused_by_an_operator() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let added = ["schedule", "add", "every day 08:00 UTC", "echo", "text=hello", "--name", "Morning digest"];
+    assert!(run(&data, &added).await.status.success());
+    let said = async |args: &[&str]| {
+        let output = run(&data, &[&["ops"][..], args].concat()).await;
+        format!("{}{}", text(&output.stdout), text(&output.stderr))
+    };
+    assert_eq!(said(&["jobs"]).await, "No job has users.\n");
+    let table = said(&["schedules", "--user", "me"]).await;
+    assert!(table.starts_with("Schedules of the user:\n") && table.contains("Morning digest"), "{table}");
+    assert_eq!(said(&["schedules", "--user", "other/me"]).await, "Nothing runs at times for other/me.\n");
+    assert!(said(&["schedules"]).await.contains("name the user: --user ID, or --user TENANT/ID"));
+
+    let paused = said(&["pause-schedules", "--user", "default/me"]).await;
+    assert_eq!(paused, "default/me: schedules and jobs paused: 1. A run that is at work goes on.\n");
+    assert_eq!(said(&["pause-schedules", "--user", "me"]).await, "default/me: nothing is active.\n");
+    let resumed = run(&data, &["schedule", "resume", "Morning digest"]).await;
+    assert!(text(&resumed.stderr).contains("An operator has paused it"), "{}", text(&resumed.stderr));
+    let listed = json_lines(&run(&data, &["ops", "schedules", "--user", "me", "--json"]).await);
+    assert_eq!((&listed[0]["schedules"][0]["state"], &listed[0]["jobs"]), (&"paused".into(), &serde_json::json!([])));
+    let resumed = said(&["resume-schedules", "--user", "me"]).await;
+    assert_eq!(resumed, "default/me: schedules and jobs that are active again: 1.\n");
+    assert_eq!(said(&["resume-schedules", "--user", "me"]).await, "default/me: an operator has paused nothing.\n");
+}

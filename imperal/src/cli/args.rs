@@ -159,7 +159,7 @@ pub(super) enum Command {
     Schedules(ListArgs),
     /// Run functions at times: make, pause, change and delete schedules
     Schedule(Box<ScheduleArgs>),
-    /// Watch and change the tasks of all users
+    /// Watch and change the tasks and schedules of all users
     Ops(OpsArgs),
     /// List, export, import and delete the documents of a user
     Documents(DocumentsArgs),

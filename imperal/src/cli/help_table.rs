@@ -274,10 +274,13 @@ pub(super) const COMMAND_HELP: &[CommandHelp] = &[
             ("{bin} ops pause generate", "no process takes up tasks of a durable task"),
             ("{bin} ops resume generate", "until this"),
             ("{bin} ops queues", "what runs and waits in each queue"),
+            ("{bin} ops jobs", "what the extensions run at times: for how many users, and when next"),
+            ("{bin} ops schedules --user anna", "schedules and jobs of a user, with their last runs"),
+            ("{bin} ops pause-schedules --user anna", "none of them runs until `resume-schedules`"),
         ],
         note: "On the data folder you are an operator, with or without a running platform. Elsewhere your token needs the \
-               scope `tasks:operate` for its tenant, or `tasks:operate:all`, which `pause`, `resume`, `paused` and `queues` \
-               need. Tasks of several tenants or extensions are changed only with --all-tenants or --all-apps. \
+               scope `tasks:operate` for its tenant, or `tasks:operate:all`, which `pause`, `resume`, `paused`, `queues` and \
+               `jobs` need. Tasks of several tenants or extensions are changed only with --all-tenants or --all-apps. \
                What you change is in the audit trail.",
         exits: CONNECTS,
     },

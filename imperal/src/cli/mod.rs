@@ -46,6 +46,7 @@ mod mcp;
 mod model_args;
 mod operator_args;
 mod ops;
+mod ops_schedules;
 mod out;
 mod params;
 mod program_name;

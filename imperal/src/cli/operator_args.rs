@@ -58,17 +58,25 @@ pub(super) enum OpsAction {
     Paused,
     /// Show the queues
     Queues,
+    /// List the jobs: functions of extensions that run at times
+    Jobs,
+    /// List what runs at times for a user, with the last runs
+    Schedules,
+    /// Pause everything that runs at times for a user
+    PauseSchedules,
+    /// Let it run again
+    ResumeSchedules,
 }
 
 #[derive(Debug, ClapArgs)]
 #[allow(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(super) struct OpsArgs {
-    /// tasks, cancel, retry, pause, resume, paused or queues
+    /// tasks, cancel, retry, pause, resume, paused, queues, jobs, schedules, pause-schedules or resume-schedules
     pub(super) action: OpsAction,
-    /// A durable task, by the name of its fn: only its tasks
-    #[arg(value_name = "DURABLE_TASK")]
+    /// A durable task, by the name of its fn: only its tasks. For `jobs` the name of a job
+    #[arg(value_name = "NAME")]
     pub(super) name: Option<String>,
-    /// Only tasks of this extension
+    /// Only tasks or jobs of this extension
     #[arg(long)]
     pub(super) app: Option<String>,
     /// Only tasks that this function started
@@ -86,7 +94,7 @@ pub(super) struct OpsArgs {
     /// Only tasks of this tenant's users
     #[arg(long, value_name = "ID")]
     pub(super) tenant: Option<String>,
-    /// Only tasks of the user with this id, or TENANT/ID if several tenants have one
+    /// Only tasks of the user with this id, or TENANT/ID if several tenants have one; the user of schedules
     #[arg(long, value_name = "ID")]
     pub(super) user: Option<String>,
     /// Let `cancel` and `retry` change tasks of several tenants

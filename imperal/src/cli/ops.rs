@@ -1,4 +1,5 @@
-//! `ops`: what operators see and change: open tasks of all users, paused durable tasks, queues.
+//! `ops`: what operators see and change: open tasks of all users, paused durable tasks, queues. Jobs and schedules are
+//! `ops_schedules`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +14,7 @@ use super::operator_args::{OpsAction, OpsArgs};
 use super::out::{self, OutputStyle, Paint, count};
 use super::table::{Cell, Table};
 use super::task_view::paint_of;
-use super::{durable_words, program_name, task_id, when};
+use super::{durable_words, ops_schedules, program_name, task_id, when};
 use crate::app::App;
 use crate::function::Registry;
 use crate::ids::TaskId;
@@ -64,6 +65,10 @@ async fn run(client: &Client, args: &OpsArgs, known: &[(&str, &str)]) -> Result<
         OpsAction::Pause | OpsAction::Resume => pause(client, args, known).await,
         OpsAction::Paused => show_paused(client, args).await,
         OpsAction::Queues => show_queues(client, args).await,
+        OpsAction::Jobs => ops_schedules::show_jobs(client, args).await,
+        OpsAction::Schedules => ops_schedules::show_schedules(client, args).await,
+        OpsAction::PauseSchedules => ops_schedules::pause(client, args, true).await,
+        OpsAction::ResumeSchedules => ops_schedules::pause(client, args, false).await,
     }
 }
 

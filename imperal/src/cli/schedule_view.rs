@@ -79,7 +79,7 @@ pub(super) struct Note {
     pub(super) text: String,
 }
 
-/// What times give, before anything is made.
+/// The next runs of a rule, before a schedule is made.
 #[derive(Debug, Deserialize)]
 pub(super) struct Preview {
     pub(super) words: String,
@@ -126,7 +126,7 @@ pub(super) fn rule(words: &str, zone: &str, when: &Value) -> String {
 }
 
 /// `in 19 h 2 min`, or the UTC time in a pipe.
-fn until(at: Timestamp, now: Timestamp, style: OutputStyle) -> String {
+pub(super) fn until(at: Timestamp, now: Timestamp, style: OutputStyle) -> String {
     if !style.terminal {
         return at.strftime("%Y-%m-%d %H:%M:%S").to_string();
     }
