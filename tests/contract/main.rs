@@ -9,6 +9,7 @@ mod model;
 mod postgres;
 mod random;
 mod random_documents;
+mod random_files;
 mod values;
 
 use std::sync::Arc;

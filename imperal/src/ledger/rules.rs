@@ -225,46 +225,53 @@ pub(super) fn check_document(
     Err(LedgerError::DocumentConflict(DocumentConflict { place, found: version, newer }))
 }
 
-/// The size of an owner's documents of an extension.
+/// How many documents, or files, an owner has of an extension, and their bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct DocumentTotals {
-    pub(super) documents: u64,
+pub(super) struct Totals {
+    pub(super) count: u64,
     pub(super) bytes: u64,
 }
 
 /// By what writes change the totals.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct DocumentDelta {
-    documents: i64,
+pub(super) struct TotalsDelta {
+    count: i64,
     bytes: i64,
 }
 
-impl DocumentDelta {
-    /// Adds that a document of `before` bytes was replaced by one of `after` bytes; `None` is no document.
+impl TotalsDelta {
+    /// Adds that a document or file of `before` bytes was replaced by one of `after` bytes; `None` is none.
     pub(super) fn replace(&mut self, before: Option<u64>, after: Option<u64>) {
         let signed = |number: Option<u64>| i64::try_from(number.unwrap_or_default()).unwrap_or(i64::MAX);
-        self.documents += i64::from(after.is_some()) - i64::from(before.is_some());
+        self.count += i64::from(after.is_some()) - i64::from(before.is_some());
         self.bytes = self.bytes.saturating_add(signed(after) - signed(before));
+    }
+
+    /// One file of `before` bytes is replaced by one of `after` bytes; `None` is none.
+    pub(super) fn of_file(before: Option<u64>, after: Option<u64>) -> Self {
+        let mut delta = Self::default();
+        delta.replace(before.map(counted_bytes), after.map(counted_bytes));
+        delta
     }
 }
 
-impl DocumentTotals {
+impl Totals {
     /// The totals after writes; `None` if these totals are damaged: less than what was removed.
-    pub(super) fn after(self, delta: DocumentDelta) -> Option<Self> {
-        let documents = self.documents.checked_add_signed(delta.documents)?;
-        Some(Self { documents, bytes: self.bytes.checked_add_signed(delta.bytes)? })
+    pub(super) fn after(self, delta: TotalsDelta) -> Option<Self> {
+        let count = self.count.checked_add_signed(delta.count)?;
+        Some(Self { count, bytes: self.bytes.checked_add_signed(delta.bytes)? })
     }
 
     /// The totals before writes that led to these.
     #[cfg(any(feature = "platform", feature = "postgres"))]
-    pub(super) fn before(self, delta: DocumentDelta) -> Self {
+    pub(super) fn before(self, delta: TotalsDelta) -> Self {
         let before = |after: u64, change: i64| after.saturating_add_signed(change.saturating_neg());
-        Self { documents: before(self.documents, delta.documents), bytes: before(self.bytes, delta.bytes) }
+        Self { count: before(self.count, delta.count), bytes: before(self.bytes, delta.bytes) }
     }
 
-    /// Whether writes that lead from here to `after` stay within the limits.
-    pub(super) fn check(self, after: Self, limits: DocumentLimits) -> LedgerResult<()> {
-        if after.documents > limits.documents && after.documents > self.documents {
+    /// Whether writes of documents that lead from here to `after` stay within the limits.
+    pub(super) fn check_documents(self, after: Self, limits: DocumentLimits) -> LedgerResult<()> {
+        if after.count > limits.documents && after.count > self.count {
             return Err(LedgerError::TooManyDocuments(limits.documents));
         }
         if after.bytes > limits.bytes && after.bytes > self.bytes {
@@ -272,19 +279,35 @@ impl DocumentTotals {
         }
         Ok(())
     }
+
+    /// Whether a write of a file that leads from here to `after` stays within the limits.
+    pub(super) fn check_files(self, after: Self, limits: FileLimits) -> LedgerResult<()> {
+        if after.count > limits.files && after.count > self.count {
+            return Err(LedgerError::TooManyFiles(limits.files));
+        }
+        if after.bytes > limits.bytes && after.bytes > self.bytes {
+            return Err(LedgerError::TooManyFileBytes(limits.bytes));
+        }
+        Ok(())
+    }
 }
 
-/// Largest stored totals and version of documents that are no damage.
+/// What a file counts for the limits. A damaged size does not overflow their sum.
+fn counted_bytes(size: u64) -> u64 {
+    size.min(1 << 46)
+}
+
+/// Largest stored totals, and largest version of documents, that are no damage.
 #[cfg(any(feature = "platform", feature = "postgres"))]
 const SOUND_TOTALS: i64 = 1 << 50;
 #[cfg(any(feature = "platform", feature = "postgres"))]
 const SOUND_VERSION: i64 = 1 << 60;
 
-/// Stored totals of documents; `None` for damaged ones.
+/// Stored totals; `None` for damaged ones.
 #[cfg(any(feature = "platform", feature = "postgres"))]
-pub(super) fn sound_totals(documents: i64, bytes: i64) -> Option<DocumentTotals> {
+pub(super) fn sound_totals(count: i64, bytes: i64) -> Option<Totals> {
     let sound = |number: i64| u64::try_from(number).ok().filter(|_| number <= SOUND_TOTALS);
-    Some(DocumentTotals { documents: sound(documents)?, bytes: sound(bytes)? })
+    Some(Totals { count: sound(count)?, bytes: sound(bytes)? })
 }
 
 /// The stored latest version of documents. A damaged one continues from the time in microseconds, which is beyond the
@@ -303,26 +326,6 @@ pub(super) const KEYED_FOR: Duration = Duration::from_secs(600);
 
 /// How long a file is pending before the sweep deletes it, and how long the bytes of a deleted file are kept.
 pub(super) const FILE_GRACE: Duration = Duration::from_secs(24 * 3600);
-
-/// What an owner's files of an extension take.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct FileTotals {
-    pub(super) files: u64,
-    pub(super) bytes: u64,
-}
-
-impl FileTotals {
-    /// Whether a write that leads from here to `after` stays within the limits.
-    pub(super) fn check(self, after: Self, limits: FileLimits) -> LedgerResult<()> {
-        if after.files > limits.files && after.files > self.files {
-            return Err(LedgerError::TooManyFiles(limits.files));
-        }
-        if after.bytes > limits.bytes && after.bytes > self.bytes {
-            return Err(LedgerError::TooManyFileBytes(limits.bytes));
-        }
-        Ok(())
-    }
-}
 
 /// An owner's work does not exist for other owners.
 fn owned_by<O: PartialEq>(owner: &O, asking: Option<&O>) -> LedgerResult<()> {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use imperal::ids::{FileId, ScheduleId};
 use imperal::ledger::{
-    AppOwners, FileContent, FileSource, Ledger, NewFile, NewSeen, ScheduleKind, ScheduleSource, ScheduleWrite,
-    SqliteLedger, StoredSchedule,
+    AppOwners, FileContent, FileLimits, FileRemoval, FileSource, Ledger, LedgerError, NewFile, NewSeen, ScheduleKind,
+    ScheduleSource, ScheduleWrite, SqliteLedger, StoredSchedule,
 };
 use imperal::platform::NewSchedule;
 use imperal::schedules::When;
@@ -42,6 +42,9 @@ fn damages() -> Vec<(&'static str, String)> {
     add("file", "name", &["''"]);
     add("file", "content_type", &["''", "'DAMAGE'"]);
     add("file", "app_id", &["'other'"]);
+    for column in ["files", "file_bytes"] {
+        add("shelf", column, &[MAX, MIN, "-3", "0"]);
+    }
     all
 }
 
@@ -73,6 +76,16 @@ async fn ids_of(ledger: &dyn Ledger, kind: ScheduleKind) -> Vec<ScheduleId> {
     due.into_iter().map(|due| due.schedule.schedule_id).collect()
 }
 
+/// Damaged totals of files are counted again: the limits are exact after the owner's one file is deleted.
+async fn check_recount(ledger: &dyn Ledger, incarnation: &Incarnation, owner: &Owner, file: FileId) {
+    assert!(ledger.delete_file(owner, FileRemoval::default(), file).await.unwrap());
+    let limits = FileLimits::new(1, 5);
+    for wanted in [Ok(()), Err(LedgerError::TooManyFiles(1))] {
+        let new = NewFile::new(FileId::generate(), "contract", "b.txt").size(5).limits(limits);
+        assert_eq!(ledger.begin_file(owner, FileSource::Upload(incarnation.clone()), new).await, wanted);
+    }
+}
+
 /// Everything that others have is there, and every read of the damaged user is answered.
 async fn check_rows(ledger: Arc<dyn Ledger>, damages: Vec<(&'static str, String)>, damage: impl AsyncFn(&str)) {
     let ledger = &*ledger;
@@ -82,7 +95,7 @@ async fn check_rows(ledger: Arc<dyn Ledger>, damages: Vec<(&'static str, String)
     let ids = |stored: Vec<StoredSchedule>| stored.into_iter().map(|one| one.schedule_id).collect::<Vec<_>>();
     for (number, (table, set)) in damages.into_iter().enumerate() {
         let anna = owner(&format!("anna-{number}"));
-        fill(ledger, &incarnation, &anna).await;
+        let damaged = fill(ledger, &incarnation, &anna).await;
         let owner_id = format!("(SELECT owner_id FROM owner WHERE user_id = '{}')", anna.user_id);
         // A row of each kind where there are several.
         let which = match table {
@@ -100,6 +113,9 @@ async fn check_rows(ledger: Arc<dyn Ledger>, damages: Vec<(&'static str, String)
         ledger.job_owners().await.unwrap();
         ledger.owners_of_app(AppOwners::new("contract", LEASE, "contract/new", 10_000)).await.unwrap();
         ledger.sweep_files(100).await.unwrap();
+        if table == "shelf" {
+            check_recount(ledger, &incarnation, &anna, damaged.file).await;
+        }
         // The damaged user goes on.
         fill(ledger, &incarnation, &anna).await;
         let due = ids_of(ledger, ScheduleKind::OfUsers).await;

@@ -311,6 +311,11 @@ macro_rules! ledger_conformance {
                 expired_files_are_gone
                 files_are_listed_in_pages
             }
+            file_totals {
+                totals_of_files_follow_each_change
+                totals_of_files_follow_steps
+                totals_of_files_are_exact_after_races
+            }
             drafts {
                 pieces_become_the_text_of_a_draft
                 repeated_pieces_are_stored_once_and_gaps_are_skipped

@@ -12,28 +12,28 @@ use crate::ledger::{
     NewFile, Owner, StoredFile, Work,
 };
 
-const DAY: Duration = Duration::from_secs(24 * 3600);
-const SECOND: Duration = Duration::from_secs(1);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
 
-fn new(name: &str) -> NewFile {
+pub(super) fn new(name: &str) -> NewFile {
     NewFile::new(FileId::generate(), "app", name)
 }
 
-fn content(file_id: FileId, size: u64) -> FileContent {
+pub(super) fn content(file_id: FileId, size: u64) -> FileContent {
     FileContent::new(file_id, "image/png", size, [7; 32])
 }
 
 impl Node {
-    fn upload(&self) -> FileSource {
+    pub(super) fn upload(&self) -> FileSource {
         FileSource::Upload(self.incarnation.clone())
     }
 
-    fn file_source(&self, work: Work) -> FileSource {
+    pub(super) fn file_source(&self, work: Work) -> FileSource {
         FileSource::Work(Fence { incarnation: self.incarnation.clone(), work })
     }
 
     /// A file with content that nothing has claimed.
-    async fn uploaded(&self, owner: &Owner, name: &str, size: u64) -> FileId {
+    pub(super) async fn uploaded(&self, owner: &Owner, name: &str, size: u64) -> FileId {
         let file = new(name);
         let file_id = file.file_id;
         ok(self.ledger.begin_file(owner, self.upload(), file).await);
@@ -49,7 +49,7 @@ impl Node {
         self.file(owner, file_id).await.map(|file| file.state)
     }
 
-    async fn accept_with(&self, owner: &Owner, files: Vec<FileId>) -> Result<(), LedgerError> {
+    pub(super) async fn accept_with(&self, owner: &Owner, files: Vec<FileId>) -> Result<(), LedgerError> {
         self.ledger.accept_call_with_files(&self.incarnation, new_call(owner), files).await.map(drop)
     }
 }
@@ -143,7 +143,7 @@ pub async fn work_writes_files_until_it_ends(backend: &impl Backend) {
     assert_eq!(late, Err(LedgerError::AlreadyReplied));
 }
 
-/// What an ended incarnation, or another work, began, nobody else completes.
+/// An ended incarnation completes nothing, and no other work completes its files.
 pub async fn zombies_complete_no_files(backend: &impl Backend) {
     let node = Node::start(backend, "n").await;
     let call = Work::Call(node.call(&anna()).await);

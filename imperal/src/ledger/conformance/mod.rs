@@ -60,6 +60,7 @@ pub mod drafts;
 pub mod durability;
 mod durable;
 pub mod effects;
+pub mod file_totals;
 pub mod files;
 pub mod follows;
 pub mod incarnations;

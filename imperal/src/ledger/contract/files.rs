@@ -19,9 +19,10 @@ use crate::ledger::{
 /// has it as a parameter. Only then is it kept. A deleted file is not there any more; its row stays for 24 hours after,
 /// and its bytes with it, so that a copy of the ledger that is restored still finds them.
 ///
-/// **Limits.** All files of an owner and an extension count, pending ones included, deleted ones not. Writers of one
-/// owner and extension take turns, and so the limits hold exactly. A write that makes the files or their bytes more,
-/// over a limit, is refused.
+/// **Limits.** All files of an owner and an extension count, pending ones included, deleted ones not. A backend keeps
+/// their number and their bytes, and changes these totals in the transaction that begins, completes or deletes a file, the
+/// sweep's included. Writers of one owner and extension take turns, and so the limits hold exactly. A write that makes the
+/// files or their bytes more, over a limit, is refused.
 ///
 /// **Owners.** No method but the sweep reaches a file of another owner: it does not exist for others.
 ///
@@ -42,7 +43,7 @@ pub trait Files: Send + Sync {
     /// Notes the content of a pending file, whose bytes are durable. Doing it again is no error. Returns the file.
     ///
     /// # Errors
-    /// As [`Files::begin_file`]; `FileMissing` for a file that is not there, was deleted, or that another incarnation
+    /// As [`Files::begin_file`]; `FileMissing` for a file that does not exist, was deleted, or that another incarnation
     /// began.
     fn complete_file(
         &self,
@@ -78,7 +79,7 @@ pub trait Files: Send + Sync {
         files: Vec<FileChange>,
     ) -> impl Future<Output = LedgerResult<Vec<WrittenDocument>>> + Send;
 
-    /// Deletes a file; whether it was there. If not, there is no audit row either.
+    /// Deletes a file, and returns whether it did. If not, it writes no audit row.
     ///
     /// # Errors
     /// With a fence: as work in [`Files::begin_file`].
@@ -89,11 +90,11 @@ pub trait Files: Send + Sync {
         file_id: FileId,
     ) -> impl Future<Output = LedgerResult<bool>> + Send;
 
-    /// The owner's files with these ids, in any order, without those that are not there. Pending ones are.
+    /// The owner's files among these ids, in any order, pending ones included. Deleted and expired ones are left out.
     fn find_files(&self, owner: &Owner, ids: &[FileId]) -> impl Future<Output = LedgerResult<Vec<StoredFile>>> + Send;
 
     /// The owner's files that have content, the latest first, of one extension or of all: those from before a file on,
-    /// at most so many.
+    /// at most `limit`.
     fn files(
         &self,
         owner: &Owner,

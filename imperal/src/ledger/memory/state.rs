@@ -81,6 +81,8 @@ pub(super) struct State {
     /// By owner and extension; an empty one stands for any request.
     seen: HashMap<(Owner, String), SeenUser>,
     files: BTreeMap<FileId, FileRow>,
+    /// Of an owner and an extension, without deleted files.
+    file_totals: HashMap<(Owner, String), rules::Totals>,
     secrets: BTreeMap<SecretPlace, StoredSecret>,
     /// Values under a name for all nodes.
     facts: HashMap<String, Vec<u8>>,

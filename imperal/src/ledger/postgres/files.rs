@@ -24,7 +24,7 @@ macro_rules! columns {
     };
 }
 
-/// A file that is there: neither deleted nor expired.
+/// A file that is neither deleted nor expired.
 macro_rules! there {
     () => {
         "f.owner_id = @.find_owner($1, $2) AND f.state <> 'deleting' \

@@ -24,7 +24,7 @@ macro_rules! select_file {
     };
 }
 
-/// A file that is there: neither deleted nor expired.
+/// A file that is neither deleted nor expired.
 macro_rules! there {
     () => {
         "f.state <> 'deleting' AND (f.expires_at IS NULL OR f.expires_at > ?2)"

@@ -345,7 +345,7 @@ WHEN NEW.audit_pruned_to <= OLD.audit_pruned_to OR NEW.audit_anchor IS NOT
     (SELECT hash FROM audit WHERE audit_id = NEW.audit_pruned_to AND owner_id = NEW.owner_id)
 BEGIN SELECT RAISE(ABORT, 'the audit trail''s anchor is the hash of a row of its owner'); END;
 
--- What an owner's documents of an extension take.
+-- What an owner's documents and files of an extension take.
 CREATE TABLE shelf (
     shelf_no INTEGER PRIMARY KEY,
     owner_id INTEGER NOT NULL REFERENCES owner,
@@ -355,6 +355,9 @@ CREATE TABLE shelf (
     bytes INTEGER NOT NULL DEFAULT 0,
     -- The latest version that a document got.
     version INTEGER NOT NULL DEFAULT 0,
+    -- Files that are not deleted.
+    files INTEGER NOT NULL DEFAULT 0,
+    file_bytes INTEGER NOT NULL DEFAULT 0,
     UNIQUE (owner_id, app_id)
 ) STRICT;
 
@@ -494,7 +497,6 @@ CREATE TABLE file (
     sha256 BLOB
 ) STRICT;
 
--- Lists of a user, and what the limits count.
+-- Lists of a user.
 CREATE INDEX file_of ON file (owner_id, file_id);
-CREATE INDEX file_of_app ON file (owner_id, app_id, state, size);
 CREATE INDEX file_due ON file (due_at) WHERE due_at IS NOT NULL;

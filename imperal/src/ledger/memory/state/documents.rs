@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::State;
 use crate::ledger::clock::{after, before};
-use crate::ledger::rules::{self, DocumentDelta, DocumentTotals, KEYED_FOR, MOST_KEYS};
+use crate::ledger::rules::{self, KEYED_FOR, MOST_KEYS, Totals, TotalsDelta};
 use crate::ledger::{
     Attempt, CollectionUse, DocumentKeys, DocumentQuery, DocumentSource, DocumentSpace, DocumentWrite, DocumentWrites,
     Expiry, Fence, Incarnation, LedgerError, NewStep, Owner, StoredDocument, WrittenDocument,
@@ -16,7 +16,7 @@ use crate::rows::document_key::joined_index_set;
 /// The documents of an owner and an extension.
 #[derive(Debug, Default)]
 pub(super) struct Shelf {
-    totals: DocumentTotals,
+    totals: Totals,
     /// The latest version that a document got.
     version: u64,
     collections: BTreeMap<String, BTreeMap<String, Row>>,
@@ -48,7 +48,7 @@ impl Shelf {
 
     fn recount(&mut self, before: Option<u64>, after: Option<u64>) {
         // They are never damaged here.
-        let mut delta = DocumentDelta::default();
+        let mut delta = TotalsDelta::default();
         delta.replace(before, after);
         self.totals = self.totals.after(delta).unwrap_or_default();
     }
@@ -125,7 +125,7 @@ impl Shelf {
                 }
             }
         }
-        match refusal.map_or_else(|| totals.check(self.totals, new.limits), Err) {
+        match refusal.map_or_else(|| totals.check_documents(self.totals, new.limits), Err) {
             Ok(()) => Ok(done),
             Err(error) => {
                 for (write, before) in undo.into_iter().rev() {
@@ -299,7 +299,7 @@ impl State {
     pub(super) fn forget_documents(&mut self, most: u64, now: Timestamp) -> u64 {
         let mut removed = 0;
         for shelf in self.shelves.values_mut() {
-            let mut delta = DocumentDelta::default();
+            let mut delta = TotalsDelta::default();
             for rows in shelf.collections.values_mut() {
                 rows.retain(|_, row| {
                     let stays = removed >= most || row.is_there(now);

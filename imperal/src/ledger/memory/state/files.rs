@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{State, Told};
 use crate::ids::FileId;
 use crate::ledger::clock::after;
-use crate::ledger::rules::{FILE_GRACE, FileTotals};
+use crate::ledger::rules::{FILE_GRACE, TotalsDelta};
 use crate::ledger::{
     Attempt, DocumentWrites, FileChange, FileContent, FileLimits, FileRemoval, FileSource, FileState, Incarnation,
     LedgerError, NewCall, NewFile, NewStep, Owner, StoredFile, SweptFiles, Turn, Work, WrittenDocument,
@@ -14,7 +14,7 @@ use crate::ledger::{
 #[derive(Debug)]
 pub(super) struct FileRow {
     owner: Owner,
-    /// What began it.
+    /// The work or upload that began it.
     source: FileSource,
     file: StoredFile,
     /// When the sweep has to look at it.
@@ -38,16 +38,6 @@ impl FileRow {
 }
 
 impl State {
-    fn file_totals(&self, owner: &Owner, app_id: &str) -> FileTotals {
-        let mut totals = FileTotals::default();
-        let counted = |row: &&FileRow| row.owner == *owner && row.file.app_id == app_id;
-        for row in self.files.values().filter(counted).filter(|row| row.file.state != FileState::Deleting) {
-            totals.files += 1;
-            totals.bytes = totals.bytes.saturating_add(row.file.size);
-        }
-        totals
-    }
-
     fn check_file_source(&self, owner: &Owner, source: &FileSource) -> Result<(), LedgerError> {
         match source {
             FileSource::Work(fence) => self.may_write_for(owner, fence),
@@ -55,18 +45,21 @@ impl State {
         }
     }
 
-    /// Whether an owner's files of an extension may change by one of `before` bytes that becomes one of `after` bytes.
-    fn check_file_limits(
-        &self,
+    /// Changes the totals of an owner's files of an extension by a file of `before` bytes that becomes one of `after`
+    /// bytes; `None` is none.
+    fn count_file(
+        &mut self,
         owner: &Owner,
         app_id: &str,
-        (before, after): (Option<u64>, u64),
+        (before, after): (Option<u64>, Option<u64>),
         limits: FileLimits,
     ) -> Result<(), LedgerError> {
-        let totals = self.file_totals(owner, app_id);
-        let files = totals.files + u64::from(before.is_none());
-        let bytes = (totals.bytes - before.unwrap_or_default()).saturating_add(after);
-        totals.check(FileTotals { files, bytes }, limits)
+        let totals = self.file_totals.entry((owner.clone(), app_id.to_owned())).or_default();
+        // They are never damaged here.
+        let changed = totals.after(TotalsDelta::of_file(before, after)).unwrap_or_default();
+        totals.check_files(changed, limits)?;
+        *totals = changed;
+        Ok(())
     }
 
     pub(in crate::ledger::memory) fn begin_file(
@@ -80,7 +73,7 @@ impl State {
         if self.files.contains_key(&new.file_id) {
             return Err(LedgerError::IdExists);
         }
-        self.check_file_limits(owner, &new.app_id, (None, new.size), new.limits)?;
+        self.count_file(owner, &new.app_id, (None, Some(new.size)), new.limits)?;
         let file = StoredFile {
             file_id: new.file_id,
             app_id: new.app_id,
@@ -113,8 +106,8 @@ impl State {
             let is_same = stored == content.sha256 && row.file.size == content.size;
             return if is_same { Ok(row.file.clone()) } else { Err(missing) };
         }
-        let (app_id, sizes) = (row.file.app_id.clone(), (Some(row.file.size), content.size));
-        self.check_file_limits(owner, &app_id, sizes, content.limits)?;
+        let (app_id, sizes) = (row.file.app_id.clone(), (Some(row.file.size), Some(content.size)));
+        self.count_file(owner, &app_id, sizes, content.limits)?;
         let row = self.files.get_mut(&content.file_id).ok_or(missing)?;
         (row.file.size, row.file.sha256) = (content.size, Some(content.sha256));
         row.file.content_type = content.content_type;
@@ -124,7 +117,7 @@ impl State {
         Ok(row.file.clone())
     }
 
-    /// The files can be stored for an owner's extension: they are there and have content.
+    /// Refuses to store files for an owner's extension unless all of them exist and have content.
     pub(super) fn check_claim(
         &self,
         owner: &Owner,
@@ -200,8 +193,16 @@ impl State {
     }
 
     fn mark_deleted(&mut self, owner: &Owner, file_id: FileId, now: Timestamp) -> bool {
-        let found = self.files.get_mut(&file_id).filter(|row| row.owner == *owner && row.is_there(now));
-        found.map(|row| row.delete(now)).is_some()
+        let is_there = self.files.get(&file_id).is_some_and(|row| row.owner == *owner && row.is_there(now));
+        is_there && self.delete_row(file_id, now)
+    }
+
+    /// Deletes a file that counts. Its bytes are removed later.
+    fn delete_row(&mut self, file_id: FileId, now: Timestamp) -> bool {
+        let Some(row) = self.files.get_mut(&file_id) else { return false };
+        row.delete(now);
+        let (owner, app_id, size) = (row.owner.clone(), row.file.app_id.clone(), row.file.size);
+        self.count_file(&owner, &app_id, (Some(size), None), FileLimits::NONE).is_ok()
     }
 
     pub(in crate::ledger::memory) fn delete_file(
@@ -264,10 +265,7 @@ impl State {
             match row.file.state {
                 FileState::Deleting => swept.due.push(file_id),
                 FileState::Pending if runs => row.due_at = Some(after(now, FILE_GRACE)),
-                FileState::Pending | FileState::Stored => {
-                    row.delete(now);
-                    swept.deleted += 1;
-                }
+                FileState::Pending | FileState::Stored => swept.deleted += u64::from(self.delete_row(file_id, now)),
             }
         }
         swept

@@ -14,7 +14,7 @@ BEGIN
     v_owner_id := @.find_or_add_owner(p_tenant, p_user);
     PERFORM @.lock_shelf(v_owner_id, p_app);
     IF EXISTS (SELECT 1 FROM @.file f WHERE f.file_id = p_file_id) THEN PERFORM @.refuse('IM009'); END IF;
-    PERFORM @.check_files(v_owner_id, p_app, 1, p_size, p_max_files, p_max_bytes);
+    PERFORM @.count_file(v_owner_id, p_app, -1, p_size, p_max_files, p_max_bytes);
     v_now := @.micros();
     INSERT INTO @.file (file_id, owner_id, app_id, state, node_id, incarnation, call_id, task_id, attempt, size,
         created_at, expires_at, due_at, name, content_type)

@@ -1,4 +1,4 @@
--- Stores files of an owner and an extension that have content. Returns the first that is not there; null if all are.
+-- Stores files of an owner and an extension that have content. Returns the first id without such a file, or null.
 -- Locked in one order, so that two claims cannot wait for each other.
 CREATE OR REPLACE FUNCTION @.claim_files(p_owner_id bigint, p_app text, p_files uuid[]) RETURNS uuid
 LANGUAGE plpgsql AS $$

@@ -21,9 +21,7 @@ BEGIN
         RAISE EXCEPTION 'refused by the ledger''s rules' USING ERRCODE = 'IM019', DETAIL = p_file_id::text;
     END IF;
     IF v_file.sha256 IS NOT NULL THEN RETURN v_file; END IF;
-    PERFORM @.check_files(
-        v_owner_id, v_file.app_id, 0, p_size - greatest(least(v_file.size, 1::bigint << 40), 0), p_max_files,
-        p_max_bytes);
+    PERFORM @.count_file(v_owner_id, v_file.app_id, greatest(v_file.size, 0), p_size, p_max_files, p_max_bytes);
     UPDATE @.file f SET content_type = p_content_type, size = p_size, sha256 = p_sha256,
         state = CASE WHEN p_is_stored THEN 'stored' ELSE f.state END,
         due_at = CASE WHEN p_is_stored THEN f.expires_at ELSE f.due_at END

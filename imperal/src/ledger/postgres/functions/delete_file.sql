@@ -1,4 +1,4 @@
--- Deletes a file for its owner's work, or for a person, whose p_node is null; whether it was there.
+-- Deletes a file for its owner's work, or for a person, whose p_node is null. Returns whether it did.
 CREATE OR REPLACE FUNCTION @.delete_file(
     p_node text, p_incarnation bigint, p_call_id uuid, p_task_id uuid, p_attempt bigint, p_audit text[], p_tenant text,
     p_user text, p_file_id uuid, p_grace bigint

@@ -1,4 +1,5 @@
--- What an owner's documents of an extension take. Whoever writes a document of the shelf holds its row.
+-- What an owner's documents and files of an extension take. A writer of a document or file of the shelf holds its row,
+-- unless it only stores a file.
 CREATE TABLE @.shelf (
     shelf_no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     owner_id bigint NOT NULL REFERENCES @.owner,
@@ -8,6 +9,9 @@ CREATE TABLE @.shelf (
     bytes bigint NOT NULL DEFAULT 0,
     -- The latest version that a document got.
     version bigint NOT NULL DEFAULT 0,
+    -- Files that are not deleted.
+    files bigint NOT NULL DEFAULT 0,
+    file_bytes bigint NOT NULL DEFAULT 0,
     UNIQUE (owner_id, app_id)
 ) WITH (fillfactor = 70);
 

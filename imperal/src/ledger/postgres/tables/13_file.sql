@@ -25,7 +25,6 @@ CREATE TABLE @.file (
     sha256 bytea
 ) WITH (fillfactor = 80);
 
--- Lists of a user, and what the limits count.
+-- Lists of a user.
 CREATE INDEX file_of ON @.file (owner_id, file_id);
-CREATE INDEX file_of_app ON @.file (owner_id, app_id, state, size);
 CREATE INDEX file_due ON @.file (due_at) WHERE due_at IS NOT NULL;

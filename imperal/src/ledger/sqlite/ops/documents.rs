@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::Tx;
 use crate::ledger::clock::{after, before};
-use crate::ledger::rules::{self, DocumentDelta, DocumentTotals, KEYED_FOR, MOST_KEYS};
+use crate::ledger::rules::{self, KEYED_FOR, MOST_KEYS, Totals, TotalsDelta};
 use crate::ledger::sqlite::fault::Fault;
 use crate::ledger::sqlite::rows::{all, execute, number, one};
 use crate::ledger::{
@@ -21,7 +21,7 @@ pub(in crate::ledger::sqlite) const EXPIRED_DOCUMENTS: &str =
 /// The size of an owner's documents of an extension.
 struct Shelf {
     number: i64,
-    totals: DocumentTotals,
+    totals: Totals,
     version: u64,
 }
 
@@ -92,7 +92,7 @@ impl Tx<'_> {
             let version = |row| of_request(row).unwrap_or_default();
             return Ok(places.iter().map(|(_, row)| WrittenDocument::new(version(row), true)).collect());
         }
-        let (mut delta, mut done) = (DocumentDelta::default(), Vec::with_capacity(new.writes.len()));
+        let (mut delta, mut done) = (TotalsDelta::default(), Vec::with_capacity(new.writes.len()));
         for (place, write) in new.writes.iter().enumerate() {
             let collection = places[place].0;
             // The row is read again: an earlier write of the request may have changed it.
@@ -112,10 +112,9 @@ impl Tx<'_> {
             let after = self.count_shelf(kept.number)?;
             (after.before(delta), after)
         };
-        before.check(after, new.limits)?;
+        before.check_documents(after, new.limits)?;
         let sql = "UPDATE shelf SET documents = ?2, bytes = ?3, version = ?4 WHERE shelf_no = ?1";
-        let DocumentTotals { documents, bytes } = after;
-        execute(self.conn, sql, params![kept.number, number(documents), number(bytes), number(kept.version)])?;
+        execute(self.conn, sql, params![kept.number, number(after.count), number(after.bytes), number(kept.version)])?;
         Ok(done)
     }
 
@@ -200,12 +199,10 @@ impl Tx<'_> {
     }
 
     /// The totals of a shelf whose stored ones are damaged.
-    fn count_shelf(&self, number: i64) -> Result<DocumentTotals, Fault> {
+    fn count_shelf(&self, number: i64) -> Result<Totals, Fault> {
         let sql = "SELECT count(*), coalesce(sum(min(max(d.bytes, 0), 1 << 40)), 0) FROM collection c
                    JOIN document d ON d.collection_no = c.collection_no WHERE c.shelf_no = ?1";
-        let counted = one(self.conn, sql, [number], |row| {
-            Ok(DocumentTotals { documents: count(row, 0)?, bytes: count(row, 1)? })
-        })?;
+        let counted = one(self.conn, sql, [number], |row| Ok(Totals { count: count(row, 0)?, bytes: count(row, 1)? }))?;
         Ok(counted.unwrap_or_default())
     }
 

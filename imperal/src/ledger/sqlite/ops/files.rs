@@ -5,7 +5,7 @@ use rusqlite::params;
 use super::Tx;
 use crate::ids::{FileId, TaskId};
 use crate::ledger::clock::after;
-use crate::ledger::rules::{FILE_GRACE, FileTotals};
+use crate::ledger::rules::{self, FILE_GRACE, Totals, TotalsDelta};
 use crate::ledger::sqlite::fault::Fault;
 use crate::ledger::sqlite::files::FILE;
 use crate::ledger::sqlite::rows::{all, execute, number, one};
@@ -18,9 +18,18 @@ use crate::ledger::{
 pub(in crate::ledger::sqlite) const DUE_FILES: &str = "SELECT file_no, file_id, state FROM file
     WHERE due_at IS NOT NULL AND due_at <= ?1 ORDER BY due_at LIMIT ?2";
 
-/// What an owner's files of an extension take. A damaged size does not overflow the sum.
-const FILE_TOTALS: &str = "SELECT count(*), coalesce(sum(min(max(size, 0), 1 << 40)), 0) FROM file
-    WHERE owner_id = ?1 AND app_id = ?2 AND state IN ('pending', 'stored')";
+/// The number and the bytes of an owner's files of an extension, counted. A damaged size does not overflow the sum.
+const COUNTED_FILES: &str = "SELECT count(*), coalesce(sum(min(max(size, 0), 1 << 46)), 0) FROM file
+    WHERE owner_id = ?1 AND app_id = ?2 AND state <> 'deleting'";
+
+/// Takes a file from the totals before it is deleted. Totals below the size of the file are damaged: -1 files make the next
+/// write count them again.
+const TAKE_FILE: &str = "UPDATE shelf SET
+        files = CASE WHEN files BETWEEN 1 AND 1 << 50 AND file_bytes BETWEEN taken.bytes AND 1 << 50 THEN files - 1 ELSE -1 END,
+        file_bytes = CASE WHEN file_bytes >= taken.bytes THEN file_bytes - taken.bytes ELSE file_bytes END
+    FROM (SELECT owner_id, app_id, min(max(size, 0), 1 << 46) AS bytes FROM file
+        WHERE file_no = ?1 AND state <> 'deleting') AS taken
+    WHERE shelf.owner_id = taken.owner_id AND shelf.app_id = taken.app_id";
 
 /// The attempt that began a pending file still runs.
 const BEGUN_BY_RUNNING: &str = "SELECT 1 FROM file f JOIN task t ON t.task_id = f.task_id
@@ -59,28 +68,34 @@ impl Tx<'_> {
         }
     }
 
-    fn file_totals(&self, owner_id: i64, app_id: &str) -> Result<FileTotals, Fault> {
-        let counted = one(self.conn, FILE_TOTALS, params![owner_id, app_id], |row| {
-            let count = |column: usize| Ok::<_, Fault>(u64::try_from(row.get::<_, i64>(column)?).unwrap_or_default());
-            Ok(FileTotals { files: count(0)?, bytes: count(1)? })
-        })?;
-        Ok(counted.unwrap_or_default())
+    /// Changes the totals of an owner's files of an extension, and refuses what takes them over the limits. The row of the
+    /// file is still as it was.
+    fn count_file(&self, (owner_id, app_id): (i64, &str), delta: TotalsDelta, limits: FileLimits) -> Result<(), Fault> {
+        let sql = "INSERT INTO shelf (owner_id, app_id) VALUES (?1, ?2) ON CONFLICT (owner_id, app_id) DO NOTHING";
+        execute(self.conn, sql, params![owner_id, app_id])?;
+        let sql = "SELECT files, file_bytes FROM shelf WHERE owner_id = ?1 AND app_id = ?2";
+        let stored =
+            one(self.conn, sql, params![owner_id, app_id], |row| Ok(rules::sound_totals(row.get(0)?, row.get(1)?)))?;
+        let change = |before: Totals| Some((before, before.after(delta)?));
+        let (before, after) = if let Some(changed) = stored.flatten().and_then(change) {
+            changed
+        } else {
+            let before = self.counted_files(owner_id, app_id)?;
+            (before, before.after(delta).unwrap_or_default())
+        };
+        before.check_files(after, limits)?;
+        let sql = "UPDATE shelf SET files = ?3, file_bytes = ?4 WHERE owner_id = ?1 AND app_id = ?2";
+        execute(self.conn, sql, params![owner_id, app_id, number(after.count), number(after.bytes)])?;
+        Ok(())
     }
 
-    /// Runs a write that changes an owner's files of an extension, and refuses it if they are over the limits then.
-    fn within_file_limits(
-        &self,
-        owner_id: i64,
-        app_id: &str,
-        limits: FileLimits,
-        write: impl FnOnce() -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
-        if limits == FileLimits::NONE {
-            return write();
-        }
-        let before = self.file_totals(owner_id, app_id)?;
-        write()?;
-        Ok(before.check(self.file_totals(owner_id, app_id)?, limits)?)
+    /// The totals of a shelf whose stored ones are damaged.
+    fn counted_files(&self, owner_id: i64, app_id: &str) -> Result<Totals, Fault> {
+        let counted = one(self.conn, COUNTED_FILES, params![owner_id, app_id], |row| {
+            let count = |column: usize| Ok::<_, Fault>(u64::try_from(row.get::<_, i64>(column)?).unwrap_or_default());
+            Ok(Totals { count: count(0)?, bytes: count(1)? })
+        })?;
+        Ok(counted.unwrap_or_default())
     }
 
     pub(in crate::ledger::sqlite) fn begin_file(
@@ -93,29 +108,31 @@ impl Tx<'_> {
         let owner_id = self.find_or_add_owner(owner)?;
         let (incarnation, begun) = (source.incarnation(), Begun::from(source));
         let expires_at = new.keep_for.map(|time| after(self.now, time).as_microsecond());
-        self.within_file_limits(owner_id, &new.app_id, new.limits, || {
-            let sql =
-                "INSERT INTO file (file_id, owner_id, app_id, state, node, incarnation, call_id, task_id, attempt,
-                           size, created_at, expires_at, due_at, name, content_type)
-                       VALUES (?1, ?2, ?3, 'pending', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, '')";
-            let params = params![
-                new.file_id.to_string(),
-                owner_id,
-                new.app_id,
-                &*incarnation.node,
-                incarnation.number,
-                begun.call_id,
-                begun.task_id,
-                begun.attempt,
-                number(new.size),
-                self.now.as_microsecond(),
-                expires_at,
-                after(self.now, FILE_GRACE).as_microsecond(),
-                new.name
-            ];
-            execute(self.conn, sql, params)?;
-            Ok(())
-        })
+        let sql = "SELECT 1 FROM file WHERE file_id = ?1";
+        if one(self.conn, sql, [new.file_id.to_string()], |_| Ok(()))?.is_some() {
+            return Err(LedgerError::IdExists.into());
+        }
+        self.count_file((owner_id, &new.app_id), TotalsDelta::of_file(None, Some(new.size)), new.limits)?;
+        let sql = "INSERT INTO file (file_id, owner_id, app_id, state, node, incarnation, call_id, task_id, attempt,
+                       size, created_at, expires_at, due_at, name, content_type)
+                   VALUES (?1, ?2, ?3, 'pending', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, '')";
+        let params = params![
+            new.file_id.to_string(),
+            owner_id,
+            new.app_id,
+            &*incarnation.node,
+            incarnation.number,
+            begun.call_id,
+            begun.task_id,
+            begun.attempt,
+            number(new.size),
+            self.now.as_microsecond(),
+            expires_at,
+            after(self.now, FILE_GRACE).as_microsecond(),
+            new.name
+        ];
+        execute(self.conn, sql, params)?;
+        Ok(())
     }
 
     fn file(&self, owner_id: i64, file_id: FileId) -> Result<Option<StoredFile>, Fault> {
@@ -151,13 +168,12 @@ impl Tx<'_> {
         if let Some(stored) = found.sha256 {
             return if stored == *sha256 && found.size == *size { Ok(found) } else { Err(missing()) };
         }
-        self.within_file_limits(owner_id, &found.app_id, *limits, || {
-            let sql = "UPDATE file SET content_type = ?2, size = ?3, sha256 = ?4, state = iif(?5, 'stored', state),
-                           due_at = iif(?5, expires_at, due_at)
-                       WHERE file_id = ?1";
-            execute(self.conn, sql, params![file_id.to_string(), content_type, number(*size), &sha256[..], is_stored])?;
-            Ok(())
-        })?;
+        let delta = TotalsDelta::of_file(Some(found.size), Some(*size));
+        self.count_file((owner_id, &found.app_id), delta, *limits)?;
+        let sql = "UPDATE file SET content_type = ?2, size = ?3, sha256 = ?4, state = iif(?5, 'stored', state),
+                       due_at = iif(?5, expires_at, due_at)
+                   WHERE file_id = ?1";
+        execute(self.conn, sql, params![file_id.to_string(), content_type, number(*size), &sha256[..], is_stored])?;
         self.file(owner_id, *file_id)?.ok_or_else(missing)
     }
 
@@ -204,12 +220,22 @@ impl Tx<'_> {
     }
 
     fn mark_deleted(&self, owner_id: i64, file_id: FileId) -> Result<bool, Fault> {
-        let sql = "UPDATE file SET state = 'deleting', due_at = ?4
-                   WHERE (file_id = ?1 OR file_no = ?5) AND owner_id = ?2 AND state <> 'deleting'
-                       AND (expires_at IS NULL OR expires_at > ?3)";
+        let sql = "SELECT file_no FROM file WHERE (file_id = ?1 OR file_no = ?4) AND owner_id = ?2
+                       AND state <> 'deleting' AND (expires_at IS NULL OR expires_at > ?3)";
+        let params = params![file_id.to_string(), owner_id, self.now.as_microsecond(), file_id.row()];
+        match one(self.conn, sql, params, |row| Ok(row.get::<_, i64>(0)?))? {
+            Some(file_no) => self.delete_row(file_no).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Deletes a file that counts. Its bytes are removed later.
+    fn delete_row(&self, file_no: i64) -> Result<(), Fault> {
+        execute(self.conn, TAKE_FILE, [file_no])?;
         let due_at = after(self.now, FILE_GRACE).as_microsecond();
-        let params = params![file_id.to_string(), owner_id, self.now.as_microsecond(), due_at, file_id.row()];
-        Ok(execute(self.conn, sql, params)? > 0)
+        let sql = "UPDATE file SET due_at = ?2, state = 'deleting' WHERE file_no = ?1";
+        execute(self.conn, sql, params![file_no, due_at])?;
+        Ok(())
     }
 
     pub(in crate::ledger::sqlite) fn delete_file(
@@ -243,13 +269,12 @@ impl Tx<'_> {
             }
             let runs =
                 state == FileState::Pending && one(self.conn, BEGUN_BY_RUNNING, [file_no], |_| Ok(()))?.is_some();
-            let sql = if runs {
-                "UPDATE file SET due_at = ?2 WHERE file_no = ?1"
-            } else {
-                swept.deleted += 1;
-                "UPDATE file SET due_at = ?2, state = 'deleting' WHERE file_no = ?1"
-            };
-            execute(self.conn, sql, params![file_no, later])?;
+            if runs {
+                execute(self.conn, "UPDATE file SET due_at = ?2 WHERE file_no = ?1", params![file_no, later])?;
+                continue;
+            }
+            self.delete_row(file_no)?;
+            swept.deleted += 1;
         }
         Ok(swept)
     }

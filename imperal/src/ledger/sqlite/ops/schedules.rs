@@ -8,7 +8,7 @@ use crate::ledger::sqlite::fault::Fault;
 use crate::ledger::sqlite::rows::{execute, get_number, number, one};
 use crate::ledger::{JobStep, LedgerError, NewAudit, NewSeen, Owner, ScheduleSource, ScheduleWrite};
 
-/// What a write compares.
+/// The stored values that a write compares.
 struct Found {
     number: i64,
     owner_id: i64,
