@@ -30,7 +30,7 @@ async fn tidy(ctx: Context) -> Result<()> {
     match user.as_str() {
         "failing" => Err(Error::user("SERVICE_DOWN", "The service is down.")),
         "panicking" => panic!("on purpose"),
-        "hanging" => std::future::pending().await,
+        hanging if hanging.starts_with("hanging") => std::future::pending().await,
         "talking" => ctx.deliver_chat_message("All is tidy.").await.map(drop),
         "starting" => {
             let task = async |_ctx: Context| Ok(ActionResult::done("Swept."));
@@ -99,7 +99,7 @@ async fn job_runs_for_each_caller_in_silence(_platform: TestPlatform) {
     assert_eq!(job.last_run.unwrap().state, RunState::Succeeded);
 }
 
-/// What it delivers, and the outcome of a task that it starts.
+/// Its deliveries, and the outcome of a task that it starts.
 #[imperal::test]
 async fn only_deliveries_and_tasks_of_a_job_speak(_platform: TestPlatform) {
     let (platform, _) = platform().await;
@@ -162,6 +162,20 @@ async fn hanging_job_is_stopped(_platform: TestPlatform) {
     let job = job(&platform, &hanging, "tidy").await;
     assert_eq!((job.counts.runs, job.counts.skipped, job.counts.failures), (2, 0, 2));
     assert!(job.last_run.unwrap().text.unwrap().contains("600 s"));
+}
+
+/// The other users' runs begin when places are free.
+#[imperal::test]
+async fn node_runs_sixteen_jobs_at_once(_platform: TestPlatform) {
+    let (platform, ran) = platform().await;
+    for number in 0..20 {
+        caller(&platform, &format!("hanging{number}")).await;
+    }
+    until_run(&platform, &ran, 16).await;
+    platform.pass(MINUTE).await;
+    assert_eq!(ran.jobs("tidy").len(), 16);
+    platform.pass(11 * MINUTE).await;
+    assert_eq!(ran.jobs("tidy").len(), 20);
 }
 
 /// The kill of its process ends a run, which is not repeated; its turns stay none.

@@ -32,7 +32,7 @@ imperal::extension! {
     capabilities: ["planner:write"],
 }
 
-/// What ran, by whom, with which text, kept outside of the process that crashes; then the same of jobs.
+/// The runs of functions, each with its user and text; then those of jobs. Kept outside of the process that crashes.
 #[derive(Clone, Default)]
 struct Ran(Arc<Mutex<Vec<String>>>, Arc<Mutex<Vec<String>>>);
 

@@ -1,4 +1,4 @@
-//! Who may see and change a schedule, what is refused, and what is audited.
+//! The rights to see and change a schedule, refusals, and audit rows.
 
 use imperal::ledger::AuditOutcome;
 use imperal::platform::ScheduleChanges;

@@ -8,7 +8,7 @@ fn reason(schedule: &Schedule) -> &str {
     schedule.reason.as_ref().map_or("", |reason| &reason.code)
 }
 
-/// Five failures in a row stop it, with a turn. A resume begins to count anew.
+/// Five failures in a row stop it, with a turn. A resume starts the count again.
 #[imperal::test]
 async fn failing_schedule_stops_with_a_turn(_platform: TestPlatform) {
     let (platform, ran) = platform().await;
@@ -100,7 +100,7 @@ async fn destructive_schedule_runs_only_as_approved(_platform: TestPlatform) {
     assert_eq!(ran.all(), ["purged 30", "purged 1"]);
 }
 
-/// After so many runs, or at a date.
+/// After its number of runs, or at a date.
 #[imperal::test]
 async fn schedule_ends(_platform: TestPlatform) {
     let (platform, ran) = platform().await;
