@@ -1,4 +1,4 @@
-//! Files over HTTP: uploads, ranges, headers that keep strangers' content harmless, and what a crash leaves.
+//! Files over HTTP: uploads, ranges, headers that keep strangers' content harmless, and the remains of a crash.
 
 use std::path::Path;
 use std::time::Duration;
@@ -96,7 +96,7 @@ async fn file_comes_back_whole_and_in_ranges() {
     assert_eq!(session["file_bytes"], json!(100 << 20));
 }
 
-/// Whatever their type says.
+/// The declared type does not decide.
 #[tokio::test]
 async fn only_harmless_content_is_shown() {
     let (_folder, node) = node().await;

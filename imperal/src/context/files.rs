@@ -43,7 +43,7 @@ pub(crate) struct FilePut {
 
 impl Context {
     /// The files of this extension and this user. They are kept until they are deleted, or for
-    /// [a time](PutFile::expires_in), and are beside the ledger: in a folder, or in S3-compatible storage.
+    /// [a time](PutFile::expires_in), and their bytes are outside of the ledger: in a folder, or in S3-compatible storage.
     ///
     /// A [`FileRef`] in a result is shown on the chat page: pictures, sound and films in the page, all else as a
     /// download. A [`FileRef`] in the parameters of a function is a file that the user uploads.

@@ -40,7 +40,7 @@ impl OwnSchedule {
     }
 }
 
-/// What an extension does with one of its schedules.
+/// An extension's change of one of its schedules.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum ScheduleChange {
     Set(Box<OwnSchedule>),

@@ -78,7 +78,7 @@ pub(crate) fn essence(content_type: &str) -> Option<String> {
     says_something.then_some(essence)
 }
 
-/// Whether a file of the declared type may be shown beside the page: a type that runs nothing, and its first bytes are
+/// Whether a browser may show a file of the declared type: a type that runs nothing, and its first bytes are
 /// of that type. Otherwise a browser might take it for something else.
 #[cfg(feature = "platform")]
 pub(crate) fn can_be_shown(declared: &str, head: &[u8]) -> bool {

@@ -1,7 +1,7 @@
 //! Files of the signed-in user: uploads, bytes, lists, deletes.
 //!
-//! A file comes from a stranger, whatever its type says. It is shown beside the page only if its first bytes agree with
-//! a type that runs nothing; everything else is a download. The bytes of a file never change, so a browser keeps them.
+//! Name, type and bytes of a file come from a stranger. A browser shows a file only if its first bytes agree with a type
+//! that runs nothing; everything else is a download. The bytes of a file never change, so a browser keeps them.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -31,7 +31,7 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// A page that shows a file may run nothing, and load nothing but the file.
 const POLICY: &str = "sandbox; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; \
      frame-ancestors 'none'";
-/// What a file name keeps in a header.
+/// The characters of a file name that a header has as they are.
 const IN_NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
 impl PathId for FileId {
@@ -112,7 +112,7 @@ pub(super) async fn list(access: Access, Query(query): Query<FilesQuery>) -> Res
 
 pub(super) async fn remove(access: Access, IdInPath(file_id): IdInPath<FileId>) -> Result<Response, ApiError> {
     if !access.delete_file(file_id).await? {
-        // The sentence of a file that is not there.
+        // Its error says that there is no such file.
         access.file(file_id).await?;
     }
     Ok(json(StatusCode::OK, &DeletedFile { deleted: true }))
@@ -147,7 +147,7 @@ pub(super) async fn read(
     };
     let shown = query.download.is_none() && is_shown(&access, &info).await?;
     let body = if method == Method::HEAD {
-        // Only whether they are there.
+        // Reads one byte, so that bytes that are gone are an error.
         drop(access.file_bytes(file_id, 0..file.size.min(1)).await?);
         Body::empty()
     } else {
@@ -225,7 +225,7 @@ enum Asked {
     Nothing,
 }
 
-/// One range; several, and what is no range, are the whole file.
+/// Reads one range. Several ranges, and a header that is not a range, ask for the whole file.
 fn asked_range(headers: &HeaderMap, etag: &str, size: u64) -> Asked {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     if text(header::IF_RANGE).is_some_and(|tag| tag != etag) {

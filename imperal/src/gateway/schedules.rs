@@ -1,4 +1,4 @@
-//! Schedules of the caller: `/v1/schedules` and what is below it.
+//! Schedules of the caller: `/v1/schedules` and the routes below it.
 
 use axum::extract::Request;
 use axum::http::StatusCode;

@@ -1,4 +1,4 @@
-//! The store of the bytes of files, and the places of those who write there.
+//! The store of the bytes of files, and the permits of its writers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
@@ -14,10 +14,10 @@ use crate::sync::{Mutex, MutexGuard};
 
 /// Files that are written at once on a node, since parts of each are in memory: by users, and by work.
 const WRITTEN_AT_ONCE: usize = 16;
-/// Of these, the uploads of one user.
+/// Uploads of one user among them.
 const UPLOADS_PER_USER: usize = 4;
 
-/// The store of bytes, and the places of those who write.
+/// The store of bytes, and the permits of its writers.
 #[derive(Debug)]
 pub(super) struct FileStore {
     blobs: Option<Blobs>,

@@ -150,11 +150,11 @@ impl FileContent {
 pub enum FileChange {
     /// A pending file of the step is stored.
     Store(FileId),
-    /// A file is deleted, if it is there.
+    /// A file is deleted, if it exists.
     Delete(FileId),
 }
 
-/// The right to delete a file, and what is noted about it.
+/// The right to delete a file, and its audit row.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct FileRemoval {

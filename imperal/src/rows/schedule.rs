@@ -70,7 +70,7 @@ pub enum ScheduleKind {
     OfJobs,
 }
 
-/// What a node does to the work of a job, in the transaction that writes its schedule.
+/// The change of a job's work in the transaction that writes its schedule.
 ///
 /// The work is a call without turns: it may write as a call may, and neither its beginning nor its end makes an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,9 +94,9 @@ pub struct AppOwners {
     pub called_within: Duration,
     /// Those who have documents in this collection of it, whenever they called.
     pub collection: Option<String>,
-    /// None of those who have a schedule of this job.
+    /// Owners with a schedule of this job are left out.
     pub without_job: String,
-    /// At most so many.
+    /// The largest number of owners.
     pub limit: u32,
 }
 
@@ -107,7 +107,7 @@ impl AppOwners {
         Self { app_id, called_within, collection: None, without_job, limit }
     }
 
-    /// Adds those who have documents in a collection.
+    /// Adds owners with documents in a collection.
     #[must_use]
     pub fn or_documents_in(self, collection: &str) -> Self {
         Self { collection: Some(collection.to_owned()), ..self }
@@ -200,7 +200,7 @@ pub enum ScheduleSource {
     Node(Incarnation),
 }
 
-/// A schedule to write, and what is written together with it.
+/// A schedule to write, with its call, turn, audit row and files.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ScheduleWrite {
@@ -214,7 +214,7 @@ pub struct ScheduleWrite {
     pub wake_at: Option<Timestamp>,
     /// JSON of the platform.
     pub body: String,
-    /// Refuse a new one if the owner has so many.
+    /// Refuse a new one if the owner has this number.
     pub most: Option<u32>,
     /// The job that a new one belongs to. Users do not see it, and it does not count for their limit.
     pub job: Option<String>,
@@ -222,7 +222,7 @@ pub struct ScheduleWrite {
     pub files: Option<(String, Vec<FileId>)>,
     /// A call of the owner that a node begins with it.
     pub call: Option<NewCall>,
-    /// What a node does to the work of its job.
+    /// The change of its job's work.
     pub job_step: Option<JobStep>,
     /// A turn for the owner.
     pub turn: Option<TurnBody>,

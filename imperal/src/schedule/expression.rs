@@ -77,7 +77,7 @@ impl Expression {
         if pattern.days.has_modifiers() && self.fields[2] != "*" {
             return !self.fields[2].contains('W') || self.fits_a_month();
         }
-        // A weekday beside the day is another way to fit.
+        // With a day and a weekday, either of them fits.
         self.fields[4] != "*" || self.fits_a_month()
     }
 

@@ -176,7 +176,7 @@ fn words_of_the_usual_shapes() {
 }
 
 proptest! {
-    /// Whatever the expression, the zone and the moment: the next time is later, and computing it does not panic.
+    /// For any expression, zone and moment the next time is later, and computing it does not panic.
     #[test]
     fn next_time_is_later(
         minute in "[0-9*/,-]{1,5}", hour in "[0-9*/,-]{1,5}", day in "[0-9*LW,]{1,3}",
@@ -201,7 +201,7 @@ proptest! {
     }
 }
 
-/// A field as somebody may write it, right or wrong.
+/// A field as a person may write it, right or wrong.
 fn field() -> impl Strategy<Value = String> {
     let number = || prop_oneof![0_u32..13, 0_u32..70].prop_map(|number| number.to_string());
     let name = prop::sample::select(vec!["mon", "SUN", "jan", "Dec", "l", "?", "15w", "1#2", "r"]);

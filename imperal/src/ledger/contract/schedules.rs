@@ -89,7 +89,7 @@ pub trait Schedules: Send + Sync {
     /// Stores that users were seen now. It need not be durable when it returns.
     fn note_seen(&self, seen: Vec<NewSeen>) -> impl Future<Output = LedgerResult<()>> + Send;
 
-    /// Removes users who were not seen for so long, by the ledger's clock: at most `limit` rows, and returns how many. It
+    /// Removes users who were not seen for a time, by the ledger's clock: at most `limit` rows, and returns how many. It
     /// need not be durable when it returns.
     fn forget_seen(&self, not_for: Duration, limit: u32) -> impl Future<Output = LedgerResult<u64>> + Send;
 

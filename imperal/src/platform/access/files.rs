@@ -202,7 +202,7 @@ impl Access {
         self.platform.node.read_file_of(file_ref(&file)).await
     }
 
-    /// Deletes one of the user's files, with an audit row; whether it was there. Its bytes are removed a day later.
+    /// Deletes one of the user's files, with an audit row. Returns whether it existed. Its bytes are removed a day later.
     ///
     /// # Errors
     /// `UNAVAILABLE` when the ledger cannot write.

@@ -105,7 +105,7 @@ impl Node {
     /// Finds the function of a schedule and checks its parameters. `files`: the user's files that they name.
     ///
     /// # Errors
-    /// As a call's, with what it means for a schedule; `SCHEDULE_INVALID` for a function with `writeOnly` parameters.
+    /// The errors of a call, in the words of a schedule; `SCHEDULE_INVALID` for a function with `writeOnly` parameters.
     pub(in crate::platform) fn find_runnable(
         &self,
         app_id: &str,

@@ -1,7 +1,7 @@
 //! Schedules on this node: what they run, when, and how a run ended.
 //!
-//! A schedule is one row whose body is a [`ScheduleBody`]; each change is a pure function of it, written if nobody else
-//! wrote it meanwhile. A loop looks at due rows, writes the next time together with the call that begins, and runs the
+//! A schedule is one row whose body is a [`ScheduleBody`]; each change is a pure function of it, written if its
+//! version is still the one that was read. A loop looks at due rows, writes the next time together with the call that begins, and runs the
 //! call as its user, with the scopes of the user's last request. A run has ended when its call has the reply and the
 //! tasks of the call have ended.
 

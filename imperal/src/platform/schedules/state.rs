@@ -1,4 +1,4 @@
-//! What a schedule and its runs are, as the API shows them.
+//! States of a schedule and of its runs, as the API shows them.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{CallId, TaskId};
 
-/// What a schedule does now.
+/// The state of a schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -88,7 +88,7 @@ pub struct Run {
     pub text: Option<String>,
 }
 
-/// What became of a schedule's times.
+/// How many of a schedule's times ran, failed or were left out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ScheduleCounts {

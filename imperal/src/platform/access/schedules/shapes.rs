@@ -36,7 +36,7 @@ pub struct NewSchedule {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub ends_at: Option<Timestamp>,
-    /// It ends after so many runs.
+    /// It ends after this number of runs.
     #[serde(default)]
     pub max_runs: Option<u64>,
     /// The approval of a destructive function: `approval.digest` of a preview.
@@ -89,7 +89,7 @@ pub struct ScheduleChanges {
     #[serde(deserialize_with = "present")]
     #[schemars(with = "Option<String>")]
     pub ends_at: Option<Option<Timestamp>>,
-    /// It ends after so many runs.
+    /// It ends after this number of runs.
     #[serde(deserialize_with = "present")]
     #[schemars(with = "Option<u64>")]
     pub max_runs: Option<Option<u64>>,
@@ -150,7 +150,7 @@ pub struct NextRun {
     pub offset: String,
 }
 
-/// The next times of a schedule that is not there yet.
+/// The next times of a schedule that does not exist yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Preview {
@@ -160,7 +160,7 @@ pub struct Preview {
     pub zone: String,
     /// The next times.
     pub next: Vec<NextRun>,
-    /// What the next clock changes mean for it, at most two.
+    /// The effect of the next clock changes on it, at most two.
     pub(super) notes: Vec<ClockNote>,
     /// Of a destructive function.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -168,7 +168,7 @@ pub struct Preview {
 }
 
 impl Preview {
-    /// What the next clock changes mean for it.
+    /// The effect of the next clock changes on it.
     pub fn notes(&self) -> impl Iterator<Item = &str> {
         self.notes.iter().map(|note| note.text.as_str())
     }
@@ -211,7 +211,7 @@ pub struct Schedule {
     pub zone: String,
     /// `every day at 08:00`.
     pub words: String,
-    /// What it does now.
+    /// Its state.
     pub state: ScheduleState,
     /// The person or extension that paused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -238,7 +238,7 @@ pub struct Schedule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub ends_at: Option<Timestamp>,
-    /// It ends after so many runs.
+    /// It ends after this number of runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_runs: Option<u64>,
     /// The run that has not ended.
@@ -250,7 +250,7 @@ pub struct Schedule {
     /// Its latest runs, newest first: at most 7.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recent: Vec<RecentRun>,
-    /// What became of its times.
+    /// How many of its times ran, failed or were left out.
     pub counts: ScheduleCounts,
     /// Of a destructive function.
     #[serde(default, skip_serializing_if = "Option::is_none")]
