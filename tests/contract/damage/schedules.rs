@@ -95,7 +95,7 @@ async fn check_rows(ledger: Arc<dyn Ledger>, damages: Vec<(&'static str, String)
     let ids = |stored: Vec<StoredSchedule>| stored.into_iter().map(|one| one.schedule_id).collect::<Vec<_>>();
     for (number, (table, set)) in damages.into_iter().enumerate() {
         let anna = owner(&format!("anna-{number}"));
-        let damaged = fill(ledger, &incarnation, &anna).await;
+        let rows = fill(ledger, &incarnation, &anna).await;
         let owner_id = format!("(SELECT owner_id FROM owner WHERE user_id = '{}')", anna.user_id);
         // A row of each kind where there are several.
         let which = match table {
@@ -114,7 +114,7 @@ async fn check_rows(ledger: Arc<dyn Ledger>, damages: Vec<(&'static str, String)
         ledger.owners_of_app(AppOwners::new("contract", LEASE, "contract/new", 10_000)).await.unwrap();
         ledger.sweep_files(100).await.unwrap();
         if table == "shelf" {
-            check_recount(ledger, &incarnation, &anna, damaged.file).await;
+            check_recount(ledger, &incarnation, &anna, rows.file).await;
         }
         // The damaged user goes on.
         fill(ledger, &incarnation, &anna).await;
