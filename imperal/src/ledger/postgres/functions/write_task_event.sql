@@ -1,5 +1,5 @@
 -- Stores the task as it is now, under the owner's number p_seq.
-CREATE OR REPLACE FUNCTION @.write_task_event(p_task_id uuid, p_seq bigint) RETURNS void LANGUAGE sql AS $$
+CREATE OR REPLACE FUNCTION @.write_task_event(p_task_id uuid, p_seq bigint) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
     INSERT INTO @.task_event (owner_id, seq, task_id, state, percent, message, attempt, waits_for, ready_at, steps,
                               open_questions, open_effects, deadline_at, cancel_requested_at, finished_at, outcome_seq,
                               interrupted_at)
@@ -8,5 +8,5 @@ CREATE OR REPLACE FUNCTION @.write_task_event(p_task_id uuid, p_seq bigint) RETU
             SELECT FROM @.paused p WHERE p.app_id = t.app_id AND p.task_name = t.task_name)
         THEN 'paused' ELSE t.waits_for END,
         ready_at, steps, open_questions, open_effects, deadline_at, cancel_requested_at, finished_at, outcome_seq, interrupted_at
-    FROM @.task t WHERE task_id = p_task_id
-$$;
+    FROM @.task t WHERE task_id = p_task_id;
+END $$;
