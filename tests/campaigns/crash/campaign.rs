@@ -6,11 +6,12 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use super::contents::{Contents, TaskRow};
+use super::contents::{Contents, ScheduleRow, TaskRow};
 use super::driver::{Gone, TrackedUser, send};
 use super::fate::Fate;
-use super::judge::{AUDIT, EFFECT, GOES_ON, LIVE, REPLY, STEP, judge, judge_effects};
+use super::judge::{AUDIT, EFFECT, FILE, GOES_ON, LIVE, REPLY, STEP, judge, judge_effects};
 use super::report::{RULES, Report};
+use super::stored_files::{AGE, AGED, judge_swept};
 use crate::Dice;
 use crate::support::step_service::StepService;
 use crate::{Node, NodeOptions};
@@ -96,7 +97,7 @@ impl Campaign {
             }
             let node = world.options.start().await;
             if !rests(&mut world, &node).await {
-                report.found(GOES_ON, "durable tasks are open although the process was left alone");
+                report.found(GOES_ON, "tasks are open, or schedules are due, although the process was left alone");
             }
             judge_all(&mut world, &node, (latest, true), &mut report).await.expect("a node that is left alone answers");
             report.ended(&Contents::of_file(&world.options.folder.join("ledger.db")).tasks);
@@ -112,6 +113,11 @@ impl Campaign {
                 report.found(EFFECT, &what);
             }
             node.kill().await;
+            let (checked, found) = swept(&world).await;
+            report.counted(latest, FILE, checked);
+            for what in found {
+                report.found(FILE, &what);
+            }
             for line in world.log().lines().filter(|line| line.contains("panicked at")) {
                 report.found(REPLY, &format!("the platform panicked: {line}"));
             }
@@ -181,10 +187,31 @@ async fn live(world: &mut World, fate: &Fate, latest: &'static str, report: &mut
     missed
 }
 
-/// Waits until no task of the folder is open. The users answer what they are asked about effects.
+/// Sweeps the files twice, as two days later: first unclaimed files are deleted, then the bytes are removed.
+async fn swept(world: &World) -> (u64, Vec<String>) {
+    let path = world.options.folder.join("ledger.db");
+    for _ in 0..2 {
+        let ledger = rusqlite::Connection::open(&path).expect("the file opens");
+        ledger.execute(&format!("UPDATE {AGE}"), ()).expect("the file can be written");
+        let node = world.options.start().await;
+        crate::eventually("the sweep has looked at all files", async || {
+            let left = ledger.query_row(&format!("SELECT count(*) FROM {AGED}"), (), |row| row.get::<_, i64>(0));
+            (left == Ok(0)).then_some(())
+        })
+        .await;
+        node.kill().await;
+    }
+    judge_swept(&Contents::of_file(&path), &world.options.folder.join("files"))
+}
+
+/// Waits until no task of the folder is open, and no schedule is due. The users answer what they are asked about effects.
 async fn rests(world: &mut World, node: &Node) -> bool {
     let by = tokio::time::Instant::now() + REST;
-    while Contents::of_file(&world.options.folder.join("ledger.db")).tasks.iter().any(TaskRow::is_open) {
+    let is_at_work = |ledger: Contents| {
+        let is_due = |schedule: &ScheduleRow| schedule.is_awake && !schedule.is_for_later;
+        ledger.tasks.iter().any(TaskRow::is_open) || ledger.schedules.iter().any(is_due)
+    };
+    while is_at_work(Contents::of_file(&world.options.folder.join("ledger.db"))) {
         if tokio::time::Instant::now() > by {
             return false;
         }

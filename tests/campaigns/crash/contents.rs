@@ -71,6 +71,29 @@ pub(crate) struct AuditRow {
     pub(crate) detail: String,
 }
 
+/// A stored file.
+#[derive(Debug)]
+pub(crate) struct FileRow {
+    pub(crate) owner: i64,
+    pub(crate) file_id: String,
+    pub(crate) name: String,
+    pub(crate) state: String,
+}
+
+/// A stored schedule.
+#[derive(Debug)]
+pub(crate) struct ScheduleRow {
+    pub(crate) owner: i64,
+    pub(crate) schedule_id: String,
+    /// Whether a node still has to look at it.
+    pub(crate) is_awake: bool,
+    /// Whether its start was over when it was accepted, so that it is due on another day.
+    pub(crate) is_for_later: bool,
+}
+
+/// The columns of a [`ScheduleRow`] after its id, in SQL of both databases.
+pub(crate) const AWAKE: &str = "wake_at IS NOT NULL, wake_at IS NOT NULL AND wake_at > created_at + 3600000000";
+
 /// All rows of a ledger at one moment.
 #[derive(Debug)]
 pub(crate) struct Contents {
@@ -89,6 +112,10 @@ pub(crate) struct Contents {
     pub(crate) documents: Vec<(i64, String)>,
     /// By owner: whether the stored totals of its documents are those of its rows.
     pub(crate) totals: Vec<(i64, bool)>,
+    pub(crate) files: Vec<FileRow>,
+    /// By owner: whether the stored totals of its files are those of its rows.
+    pub(crate) file_totals: Vec<(i64, bool)>,
+    pub(crate) schedules: Vec<ScheduleRow>,
 }
 
 /// Whether the totals of each shelf are those of its rows, in SQL of both databases.
@@ -98,6 +125,16 @@ pub(crate) fn totals(schema: &str) -> String {
          FROM {schema}shelf s LEFT JOIN {schema}collection c ON c.shelf_no = s.shelf_no
          LEFT JOIN {schema}document d ON d.collection_no = c.collection_no
          GROUP BY s.shelf_no, s.owner_id, s.documents, s.bytes"
+    )
+}
+
+/// Whether the totals of the files of each shelf are those of its rows, in SQL of both databases.
+pub(crate) fn file_totals(schema: &str) -> String {
+    format!(
+        "SELECT s.owner_id, s.files = count(f.file_id) AND s.file_bytes = coalesce(sum(f.size), 0)
+         FROM {schema}shelf s LEFT JOIN {schema}file f
+            ON f.owner_id = s.owner_id AND f.app_id = s.app_id AND f.state <> 'deleting'
+         GROUP BY s.shelf_no, s.owner_id, s.files, s.file_bytes"
     )
 }
 

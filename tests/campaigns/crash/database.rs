@@ -4,7 +4,10 @@ use serde_json::{Value, json};
 use tokio_postgres::types::FromSqlOwned;
 use tokio_postgres::{Client, Row};
 
-use super::contents::{AuditRow, CallRow, Contents, TaskEventRow, TaskRow, TurnRow, by_task, followed, totals};
+use super::contents::{
+    AWAKE, AuditRow, CallRow, Contents, FileRow, ScheduleRow, TaskEventRow, TaskRow, TurnRow, by_task, file_totals,
+    followed, totals,
+};
 
 impl Contents {
     /// Reads the schema `imperal` in one transaction.
@@ -43,6 +46,10 @@ impl Contents {
         )
         .await;
         let totals = rows(&totals("imperal.")).await;
+        let files = rows("SELECT owner_id, file_id::text, name, state FROM imperal.file").await;
+        let file_totals = rows(&file_totals("imperal.")).await;
+        let sql = format!("SELECT owner_id, schedule_id::text, {AWAKE} FROM imperal.schedule WHERE job IS NULL");
+        let schedules = rows(&sql).await;
         Self {
             owners: owners.iter().map(|row| (get(row, 0), (get(row, 1), get(row, 2), number(row, 3)))).collect(),
             turns: turns
@@ -90,8 +97,19 @@ impl Contents {
             steps: steps.iter().map(|row| (get(row, 0), get(row, 1))).collect(),
             documents: documents.iter().map(|row| (get(row, 0), get(row, 1))).collect(),
             totals: totals.iter().map(|row| (get(row, 0), get(row, 1))).collect(),
+            files: files
+                .iter()
+                .map(|row| FileRow { owner: get(row, 0), file_id: get(row, 1), name: get(row, 2), state: get(row, 3) })
+                .collect(),
+            file_totals: file_totals.iter().map(|row| (get(row, 0), get(row, 1))).collect(),
+            schedules: schedules.iter().map(schedule).collect(),
         }
     }
+}
+
+fn schedule(row: &Row) -> ScheduleRow {
+    let (is_awake, is_for_later) = (get(row, 2), get(row, 3));
+    ScheduleRow { owner: get(row, 0), schedule_id: get(row, 1), is_awake, is_for_later }
 }
 
 /// The compared fields of an event, in the form of the stream.

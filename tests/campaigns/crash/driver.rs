@@ -89,13 +89,15 @@ impl TrackedUser {
     /// Sends one request after the other until the process ends.
     pub(crate) async fn drive(self, user: User, others: Vec<SharedRecord>, mut dice: Dice) {
         loop {
-            let done = match dice.below(11) {
+            let done = match dice.below(14) {
                 0 => self.echo(&user).await,
                 1 => self.inject(&user).await,
                 2 => self.cancel(&user, &mut dice).await,
                 3 => self.answer(&user, &user, &mut dice).await,
                 4 => self.trespass(&user, &others, &mut dice).await,
                 5 => self.go_on(&user, &mut dice).await,
+                6 | 7 => self.upload(&user, &mut dice).await,
+                8 => self.schedule(&user, &mut dice).await,
                 _ => self.journey(&user, &mut dice).await,
             };
             if done.is_err() {
@@ -323,7 +325,7 @@ impl TrackedUser {
         Ok(())
     }
 
-    fn tag(&self) -> String {
+    pub(super) fn tag(&self) -> String {
         format!("{} {}", self.mark(), self.record.open().next())
     }
 

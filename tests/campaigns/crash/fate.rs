@@ -39,6 +39,13 @@ pub(crate) const POINTS: &[(&str, u64)] = &[
     ("after-answer", 3),
     ("before-question-end", 2),
     ("after-question-end", 2),
+    ("before-documents", 10),
+    ("after-documents", 10),
+    ("file-begun", 10),
+    ("file-written", 10),
+    ("file-stored", 10),
+    ("schedule-due", 2),
+    ("schedule-claimed", 2),
     ("before-release", 3),
     ("after-release", 3),
 ];

@@ -5,7 +5,10 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, Row};
 use serde_json::Value;
 
-use super::contents::{AuditRow, CallRow, Contents, TaskEventRow, TaskRow, TurnRow, by_task, followed, totals};
+use super::contents::{
+    AWAKE, AuditRow, CallRow, Contents, FileRow, ScheduleRow, TaskEventRow, TaskRow, TurnRow, by_task, file_totals,
+    followed, totals,
+};
 
 impl Contents {
     /// Reads a file, which must pass SQLite's own check.
@@ -78,6 +81,18 @@ impl Contents {
                 |row| Ok((row.get(0)?, row.get(1)?)),
             ),
             totals: rows(&look, &totals(""), |row| Ok((row.get(0)?, row.get(1)?))),
+            files: rows(&look, "SELECT owner_id, file_id, name, state FROM file", |row| {
+                Ok(FileRow { owner: row.get(0)?, file_id: row.get(1)?, name: row.get(2)?, state: row.get(3)? })
+            }),
+            file_totals: rows(&look, &file_totals(""), |row| Ok((row.get(0)?, row.get(1)?))),
+            schedules: rows(
+                &look,
+                &format!("SELECT owner_id, schedule_id, {AWAKE} FROM schedule WHERE job IS NULL"),
+                |row| {
+                    let (is_awake, is_for_later) = (row.get(2)?, row.get(3)?);
+                    Ok(ScheduleRow { owner: row.get(0)?, schedule_id: row.get(1)?, is_awake, is_for_later })
+                },
+            ),
         }
     }
 }

@@ -11,6 +11,7 @@ use super::contents::{AuditRow, CallRow, Contents, TaskEventRow, TaskRow, TurnRo
 use super::driver::{TrackedUser, path_of};
 use super::record::event_key;
 use super::report::RULES;
+use super::{schedules, stored_files};
 use crate::support::effect_service::EffectLog;
 
 pub(crate) const REPLY: usize = 0;
@@ -28,6 +29,8 @@ pub(crate) const GOES_ON: usize = 11;
 const ANSWER: usize = 12;
 pub(crate) const EFFECT: usize = 13;
 const DOCUMENT: usize = 14;
+pub(crate) const FILE: usize = 15;
+pub(crate) const SCHEDULE: usize = 16;
 
 /// The verdict on one ledger.
 #[derive(Debug, Default)]
@@ -37,7 +40,7 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
-    fn check(&mut self, rule: usize, holds: bool, what: impl FnOnce() -> String) {
+    pub(super) fn check(&mut self, rule: usize, holds: bool, what: impl FnOnce() -> String) {
         self.checked[rule] += 1;
         if !holds {
             self.found.push((rule, what()));
@@ -57,6 +60,8 @@ pub(crate) fn judge(file: &Contents, tracked_users: &[TrackedUser], at_rest: boo
         index.task(&mut verdict, task);
     }
     documents(&mut verdict, file);
+    stored_files::judge(&mut verdict, file, tracked_users);
+    schedules::judge(&mut verdict, file, tracked_users, at_rest);
     index.numbers(&mut verdict);
     index.once(&mut verdict);
     index.audit(&mut verdict);
@@ -146,6 +151,11 @@ impl<'a> LedgerIndex<'a> {
     }
 
     fn call(&self, verdict: &mut Verdict, call: &CallRow) {
+        let said = self.of_call.get(call.call_id.as_str()).into_iter().flatten();
+        // A schedule may have begun it since the node listens.
+        if !self.at_rest && call.state == "open" && said.clone().any(|turn| turn.body["schedule"].is_object()) {
+            return;
+        }
         let replies = self.replies(&call.call_id);
         let well = call.state == "replied" && replies.len() == 1 && replies[0].owner == call.owner;
         verdict.check(REPLY, well, || format!("{call:?} has {} reply turns", replies.len()));

@@ -13,6 +13,8 @@ mod file;
 pub(crate) mod judge;
 pub(crate) mod record;
 pub(crate) mod report;
+mod schedules;
+pub(crate) mod stored_files;
 
 pub use campaign::Campaign;
 pub use report::Report;

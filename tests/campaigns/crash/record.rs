@@ -36,6 +36,13 @@ pub(crate) struct Record {
     pub(crate) unanswered: Option<(String, Plan)>,
     /// Tasks of other users that this user was refused.
     pub(crate) refused: Vec<String>,
+    /// Uploads that were acknowledged.
+    pub(crate) uploaded: Vec<String>,
+    /// Uploads whose deletion was acknowledged, and those whose deletion was tried.
+    pub(crate) deleted: Vec<String>,
+    pub(crate) tried_to_delete: HashSet<String>,
+    /// Schedules that were acknowledged.
+    pub(crate) scheduled: Vec<String>,
     /// The events of the live stream; event n is at n - 1.
     pub(crate) streamed: Vec<String>,
     /// Wrong events of the live stream.

@@ -6,7 +6,7 @@ use std::fmt;
 use super::contents::TaskRow;
 
 /// The rules that the judge checks, one column each.
-pub(crate) const RULES: [(&str, &str); 15] = [
+pub(crate) const RULES: [(&str, &str); 17] = [
     ("P8 reply", "every accepted call has one reply turn; an acknowledged reply is that turn"),
     ("P6 start", "a task whose start was acknowledged is in the ledger"),
     ("P7 end", "every task ended in one outcome turn, after its reply turn and all its other turns"),
@@ -31,6 +31,12 @@ pub(crate) const RULES: [(&str, &str); 15] = [
         "P21 document",
         "a document that a step wrote is there exactly when the step is, and the totals of each user's documents are exact",
     ),
+    (
+        "file",
+        "the file of a step is stored exactly when the step is the task's latest, the totals of each user's files are exact, \
+         and after a sweep each file has its bytes and all bytes have their file",
+    ),
+    ("schedule", "each schedule whose time came made one call, and an acknowledged schedule is in the ledger"),
 ];
 
 /// Counts and findings.

@@ -20,7 +20,8 @@ use crate::Dice;
 use crate::campaigns::crash::campaign::chat;
 use crate::campaigns::crash::contents::Contents;
 use crate::campaigns::crash::driver::{Gone, TrackedUser, send};
-use crate::campaigns::crash::judge::{AUDIT, EFFECT, LIVE, REPLY, START, STEP, judge, judge_effects};
+use crate::campaigns::crash::judge::{AUDIT, EFFECT, FILE, LIVE, REPLY, START, STEP, judge, judge_effects};
+use crate::campaigns::crash::stored_files::{AGE, AGED, judge_swept};
 use crate::cluster;
 use crate::support::step_service::StepService;
 
@@ -132,6 +133,7 @@ impl Campaign {
         for node in nodes {
             node.kill().await;
         }
+        report.checked(FILE, swept(&fleet, &mut client).await);
         for number in 0..fleet.len() {
             for line in fleet.log(number).lines().filter(|line| line.contains("panicked at")) {
                 report.found(REPLY, &format!("a node panicked: {line}"));
@@ -141,6 +143,21 @@ impl Campaign {
         report.streams = crowd.counts.streams.load(Ordering::Relaxed);
         report
     }
+}
+
+/// Sweeps the files twice, as two days later: first unclaimed files are deleted, then the bytes are removed.
+async fn swept(fleet: &Fleet, client: &mut Client) -> (u64, Vec<String>) {
+    for _ in 0..2 {
+        client.batch_execute(&format!("UPDATE imperal.{AGE}")).await.expect("the ledger can be written");
+        let node = fleet.start(0).await;
+        crate::eventually("the sweep has looked at all files", async || {
+            let left = client.query_one(&format!("SELECT count(*) FROM imperal.{AGED}"), &[]).await;
+            (left.expect("the ledger can be read").get::<_, i64>(0) == 0).then_some(())
+        })
+        .await;
+        node.kill().await;
+    }
+    judge_swept(&Contents::of_database(client).await, &fleet.files())
 }
 
 /// Slots of the probe's queue, and of one user in it.
@@ -177,7 +194,8 @@ fn user(number: u64, users: u64, service: &str) -> TrackedUser {
 /// Waits until all work has ended. The users answer what they are asked about effects.
 async fn at_rest(client: &Client, crowd: &Crowd, tracked_users: &[TrackedUser], dice: &mut Dice) -> bool {
     let sql = "SELECT NOT EXISTS (SELECT FROM imperal.task WHERE finished_at IS NULL)
-        AND NOT EXISTS (SELECT FROM imperal.call WHERE state <> 'replied')";
+        AND NOT EXISTS (SELECT FROM imperal.call WHERE state <> 'replied')
+        AND NOT EXISTS (SELECT FROM imperal.schedule WHERE wake_at < created_at + 3600000000)";
     let by = Instant::now() + REST;
     while !client.query_one(sql, &[]).await.expect("the ledger can be read").get::<_, bool>(0) {
         if Instant::now() > by {

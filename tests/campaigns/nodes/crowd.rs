@@ -62,7 +62,7 @@ impl Crowd {
                 steps: 1 + dice.below(4),
                 step_ms: dice.below(400),
             };
-            let done = match dice.below(20) {
+            let done = match dice.below(24) {
                 0 => user.cancel(&there, &mut dice).await.map(|()| CallOutcome::Answered),
                 1 | 2 => {
                     let other = self.fleet.any(&mut dice).unwrap_or_else(|| url.clone());
@@ -70,6 +70,8 @@ impl Crowd {
                     user.answer(&there, &elsewhere, &mut dice).await.map(|()| CallOutcome::Answered)
                 }
                 3 => user.inject(&there).await.map(|()| CallOutcome::Answered),
+                5 | 6 => user.upload(&there, &mut dice).await.map(|()| CallOutcome::Answered),
+                7 | 8 => user.schedule(&there, &mut dice).await.map(|()| CallOutcome::Answered),
                 4 => match dice.one_of(&others) {
                     Some(other) => {
                         let theirs = std::slice::from_ref(&other.record);

@@ -1,6 +1,6 @@
 //! The nodes of one database and their current addresses.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use tempfile::TempDir;
@@ -43,6 +43,9 @@ impl Fleet {
             let mut options = NodeOptions::new(binary, folder.path().join(format!("data-{number}")));
             options.args.extend(["--lease".to_owned(), LEASE.to_string()]);
             options.args.extend(["--node".to_owned(), name(number)]);
+            options
+                .args
+                .extend(["--files-url".to_owned(), format!("file://{}", folder.path().join("files").display())]);
             options.env.push(("IMPERAL_DATABASE_URL".to_owned(), way.url()));
             options.log = Some(folder.path().join(format!("log-{number}")));
             ways.push(way);
@@ -120,6 +123,11 @@ impl Fleet {
         let urls = self.urls.lock().unwrap_or_else(PoisonError::into_inner);
         let there: Vec<&String> = urls.iter().flatten().collect();
         dice.one_of(&there).map(|url| (*url).clone())
+    }
+
+    /// The folder of the files of all nodes.
+    pub(crate) fn files(&self) -> PathBuf {
+        self.folder.path().join("files")
     }
 
     /// A node's log.

@@ -223,24 +223,42 @@ struct Passed {
 
 const PASSED: Collection<Passed> = Collection::new("passed").index(["attempt"]);
 
-/// Calls a service and writes a document in each step, announces the middle, pays once, and asks its user at the end.
+/// Writes a file in the place of an earlier one. The ledger may be away for a while.
+async fn replace_file(ctx: &Context, earlier: Option<&FileRef>, name: &str, bytes: String) -> Result<FileRef> {
+    loop {
+        let replaced = async {
+            if let Some(earlier) = earlier {
+                ctx.files().delete(earlier).await?;
+            }
+            ctx.files().put(name, bytes.clone()).await
+        };
+        match replaced.await {
+            Err(error) if *error.code() == codes::UNAVAILABLE => tokio::time::sleep(Duration::from_millis(100)).await,
+            done => return done,
+        }
+    }
+}
+
+/// Calls a service, writes a document and replaces a file in each step, announces the middle, pays once, and asks its user
+/// at the end.
 #[durable_task]
 async fn leg(ctx: TaskContext, leg: Leg) -> Result<ActionResult> {
     let Leg { tag, steps, step_ms, service } = leg;
     // A path of its own for each task: user and number without what a URL would change.
     let task: String = tag.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect();
     let attempt = ctx.attempt().to_string();
+    let mut latest: Option<FileRef> = None;
     for step in 0..steps {
         ctx.progress(step * 100 / steps, format!("{tag} step {step}")).await?;
-        ctx.step(("step", step), async |ctx| {
+        let file = ctx.step(("step", step), async |ctx| {
             let request = ctx.http().post(format!("{service}/{task}/{step}")).header("x-attempt", &attempt);
             request.send().await?.error_for_status()?;
             tokio::time::sleep(Duration::from_millis(step_ms)).await;
             let passed = Passed { attempt: attempt.clone() };
             ctx.documents(&PASSED).put(&format!("{task}/step/{step}"), &passed).await?;
-            Ok(step)
-        })
-        .await?;
+            replace_file(&ctx, latest.as_ref(), &format!("{task}.{step}"), attempt.repeat(1 + step as usize)).await
+        });
+        latest = Some(file.await?);
         if step == steps / 2 {
             ctx.deliver_chat_message(format!("{tag} announcement")).await?;
         }

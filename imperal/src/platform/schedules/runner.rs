@@ -16,6 +16,7 @@ use super::body::Step;
 use super::checks::Runnable;
 use super::{Refusal, Run, ScheduleBody, ScheduleReason, ScheduleState};
 use crate::context::{Context, Origin, Services, WorkSpan};
+use crate::failpoint;
 use crate::ids::CallId;
 use crate::ledger::{
     AuditOutcome, DueSchedule, Incarnation, LedgerError, LedgerResult, NewAudit, NewCall, Owner, Role, ScheduleKind,
@@ -251,6 +252,7 @@ impl Node {
         let mut call = NewCall::new(origin.call_id, stored.owner.clone(), turn);
         call.max_stored = self.max_stored();
         let write = rewritten(&stored, &body).call(call);
+        failpoint::hit("schedule-due");
         match self.claim_run(&lease, write, origin.call_id).await {
             Ok(true) => {}
             Ok(false) => return Ok(false),
@@ -264,6 +266,7 @@ impl Node {
             }
             Err(error) => return Err(error),
         }
+        failpoint::hit("schedule-claimed");
         self.meters.scheduled(Scheduled::Started);
         self.run_begun(Begun { stored, origin, runnable, lease, slot, permit }, services);
         Ok(true)
