@@ -263,6 +263,24 @@ async fn operator_sees_jobs(_platform: TestPlatform) {
     assert_eq!(local.schedules(&Owner::new("other", "anna")).await.unwrap_err().code(), &codes::PERMISSION_DENIED);
 }
 
+/// Its user neither sees nor changes it among the own schedules.
+#[imperal::test]
+async fn job_is_no_schedule_of_its_user(_platform: TestPlatform) {
+    let (platform, _) = platform().await;
+    let anna = caller(&platform, "anna").await;
+    platform.pass(MINUTE).await;
+    let id = job(&platform, &anna, "tidy").await.id;
+    let schedules = anna.access().schedules();
+    for refused in [
+        schedules.find(id).await.map(|_| ()),
+        schedules.pause(id).await.map(|_| ()),
+        schedules.run(id).await.map(|_| ()),
+        schedules.remove(id).await,
+    ] {
+        assert_eq!(refused.unwrap_err().code(), &codes::NOT_FOUND);
+    }
+}
+
 /// Jobs and schedules stop, stay stopped when their user resumes them, and go on when the operator says so.
 #[imperal::test]
 async fn operator_pauses_all_of_a_user(_platform: TestPlatform) {

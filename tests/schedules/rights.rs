@@ -35,6 +35,23 @@ async fn schedule_of_another_user_is_refused(_platform: TestPlatform) {
     assert_eq!(ran.all(), ["anna"]);
 }
 
+/// The scopes of a run are those of its user's last request.
+#[imperal::test]
+async fn run_has_the_scopes_of_the_last_request(_platform: TestPlatform) {
+    let (platform, ran) = platform().await;
+    let with = |scope: &str| {
+        let mut anna = imperal::User::new("anna", "default");
+        anna.scopes = vec![scope.to_owned()];
+        platform.platform().access(anna)
+    };
+    with("planner:write").schedules().create(hourly("digest", json!({"text": "inbox"}))).await.unwrap();
+    platform.pass(HOUR + MINUTE).await;
+    assert_eq!(ran.all(), ["anna inbox planner:write"]);
+    with("planner:read").turns(0, 1).await.unwrap();
+    platform.pass(HOUR).await;
+    assert_eq!(ran.all()[1..], ["anna inbox planner:read"]);
+}
+
 /// Create, edit, pause, resume, run and delete are in the trail, with the schedule's name.
 #[imperal::test]
 async fn changes_are_audited(_platform: TestPlatform) {

@@ -208,6 +208,10 @@ pub async fn ended_node_runs_no_schedule(backend: &impl Backend) {
     let id = zombie.schedule(&anna(), long_ago(0)).await;
     let node = Node::start(backend, "n").await;
     assert_eq!(zombie.begin_due(&anna(), id, 2).await, Err(LedgerError::Fenced));
+    // Nor does it move a schedule on without a call.
+    let by_zombie = ScheduleSource::Node(zombie.incarnation.clone());
+    let moved = zombie.ledger.write_schedule(by_zombie, write(id, &anna(), 2, far_ahead())).await;
+    assert_eq!(moved, Err(LedgerError::Fenced));
     assert_eq!(node.look(&anna()).await.turns, []);
     assert_eq!(node.due(10).await, [id]);
     assert_eq!(node.begin_due(&anna(), id, 2).await, Ok(true));
