@@ -87,7 +87,7 @@ impl Campaign {
             let quota = self.tasks / self.users + u64::from(number < self.tasks % self.users);
             drivers.spawn(crowd.clone().drive(tracked.clone(), others, quota, dice.fork()));
         }
-        let turns = Turns { crowd: crowd.clone(), tasks: self.tasks, dice: dice.fork() };
+        let turns = Turns { crowd: crowd.clone(), tasks: (self.tasks / 10).max(60), dice: dice.fork() };
         let turns = tokio::spawn(turns.run());
         let mut left = self.users;
         while let Some(done) = drivers.join_next().await {

@@ -3,7 +3,8 @@
 //! The rule is that of the simulations in `contract::fairness`: between the moment when a guest's first task can be taken
 //! and its turn, no other user has more than one turn. A turn is a row of the ledger (the attempt that a claim began), so
 //! no kill, pause or slow machine changes the count. The moment is exact because the campaign holds the queue's row
-//! while guests come: no claim is under way then, and each later one sees their tasks.
+//! while it looks at the task: no claim is under way then, and each later one sees the task. The queue has one slot, and the
+//! greedy user's tasks are long enough for most guests to be seen waiting; the others are not counted.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -38,7 +39,7 @@ pub(super) struct Arrival {
 /// The users of the queue.
 pub(super) struct Turns {
     pub(super) crowd: Crowd,
-    /// The queue's tasks; one in a hundred is a guest's.
+    /// The queue's tasks. For each guest nineteen are the greedy user's.
     pub(super) tasks: u64,
     pub(super) dice: Dice,
 }
@@ -53,9 +54,9 @@ struct Progress {
 }
 
 impl Turns {
-    /// One for a hundred of the queue's tasks, and at least one party.
+    /// One for twenty of the queue's tasks, and at least one party.
     fn guests(&self) -> u64 {
-        (self.tasks / 100).max(PARTY).min(self.tasks / 2)
+        (self.tasks / 20).max(PARTY).min(self.tasks / 2)
     }
 
     /// Starts the tasks. Returns the guests whose first task was seen before its turn, and the faults.
@@ -74,7 +75,7 @@ impl Turns {
                 return (arrivals, vec![format!("nothing happened in the queue after turn {served}")]);
             }
             if started < quota && open < OPEN {
-                let millis = self.dice.below(30);
+                let millis = 50 + self.dice.below(100);
                 let _ = self.start(&greedy, BATCH.min(quota - started), millis, None).await;
             }
             // They come one party after the other, while the greedy user's tasks are served.
@@ -90,13 +91,10 @@ impl Turns {
         }
     }
 
-    /// Calls for guests until each call is answered, while no claim serves the queue.
+    /// Calls for guests until each call is answered. Notes the turn of those whose task still waits for its own.
     async fn welcome(&mut self, client: &mut Client, mut party: Vec<u64>, arrivals: &mut Vec<Arrival>) {
         let by = Instant::now() + PATIENCE;
         while !party.is_empty() && Instant::now() < by {
-            let held = client.transaction().await.expect("a transaction begins");
-            let sql = "SELECT served FROM imperal.queue WHERE queue = 'fair' FOR UPDATE";
-            let served: i64 = held.query_one(sql, &[]).await.expect("the queue has had a task").get(0);
             let mut left = Vec::new();
             for guest in party {
                 let name = format!("guest-{guest}");
@@ -105,15 +103,18 @@ impl Turns {
                     left.push(guest);
                     continue;
                 };
-                // An earlier try may have been accepted, and its task may have had its turn.
+                // No claim is under way while the queue's row is held, and each later one sees the task.
+                let held = client.transaction().await.expect("a transaction begins");
+                let sql = "SELECT served FROM imperal.queue WHERE queue = 'fair' FOR UPDATE";
+                let served: i64 = held.query_one(sql, &[]).await.expect("the queue has had a task").get(0);
                 let sql = "SELECT attempt = 0 FROM imperal.task WHERE task_id::text = $1";
                 let waits = held.query_one(sql, &[&task_id]).await.expect("an acknowledged task is stored");
+                held.commit().await.expect("the row is given back");
                 if waits.get(0) {
                     arrivals.push(Arrival { user: name, task_id, turn: served.unsigned_abs() });
                 }
             }
             party = left;
-            held.commit().await.expect("the row is given back");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -444,6 +444,6 @@ impl Shelf {
 fn main() -> ExitCode {
     imperal_tests::failpoints::install();
     let narrow = imperal::Queue::new("narrow").at_most(6).per_user(2);
-    let fair = imperal::Queue::new("fair").at_most(8);
+    let fair = imperal::Queue::new("fair").at_most(1);
     imperal::App::new().queue(narrow).queue(fair).state_in(Shelf::open).run()
 }
