@@ -53,6 +53,10 @@ impl Drop for Unfinished {
     }
 }
 
+fn lost() -> Error {
+    Error::platform(codes::UNAVAILABLE, "The platform lost its ledger during the upload. Upload again.")
+}
+
 impl Node {
     fn file_limits(&self) -> FileLimits {
         FileLimits::new(self.settings.files_per_user, self.settings.file_bytes_per_user)
@@ -91,9 +95,12 @@ impl Node {
         let put = self.clone().put_file(owner.clone(), app_id, source, put);
         let written = lease.lost.run_until_cancelled(put).await;
         drop(permit);
-        written.unwrap_or_else(|| {
-            Err(Error::platform(codes::UNAVAILABLE, "The platform lost its ledger during the upload. Upload again."))
-        })
+        match written {
+            // The ledger refuses a node whose lease has ended before the node knows. No work was cancelled here.
+            Some(Err(error)) if error.is_cancelled() => Err(lost()),
+            Some(written) => written,
+            None => Err(lost()),
+        }
     }
 
     async fn put_file(

@@ -32,7 +32,7 @@ pub(crate) const TURNS: usize = QUEUE + 1;
 const TURNS_RULE: (&str, &str) = (
     "turns",
     "no user had more than one turn of the queue between the arrival of another's first task and its turn, although one \
-     user starts 99 of 100 tasks",
+     user starts 19 of 20 tasks",
 );
 const RULE_COUNT: usize = TURNS + 1;
 
