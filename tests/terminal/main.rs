@@ -194,7 +194,7 @@ async fn errors_name_a_remedy() {
         (&["call", "echo", "text=a", "text=b"], 2, "`text` is given twice"),
         (&["call", "echo", "text=@missing.txt"], 4, "missing.txt"),
         (&["call", "echo", "--params", "{"], 2, "--params is not JSON"),
-        (&["call", "ecko"], 4, "there is no function `ecko`; there is echo, steps"),
+        (&["call", "ecko"], 4, "there is no function `ecko`; there is charge, echo, steps"),
         (&["call", "ecko"], 4, "did you mean `echo`?"),
         (&["call", "echo", "txt=a"], 4, "did you mean `text`?"),
         (&["echo", "text=a"], 2, "did you mean `probe call echo text='a text'`?"),
@@ -265,7 +265,7 @@ async fn manifest_is_printed() {
     let output = run(folder.path(), &["manifest"]).await;
     let manifest: Value = serde_json::from_slice(&output.stdout).unwrap();
     let names: Vec<_> = manifest["tools"].as_array().unwrap().iter().map(|tool| &tool["name"]).collect();
-    assert_eq!(names[..2], [&json!("echo"), &json!("steps")]);
+    assert!(names.windows(2).any(|two| two == [&json!("echo"), &json!("steps")]), "{names:?}");
     assert!(!folder.path().join("ledger.db").exists(), "it needs no ledger");
 }
 
