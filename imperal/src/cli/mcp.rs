@@ -91,7 +91,7 @@ struct Inner {
     api: Mutex<ApiClient>,
     /// Notified when it does not answer.
     lost: Notify,
-    /// What a client with a handshake has said of itself.
+    /// The name and version that a client gave in its handshake.
     said: Mutex<Said>,
     /// The requests of the client that have no answer yet, by id.
     open: Mutex<HashMap<String, CancellationToken>>,

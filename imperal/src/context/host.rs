@@ -79,7 +79,7 @@ pub(crate) trait Host: Send + Sync {
         writes: Vec<DocumentWrite>,
     ) -> HostFuture<'a, DocumentsWritten>;
 
-    /// The documents of the work's user with these ids, without those that are not there.
+    /// The documents of the work's user with these ids. Missing ones are left out.
     fn read_documents<'a>(
         &'a self,
         origin: &'a Origin,
@@ -126,7 +126,7 @@ pub(crate) trait Host: Send + Sync {
     /// The bytes of a file that was found for this work.
     fn read_file<'a>(&'a self, origin: &'a Origin, file: FileRef) -> HostFuture<'a, FileBytes>;
 
-    /// Deletes a file of the work's user and extension; whether it was there.
+    /// Deletes a file of the work's user and extension. Returns whether it existed.
     fn delete_file<'a>(&'a self, origin: &'a Origin, file_id: FileId) -> HostFuture<'a, bool>;
 
     /// Deletes files that a failed step wrote.

@@ -292,7 +292,7 @@ impl Totals {
     }
 }
 
-/// What a file counts for the limits. A damaged size does not overflow their sum.
+/// The bytes of a file that count for the limits. A damaged size does not overflow their sum.
 fn counted_bytes(size: u64) -> u64 {
     size.min(1 << 46)
 }

@@ -13,7 +13,7 @@ const OUTCOMES: [(ModelOutcome, &str); 4] = [
     (ModelOutcome::Cancelled, "cancelled"),
     (ModelOutcome::OverLimit, "over_limit"),
 ];
-/// What became of the approvals that the assistant asked for: the question, then its answers.
+/// Approvals that the assistant asked for: the questions, and each kind of answer.
 const APPROVALS: [&str; 5] = ["asked", "declined", "allowed", "allowed_in_conversation", "by_hand"];
 
 #[derive(Debug)]

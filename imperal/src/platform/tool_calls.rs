@@ -122,7 +122,7 @@ impl Node {
         Ok(ToolAnswer::Replied { result: Box::new(reply.result), allows })
     }
 
-    /// What the user has approved in the question of this name; `None` if there is no such approval.
+    /// The call that the user approved in the question of this name; `None` without an approval.
     async fn approved_in(
         &self,
         parent: &Context,

@@ -1,7 +1,7 @@
 //! One node as its users meet it: many of them, each with an open stream, and mixed calls over HTTP for minutes.
 //!
-//! Every user pauses between two calls, so the number of calls a second is given. What is measured is how long they
-//! take, and whether memory and file grow by more than what is kept.
+//! Every user pauses between two calls, so the number of calls a second is given. The bench measures how long they
+//! take, and whether memory and file grow by more than the kept rows.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use super::streams::open;
 /// Mean pause of a user between two calls.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What users call. Of twenty calls twelve read, five write, two start a background task, and one reads the chat.
+/// A kind of call. Of twenty calls twelve read, five write, two start a background task, and one reads the chat.
 #[derive(Clone, Copy)]
 enum Kind {
     Read,

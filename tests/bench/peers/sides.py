@@ -9,7 +9,7 @@ import urllib.parse
 from processes import Processes
 
 SECRET = "a secret of this bench, which is long enough"
-# Below the ports that the kernel gives to clients: a client that knocks there while nobody listens could meet itself.
+# Below the ports that the kernel gives to clients: a client that connects before the server listens could meet itself.
 PORTS = iter(range(21000, 32000))
 
 

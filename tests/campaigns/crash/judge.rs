@@ -407,7 +407,7 @@ fn goes_on(verdict: &mut Verdict, task: &TaskRow, said: &[&TurnRow]) {
     };
     verdict.check(GOES_ON, well, || format!("{task:?} ended with {code:?}"));
     let announced = said.iter().filter(|turn| text(&turn.body, "text").ends_with("announcement")).count();
-    // The task that it goes on from may have said it: it is said once, as every text.
+    // The task that it goes on from may have sent the message: each message comes once.
     let well =
         !task.is_leg() || announced == 1 || (announced == 0 && (task.state != "succeeded" || task.follows.is_some()));
     verdict.check(GOES_ON, well, || format!("{task:?} announced {announced} times"));

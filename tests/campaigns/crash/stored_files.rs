@@ -49,7 +49,7 @@ impl TrackedUser {
 /// Each step of the probe's durable tasks stores a file and deletes that of the step before, in the step's transaction.
 pub(super) fn judge(verdict: &mut Verdict, ledger: &Contents, tracked_users: &[TrackedUser]) {
     let tasks: HashMap<&str, &TaskRow> = ledger.tasks.iter().map(|task| (&*task.task_id, task)).collect();
-    // A task that goes on from another has that one's steps, and its name.
+    // A task that goes on from another has its steps and its name.
     let mut latest: HashMap<(i64, String), u32> = HashMap::new();
     for (task_id, name) in &ledger.steps {
         let number: Option<u32> = name.strip_prefix("step/").and_then(|number| number.parse().ok());

@@ -136,7 +136,7 @@ impl Report {
         self.shown = tracked_users.iter().map(|tracked| tracked.record.open().streamed.len() as u64).sum();
     }
 
-    /// Adds checks of one rule, and what they found.
+    /// Adds the checks of one rule, and its violations.
     pub(crate) fn checked(&mut self, rule: usize, (checks, found): (u64, Vec<String>)) {
         self.checked[rule] += checks;
         for what in found {

@@ -330,7 +330,7 @@ export class Composer {
     this.lines.update();
   }
 
-  /** What the user allows is stored a moment after its call. */
+  /** The ledger stores a permission a moment after its call. */
   lookAtAllowed(turns, live) {
     const wasAllowed = ({ assistant, call_id: id }) => (assistant ?? this.store.asked.get(id)?.assistant)?.approved;
     if (live && !turns.some((turn) => isAnswer(turn) || wasAllowed(turn))) return;

@@ -82,7 +82,7 @@ function showSheet(open) {
   if (!open && narrow.matches && !$("runbar").hidden) $("open-side").focus();
 }
 
-/** Who answers messages, in words. */
+/** The name of the one that answers messages. */
 const assistantName = ({ extensions }) => (extensions.length === 1 ? extensions[0].name : "The assistant");
 
 function buildTop({ user, extensions }, readAnswers) {

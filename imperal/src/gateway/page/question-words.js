@@ -74,7 +74,7 @@ export function deadlineWords(question, now) {
   return left > 0 ? `Answer within ${longSpan(left)}${other}` : "The time for an answer is over.";
 }
 
-/** What became of a question that is no longer open. `isOwn` if this page answered it; where else is not known. */
+/** The end of a question that is no longer open, in words. `isOwn`: this page answered it. */
 export function closedWords(question, isOwn) {
   const { state, schema, answered_at: at, answered_by: by } = question;
   if (state === "answered") {
@@ -91,14 +91,14 @@ export function closedWords(question, isOwn) {
   return "The task no longer asks this.";
 }
 
-/** What a screen reader hears of a call that waits for the user's yes. */
+/** The text that a screen reader speaks for a call that waits for the user's yes. */
 export function spokenApproval(approval) {
   const words = excerpt(approval.params);
   const params = words ? `, ${words}` : "";
   return `A question waits: ${approvalTitle(approval).replace(/\?$/, "")}${params}? Press g, then q, or go up from the message box.`;
 }
 
-/** What a screen reader hears of a new question, after the name of its task: its text, and how it can be answered. */
+/** The text that a screen reader speaks for a new question after the name of its task: the question and the ways to answer. */
 export function spokenQuestion(question, text, now) {
   const choices = choicesOf(question.schema);
   const left = Date.parse(question.until) - now;

@@ -11,7 +11,7 @@ use crate::ids::FileId;
 use crate::ledger::{FileChange, FileContent, FileLimits, FileRemoval, LedgerError, NewFile, Owner, Work};
 
 impl Node {
-    /// Checks that an owner's files of `app` are so many, of so many bytes, neither more nor less.
+    /// Checks the exact number and bytes of an owner's files of `app`.
     async fn expect_files(&self, owner: &Owner, count: u64, bytes: u64) {
         let begin = async |file: NewFile| self.ledger.begin_file(owner, self.upload(), file).await;
         let refused = begin(new("x").limits(FileLimits::new(count, u64::MAX))).await;

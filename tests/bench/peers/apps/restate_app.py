@@ -52,7 +52,7 @@ async def rest(ctx: restate.Context, job: dict) -> str:
 @watched.main()
 async def run(ctx: restate.WorkflowContext, job: dict) -> str:
     for _ in range(job["count"]):
-        # What was set leaves the service with the next durable call.
+        # A value that was set leaves the service with the next durable call.
         await ctx.sleep(timedelta(milliseconds=150))
         ctx.set("progress", f"at={time.time_ns() // 1000};")
     await ctx.sleep(timedelta(milliseconds=150))

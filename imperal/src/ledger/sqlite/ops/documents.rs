@@ -25,7 +25,7 @@ struct Shelf {
     version: u64,
 }
 
-/// What a write needs to know of the stored document.
+/// The columns of a stored document that a write reads.
 struct StoredRow {
     number: i64,
     version: u64,

@@ -12,7 +12,7 @@ imperal::extension! {
     capabilities: ["peer:write"],
 }
 
-/// What a task works on: the number of its steps, or its name and the address of the bench's service.
+/// The input of a task: the number of its steps, or its name and the address of the bench's service.
 #[derive(Clone, Default, Deserialize, Serialize, JsonSchema)]
 struct Job {
     /// How many steps or reports.

@@ -1,4 +1,4 @@
-//! What the programs of this folder share.
+//! Code that the programs of this folder share.
 
 pub mod http;
 

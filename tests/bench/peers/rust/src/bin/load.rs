@@ -26,7 +26,7 @@ struct Plan {
     /// Bearer token of each caller, in turn.
     #[serde(default)]
     tokens: Vec<String>,
-    /// What precedes the id in the answer. It ends at the next quotation mark.
+    /// The text in front of the id in the answer. The id ends at the next quotation mark.
     id_after: Option<String>,
     /// How a caller learns the result, unless the answer is the result.
     known: Option<Known>,

@@ -66,7 +66,7 @@ impl Watched {
     #[handler]
     async fn run(&self, ctx: WorkflowContext<'_>, job: Json<Job>) -> HandlerResult<String> {
         for _ in 0..job.into_inner().count {
-            // What was set leaves the service with the next durable call.
+            // A value that was set leaves the service with the next durable call.
             ctx.sleep(Duration::from_millis(150)).await?;
             ctx.set("progress", format!("at={};", unix_micros()));
         }
