@@ -53,6 +53,15 @@ impl Drop for Unfinished {
     }
 }
 
+/// The error for a file that was not written. The ledger may refuse a node before the node knows that its lease has ended:
+/// then a call or a task is over for this node, but an upload can be repeated.
+fn write_error(source: &FileSource, error: &LedgerError) -> Error {
+    match (source, error) {
+        (FileSource::Upload(_), LedgerError::Fenced) => lost(),
+        _ => file_error(error),
+    }
+}
+
 fn lost() -> Error {
     Error::platform(codes::UNAVAILABLE, "The platform lost its ledger during the upload. Upload again.")
 }
@@ -95,12 +104,7 @@ impl Node {
         let put = self.clone().put_file(owner.clone(), app_id, source, put);
         let written = lease.lost.run_until_cancelled(put).await;
         drop(permit);
-        match written {
-            // The ledger refuses a node whose lease has ended before the node knows. No work was cancelled here.
-            Some(Err(error)) if error.is_cancelled() => Err(lost()),
-            Some(written) => written,
-            None => Err(lost()),
-        }
+        written.unwrap_or_else(|| Err(lost()))
     }
 
     async fn put_file(
@@ -140,7 +144,7 @@ impl Node {
         let limits = self.file_limits();
         let new = NewFile::new(file_id, app_id, name).size(size.unwrap_or_default()).keep_for(keep_for).limits(limits);
         let begin = || self.ledger.begin_file(owner, source.clone(), new.clone());
-        self.write_idempotent("a file", begin).await.map_err(|error| file_error(&error))?;
+        self.write_idempotent("a file", begin).await.map_err(|error| write_error(&source, &error))?;
         failpoint::hit("file-begun");
         let (mut head, mut seen) = (Vec::new(), 0_u64);
         let content = content.map_err(PutFault::Content).and_then(|bytes: Bytes| {
@@ -171,7 +175,7 @@ impl Node {
             }
             stored = complete().await;
         }
-        let stored = stored.map_err(|error| file_error(&error))?;
+        let stored = stored.map_err(|error| write_error(&source, &error))?;
         failpoint::hit("file-stored");
         self.meters.file_written(written.size);
         Ok(stored)
