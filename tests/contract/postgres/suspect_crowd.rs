@@ -64,7 +64,10 @@ async fn crowd_of_suspects_costs_a_claim_few_rows() {
     let (claimed, read) = claim(&backend, &incarnation, false).await;
     assert_eq!(claimed, 2);
     assert!(read <= alone + 10, "it read {read} rows of tasks, and {alone} without the 8,000 suspects");
-    let (claimed, read) = claim(&backend, &incarnation, true).await;
-    assert_eq!(claimed, 3, "one suspect");
-    assert!(read <= alone + 200, "it read {read} rows of tasks, and {alone} without the 8,000 suspects");
+    // By chance queues or the others go first: a few claims see both.
+    for _ in 0..12 {
+        let (claimed, read) = claim(&backend, &incarnation, true).await;
+        assert_eq!(claimed, 3, "one suspect");
+        assert!(read <= alone + 200, "it read {read} rows of tasks, and {alone} without the 8,000 suspects");
+    }
 }

@@ -5,26 +5,39 @@ CREATE OR REPLACE FUNCTION @.claim_from_owner(
     p_program text, p_suspect boolean, p_max_running bigint, p_only_own boolean, p_now bigint,
     OUT outcome text, OUT claimed_id uuid
 ) LANGUAGE plpgsql AS $$
+DECLARE
+    -- Candidates are read in pieces, each from the last one on: without a limit the planner may read and sort all.
+    c_piece constant bigint := 16;
+    v_next record;
+    v_seen bigint;
+    v_at bigint := -9223372036854775808;
+    v_no bigint := 0;
 BEGIN
     outcome := 'gone';
-    FOR claimed_id IN
-        -- Suspects and others are merged in the order of the index.
-        SELECT c.task_id FROM (
-            SELECT t.* FROM @.task t
-            WHERE t.app_id = p_app AND t.queue = p_queue AND NOT t.suspect AND t.owner_id = p_owner_id
-                AND t.ready_at <= p_now
-            UNION ALL
-            SELECT t.* FROM @.task t
-            WHERE t.app_id = p_app AND t.queue = p_queue AND t.suspect AND t.owner_id = p_owner_id
-                AND t.ready_at <= p_now AND p_suspect
-        ) AS c
-        WHERE c.state <> 'running' AND c.outcome_seq IS NULL AND c.task_name = ANY (p_names)
-            AND (NOT p_only_own OR c.node_id = p_node_id AND c.incarnation = p_incarnation)
-            AND @.running_tasks(p_owner_id) < p_max_running
-            AND c.refused_program <> p_program AND @.is_replied(c.call_id)
-        ORDER BY c.ready_at, c.task_no
     LOOP
-        outcome := @.claim_task(p_node_id, p_incarnation, p_claim_id, claimed_id, p_program, p_suspect, p_max_running);
-        EXIT WHEN outcome <> 'gone';
+        v_seen := 0;
+        FOR v_next IN
+            SELECT c.* FROM (VALUES (false), (true)) AS k (suspect) CROSS JOIN LATERAL (
+                SELECT t.task_id, t.task_no, t.ready_at FROM @.task t
+                WHERE t.app_id = p_app AND t.queue = p_queue AND t.suspect = k.suspect AND t.owner_id = p_owner_id
+                    AND t.ready_at BETWEEN v_at AND p_now AND (t.ready_at, t.task_no) > (v_at, v_no)
+                    AND t.state <> 'running' AND t.outcome_seq IS NULL AND t.task_name = ANY (p_names)
+                    AND (NOT p_only_own OR t.node_id = p_node_id AND t.incarnation = p_incarnation)
+                    AND @.running_tasks(p_owner_id) < p_max_running
+                    AND t.refused_program <> p_program AND @.is_replied(t.call_id)
+                ORDER BY t.ready_at, t.task_no LIMIT c_piece
+            ) AS c WHERE p_suspect OR NOT k.suspect ORDER BY c.ready_at, c.task_no LIMIT c_piece
+        LOOP
+            v_seen := v_seen + 1;
+            v_at := v_next.ready_at;
+            v_no := v_next.task_no;
+            outcome := @.claim_task(
+                p_node_id, p_incarnation, p_claim_id, v_next.task_id, p_program, p_suspect, p_max_running);
+            IF outcome <> 'gone' THEN
+                claimed_id := v_next.task_id;
+                RETURN;
+            END IF;
+        END LOOP;
+        EXIT WHEN v_seen < c_piece;
     END LOOP;
 END $$;
