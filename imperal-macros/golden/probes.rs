@@ -46,8 +46,9 @@ const _: () = {
         ::core::concat!(include_str!("look.md"), "\n"), action_type :
         __imperal::ActionType::Read, event : "", effects : & [], id_projection : "",
         chain_callable : true, background : false, long_running : false, safe : false,
-        params_schema : __HANDLER.params_schema, return_schema : __HANDLER.return_schema,
-        data_model : ::core::option::Option::None, read : __HANDLER.read, module_path :
-        ::core::module_path!(), file : ::core::file!(), line : ::core::line!(), }
+        starter : false, params_schema : __HANDLER.params_schema, return_schema :
+        __HANDLER.return_schema, data_model : ::core::option::Option::None, read :
+        __HANDLER.read, module_path : ::core::module_path!(), file : ::core::file!(),
+        line : ::core::line!(), }
     }
 };

@@ -29,9 +29,10 @@ const _: () = {
         "Drops something for the user.", action_type :
         __imperal::ActionType::Destructive, event : "", effects : & [], id_projection :
         "", chain_callable : true, background : true, long_running : false, safe : false,
-        params_schema : __HANDLER.params_schema, return_schema : __HANDLER.return_schema,
-        data_model : ::core::option::Option::None, read : __HANDLER.read, module_path :
-        ::core::module_path!(), file : ::core::file!(), line : ::core::line!(), }
+        starter : false, params_schema : __HANDLER.params_schema, return_schema :
+        __HANDLER.return_schema, data_model : ::core::option::Option::None, read :
+        __HANDLER.read, module_path : ::core::module_path!(), file : ::core::file!(),
+        line : ::core::line!(), }
     }
 };
 const _: () = {

@@ -40,10 +40,11 @@ const _: () = {
         "Writes something down for the user.", action_type :
         __imperal::ActionType::Write, event : "notes.put", effects : & ["create:note",
         "update:index"], id_projection : "noteId", chain_callable : true, background :
-        true, long_running : true, safe : false, params_schema : __HANDLER.params_schema,
-        return_schema : __imperal::FunctionDef::data_schema:: < Vec < Found > >,
-        data_model : ::core::option::Option::Some(__imperal::DataType::of:: < Vec < Found
-        > >), read : __HANDLER.read, module_path : ::core::module_path!(), file :
-        ::core::file!(), line : ::core::line!(), }
+        true, long_running : true, safe : false, starter : false, params_schema :
+        __HANDLER.params_schema, return_schema : __imperal::FunctionDef::data_schema:: <
+        Vec < Found > >, data_model :
+        ::core::option::Option::Some(__imperal::DataType::of:: < Vec < Found > >), read :
+        __HANDLER.read, module_path : ::core::module_path!(), file : ::core::file!(),
+        line : ::core::line!(), }
     }
 };

@@ -191,6 +191,7 @@ fn registration(function: &ChatFunction) -> TokenStream {
         background,
         long_running,
         safe,
+        starter,
         ..
     } = function;
     let id_projection = function.id_projection.as_ref().map_or("", |field| &field.wire);
@@ -217,6 +218,7 @@ fn registration(function: &ChatFunction) -> TokenStream {
                 background: #background,
                 long_running: #long_running,
                 safe: #safe,
+                starter: #starter,
                 params_schema: __HANDLER.params_schema,
                 return_schema: #return_schema,
                 data_model: #data_model,

@@ -19,6 +19,7 @@ pub(crate) struct ChatFunction {
     pub(crate) background: bool,
     pub(crate) long_running: bool,
     pub(crate) safe: bool,
+    pub(crate) starter: bool,
 }
 
 /// A field of the params struct.

@@ -137,6 +137,11 @@ pub(crate) const CHAT_FUNCTION: Table = Table {
             "For a write: the assistant runs it without asking, even if a text of others made it. Only for writes that do no harm with any parameters.",
         ),
         row(
+            "starter",
+            Kind::Flag,
+            "For a write that itself does nothing but start tasks: the call is written together with its first task, in one commit instead of two. A crash before that may run the handler again.",
+        ),
+        row(
             "allow",
             Kind::List,
             "Codes of warnings to silence: `V10`, `V11`, `V20`, `V24`, `V33`, `P15`, `P22`. Default: none.",

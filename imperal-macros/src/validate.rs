@@ -62,6 +62,16 @@ pub(crate) fn check_options(
         };
         diagnostics.error(&entry.key, why);
     }
+    if let (Some(entry), true) = (options.get("starter"), options.flag("starter", false)) {
+        if action_type.as_ref().is_some_and(|action| *action == "Read") {
+            diagnostics.error(&entry.key, "a function that reads is written late without it: remove `starter`");
+        } else if !item.may_start_a_task() {
+            diagnostics.error(
+                &entry.key,
+                "`starter` is for a function that starts a task, and this one cannot: call `ctx.background_task(..)` or `ctx.durable_task(..)`, or remove `starter`",
+            );
+        }
+    }
     Some(ChatFunction {
         name,
         description: description?,
@@ -74,6 +84,7 @@ pub(crate) fn check_options(
         background: options.flag("background", false),
         long_running: options.flag("long_running", false),
         safe: options.flag("safe", false),
+        starter: options.flag("starter", false),
     })
 }
 

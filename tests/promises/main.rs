@@ -12,6 +12,7 @@ mod lost_secrets;
 mod reads;
 mod repeat;
 mod settings;
+mod starters;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -73,6 +73,8 @@ pub struct FunctionDef {
     pub long_running: bool,
     /// A write that the assistant runs without asking.
     pub safe: bool,
+    /// A write that itself does nothing but start tasks: its call may be written together with its first task.
+    pub starter: bool,
     /// Schema of the parameters.
     pub params_schema: fn(&mut SchemaGenerator) -> Schema,
     /// Schema of the result's data; none for `()`.
@@ -105,6 +107,7 @@ impl FunctionDef {
         background: false,
         long_running: false,
         safe: false,
+        starter: false,
         params_schema: |_| schemars::json_schema!({}),
         return_schema: |_| None,
         data_model: None,

@@ -97,8 +97,10 @@ ledger! {
     }
     Calls {
         write accept_call(incarnation: &'a Incarnation, call: NewCall) -> Turn;
+        write accept_and_start(incarnation: &'a Incarnation, call: NewCall, task: NewTask) -> (Turn, Task);
         write answer_call(incarnation: &'a Incarnation, call: NewCall, reply: TurnBody) -> [Turn; 2];
         write reply(incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Turn;
+        write reply_and_finish(incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody, attempt: Attempt, end: TaskEnd) -> [Turn; 2];
         write request_call_cancel(owner: &'a Owner, call_id: CallId, audit: NewAudit) -> CallCancel;
         read find_call(owner: &'a Owner, call_id: CallId) -> Option<CallRecord>;
     }

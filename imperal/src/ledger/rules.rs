@@ -10,8 +10,8 @@ use jiff::Timestamp;
 
 use super::contract::LedgerResult;
 use super::{
-    DocumentConflict, DocumentLimits, DocumentWrite, Expected, FileLimits, Incarnation, LedgerError, NewTask,
-    TaskState, WaitsFor,
+    DocumentConflict, DocumentLimits, DocumentWrite, Expected, FileLimits, Incarnation, LedgerError, NewCall, NewTask,
+    TaskState, WaitsFor, Work,
 };
 
 /// A call, as far as the rules look at it. `O` names an owner as the backend does.
@@ -183,6 +183,12 @@ pub(super) fn can_retry(state: TaskState, waits_for: Option<WaitsFor>, crashes: 
         TaskState::Queued => waits_for == Some(WaitsFor::Retry) || crashes >= SUSPECT,
         _ => false,
     }
+}
+
+/// Whether the task is one of the call and of its owner.
+pub(super) fn check_is_parent(call: &NewCall, task: &NewTask) -> LedgerResult<()> {
+    let is_parent = task.parent == Work::Call(call.call_id) && task.call_id == call.call_id;
+    if is_parent && task.owner == call.owner { Ok(()) } else { Err(LedgerError::NotFound) }
 }
 
 /// Whether an owner with this many open tasks may start another.

@@ -1,24 +1,58 @@
-//! When a call is written: at its beginning, or together with its reply.
+//! When a call is written: at its beginning, with the start of its first task, or together with its reply.
 //!
-//! A call is in the ledger before its handler runs, so that a crash cannot lose what the handler did. A *read* does
-//! nothing that could be lost. Its handler begins at once, and if it answers within [`DEFERRED`], the call and its reply
-//! are one transaction: one synced commit instead of two. A read that takes longer, or uses a surface that writes for the
-//! call, is written at that moment, as every other call is at its beginning.
+//! A call is in the ledger before its handler runs, so that a crash cannot lose what the handler did. A *read*, and a
+//! *starter*, which only starts tasks, do nothing themselves that could be lost: these calls are *deferred*. The handler
+//! begins at once. If it answers within [`DEFERRED`], the call and its reply are one transaction; if it starts a
+//! task, the call and the task are one: one synced commit instead of two. A deferred call that takes longer, or uses a
+//! surface that writes for it, is written at that moment, as every other call is at its beginning.
 
+use std::mem;
+use std::sync::PoisonError;
 use std::time::Duration;
 
-use tokio::sync::Notify;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio::sync::{Notify, oneshot};
+use tokio_util::sync::CancellationToken;
 
-/// How long a read runs before it is written.
+use super::durable_write::Written;
+use crate::ledger::{NewTask, Task};
+use crate::sync::Mutex;
+
+/// How long a deferred call runs before it is written.
 pub(super) const DEFERRED: Duration = Duration::from_millis(5);
 
-/// Whether a running read is in the ledger.
+/// A start that is to be written with its call.
+#[derive(Debug)]
+pub(super) struct WantedStart {
+    pub(super) task: NewTask,
+    pub(super) answer: oneshot::Sender<StartWith>,
+}
+
+/// What became of a start that was to be written with its call.
+#[derive(Debug)]
+pub(super) enum StartWith {
+    /// The task is stored.
+    Stored(Box<Written<Task>>),
+    /// Only the call is: the ledger refused both together because of the task.
+    CallAlone,
+}
+
+/// The first start of a deferred call.
+#[derive(Debug, Default)]
+enum FirstStart {
+    #[default]
+    None,
+    Wanted(Box<WantedStart>),
+    /// The call is being written, or over: later starts are written alone.
+    Past,
+}
+
+/// Whether a deferred call is in the ledger.
 #[derive(Debug, Default)]
 pub(super) struct Acceptance {
     wanted: Notify,
     accepted: CancellationToken,
     over: CancellationToken,
+    start: Mutex<FirstStart>,
 }
 
 impl Acceptance {
@@ -35,7 +69,30 @@ impl Acceptance {
         self.wanted.notify_one();
     }
 
-    /// Waits until the call is written or over, so a clone of a refused call's context does not wait for ever. Returns whether it is in the ledger.
+    /// Has the call written soon, and the task with it. `None` if the call is being written without it, or over. The answer
+    /// does not come if the call is refused.
+    pub(super) fn start(&self, task: &NewTask) -> Option<oneshot::Receiver<StartWith>> {
+        let mut start = self.start.lock().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(*start, FirstStart::None) {
+            return None;
+        }
+        let (answer, answered) = oneshot::channel();
+        *start = FirstStart::Wanted(Box::new(WantedStart { task: task.clone(), answer }));
+        self.request();
+        Some(answered)
+    }
+
+    /// The start that is to be written with the call. Later ones are written alone.
+    pub(super) fn take_start(&self) -> Option<Box<WantedStart>> {
+        let mut start = self.start.lock().unwrap_or_else(PoisonError::into_inner);
+        match mem::replace(&mut *start, FirstStart::Past) {
+            FirstStart::Wanted(wanted) => Some(wanted),
+            FirstStart::None | FirstStart::Past => None,
+        }
+    }
+
+    /// Waits until the call is written or over, so a clone of a refused call's context does not wait for ever. Returns
+    /// whether it is in the ledger.
     pub(super) async fn decided(&self) -> bool {
         self.request();
         tokio::select! {
@@ -50,7 +107,18 @@ impl Acceptance {
     }
 
     /// Marks the call's end when it is dropped: whether the call is in the ledger does not change any more.
-    pub(super) fn over(&self) -> DropGuard {
-        self.over.clone().drop_guard()
+    pub(super) fn over(&self) -> Over<'_> {
+        Over(self)
+    }
+}
+
+/// See [`Acceptance::over`].
+pub(super) struct Over<'a>(&'a Acceptance);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        // Dropped here, and not with the task that waits for its answer.
+        drop(self.0.take_start());
+        self.0.over.cancel();
     }
 }

@@ -11,10 +11,10 @@ use std::sync::{Arc, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 use super::acceptance::Acceptance;
+use super::first_tasks::FirstTasks;
 use crate::context::{Context, Origin, StopReason};
 use crate::ids::{CallId, TaskId};
 use crate::ledger::{Fence, Incarnation, Work};
-use crate::sync::atomic::AtomicBool;
 use crate::sync::{Mutex, MutexGuard};
 
 /// The lease of one incarnation of this node, as its work sees it.
@@ -41,8 +41,8 @@ pub(super) struct ActiveWork {
     pub(super) replied: CancellationToken,
     /// In a read that may not be in the ledger yet.
     pub(super) acceptance: Option<Arc<Acceptance>>,
-    /// Set before the call's first task is written.
-    pub(super) starts_tasks: Arc<AtomicBool>,
+    /// The tasks of the call.
+    pub(super) tasks: Arc<FirstTasks>,
 }
 
 impl ActiveWork {
@@ -61,7 +61,7 @@ impl ActiveWorkRegistry {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Registers work. Returns false, and registers nothing, if the same work runs here already. A read that may not be
+    /// Registers work. Returns false, and registers nothing, if the same work runs here already. A deferred call that may not be
     /// in the ledger gives way to a call that is.
     pub(super) fn insert(&self, work: ActiveWork) -> bool {
         let (ctx, lost) = (work.ctx.clone(), work.lease.lost.clone());
@@ -89,8 +89,8 @@ impl ActiveWorkRegistry {
         Self::close_lost(removed);
     }
 
-    /// Removes a read, unless another request under its key has taken its place.
-    pub(super) fn remove_read(&self, read: &ActiveWork) {
+    /// Removes a deferred call, unless another request under its key has taken its place.
+    pub(super) fn remove_deferred(&self, read: &ActiveWork) {
         let mut entries = self.entries();
         let work = read.ctx.origin().work();
         let is_it = entries.get(&work).is_some_and(|held| held.ctx.is_same(&read.ctx));
@@ -222,7 +222,7 @@ mod tests {
         };
         let ctx = Context::new(origin, services, WorkSpan::none());
         let replied = CancellationToken::new();
-        ActiveWork { lease: lease.clone(), ctx, replied, acceptance: None, starts_tasks: Arc::default() }
+        ActiveWork { lease: lease.clone(), ctx, replied, acceptance: None, tasks: Arc::default() }
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! Runs a call and writes its reply.
 //!
-//! Owns the order of a call's writes: accepted before its handler runs, replied before its caller hears of it. A read that
-//! answers at once is the exception: [`super::acceptance`]. A caller that hangs up changes nothing of that.
+//! Owns the order of a call's writes: accepted before its handler runs, replied before its caller hears of it. Deferred calls
+//! are the exception: [`super::acceptance`]. A caller that hangs up changes nothing of that.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::acceptance::Acceptance;
+use super::acceptance::{Acceptance, WantedStart};
 use super::active::{ActiveWork, Lease};
 use super::drafts::end_drafts;
 use super::durable_write::WRITE_DEADLINE;
@@ -26,10 +26,9 @@ use crate::error::Error;
 use crate::failpoint;
 use crate::function::BoundHandler;
 use crate::ids::FileId;
-use crate::ledger::{Incarnation, LedgerError, NewCall, TurnBody};
+use crate::ledger::{Incarnation, LedgerError, LedgerResult, NewCall, Turn, TurnBody};
 use crate::panic_text::{log_excerpt, panic_text};
 use crate::result::{Result, WireResult};
-use crate::sync::atomic::Ordering;
 use crate::task::{Ending, Label, Returned, supervise};
 use crate::trace;
 
@@ -113,24 +112,31 @@ async fn run_call(
 ) {
     failpoint::hit("before-accept");
     if request.is_deferred {
-        return run_read(node, lease, ctx, handler, request, permit, caller).await;
+        return run_deferred(node, lease, ctx, handler, request, permit, caller).await;
     }
-    let Some((permit, answer)) = accept(node, &lease.incarnation, &ctx, &request, permit, caller).await else { return };
+    let accepted = accept(node, &lease.incarnation, &ctx, &request, None, permit, caller).await;
+    let Some((permit, answer)) = accepted else { return };
     run_accepted(node, lease, ctx, handler, permit, answer).await;
 }
 
-/// Writes the call. `None` if it does not run: its caller has the reason.
+/// Writes the call, and the start of its first task with it. `None` if it does not run: its caller has the reason.
 async fn accept(
     node: &Node,
     incarnation: &Incarnation,
     ctx: &Context,
     request: &Request,
+    start: Option<Box<WantedStart>>,
     permit: CallPermit,
     caller: Caller,
 ) -> Option<(CallPermit, oneshot::Sender<Result<Dispatched>>)> {
     let Caller { accepted, answer } = caller;
     let Request { call, files, .. } = request;
-    let mut claiming = pin!(node.claim_call(incarnation, call, files));
+    let mut claiming = pin!(async {
+        match start {
+            Some(start) => node.claim_with_start(incarnation, call, start).await,
+            None => node.claim_call(incarnation, call, files).await,
+        }
+    });
     match tokio::time::timeout(WRITE_DEADLINE, &mut claiming).await {
         Ok(Ok(Claim::Ours)) => {
             let _ = accepted.send(());
@@ -171,7 +177,7 @@ fn no_response() -> Error {
 
 /// A call that begins.
 fn work_of(lease: Lease, ctx: Context, acceptance: Option<Arc<Acceptance>>) -> ActiveWork {
-    ActiveWork { lease, ctx, replied: CancellationToken::new(), acceptance, starts_tasks: Arc::default() }
+    ActiveWork { lease, ctx, replied: CancellationToken::new(), acceptance, tasks: Arc::default() }
 }
 
 /// Runs a call that is in the ledger, and writes its reply.
@@ -192,8 +198,8 @@ async fn run_accepted(
     finish(node, &work, supervised, begun, permit, answer).await;
 }
 
-/// Runs a read, which is written together with its reply if it answers at once.
-async fn run_read(
+/// Runs a deferred call: see [`super::acceptance`].
+async fn run_deferred(
     node: &Node,
     lease: Lease,
     ctx: Context,
@@ -224,7 +230,7 @@ async fn run_read(
         () = lost.cancelled() => {
             trace::ended(ctx.span(), "lost", true);
             drafts.close(ctx.origin().work());
-            return node.active.remove_read(&work);
+            return node.active.remove_deferred(&work);
         }
         () = acceptance.due() => None,
     };
@@ -232,14 +238,19 @@ async fn run_read(
         let reply = reply_of(node, ctx, ending, begun);
         failpoint::hit("before-reply");
         write_answered(node, &work, &request.call, reply, permit, caller).await;
-        return node.active.remove_read(&work);
+        // A start that the handler did not wait for may find the call in the ledger.
+        work.replied.cancel();
+        return node.active.remove_deferred(&work);
     }
-    let accepted = accept(node, &work.lease.incarnation, ctx, &request, permit, caller).await;
+    let start = acceptance.take_start();
+    let accepted = accept(node, &work.lease.incarnation, ctx, &request, start, permit, caller).await;
     let Some((permit, answer)) = accepted else {
+        // A task that was written with the call ends behind its reply, if there is one.
+        work.replied.cancel();
         // The handler goes with its supervision.
         ctx.signal().close(StopReason::Interrupted);
         drafts.close(ctx.origin().work());
-        return node.active.remove_read(&work);
+        return node.active.remove_deferred(&work);
     };
     failpoint::hit("after-accept");
     acceptance.note_accepted();
@@ -328,7 +339,7 @@ async fn write_answered(
             }
             drop(permit);
             let _ = accepted.send(());
-            let may_have_tasks = work.starts_tasks.load(Ordering::Acquire);
+            let may_have_tasks = work.tasks.are_started();
             let reply = CallReply { call_id: call.call_id, turn: *turn, result, repeated: false, may_have_tasks };
             let _ = answer.send(Ok(Dispatched::Replied(Box::new(reply))));
             trace_outcome(ctx, outcome);
@@ -355,12 +366,12 @@ async fn write_reply(
     (permit, answer): (CallPermit, oneshot::Sender<Result<Dispatched>>),
 ) -> bool {
     let (incarnation, call_id) = (&work.lease.incarnation, work.ctx.origin().call_id);
-    match node.ledger.reply(incarnation, call_id, turn.clone()).await {
+    match first_reply(node, work, &turn).await {
         Ok(turn) => {
             failpoint::hit("after-reply");
             // Before the answer: the caller's next call finds the permit free.
             drop(permit);
-            let may_have_tasks = work.starts_tasks.load(Ordering::Acquire);
+            let may_have_tasks = work.tasks.are_started();
             let reply = CallReply { call_id, turn, result, repeated: false, may_have_tasks };
             let _ = answer.send(Ok(Dispatched::Replied(Box::new(reply))));
             true
@@ -369,5 +380,18 @@ async fn write_reply(
             let _ = answer.send(Err(reply_unconfirmed(&error)));
             node.retry_until_durable("reply", || node.ledger.reply(incarnation, call_id, turn.clone())).await
         }
+    }
+}
+
+/// Tries to write the reply, with the end of a task that has ended already.
+async fn first_reply(node: &Node, work: &ActiveWork, turn: &TurnBody) -> LedgerResult<Turn> {
+    let (incarnation, call_id) = (&work.lease.incarnation, work.ctx.origin().call_id);
+    if work.tasks.are_started() {
+        // A task with nothing to wait for ends in this moment.
+        tokio::task::yield_now().await;
+    }
+    match work.tasks.take_end() {
+        Some(end) => node.reply_with_end(incarnation, call_id, turn, end).await,
+        None => node.ledger.reply(incarnation, call_id, turn.clone()).await,
     }
 }

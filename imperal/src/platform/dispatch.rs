@@ -1,8 +1,8 @@
 //! A call, from the request to its reply turn.
 //!
 //! The order is the guarantee: parameters are checked and read before anything is written, the call is on disk
-//! before the handler runs, and the reply is on disk before the caller gets it. A read that answers at once is the
-//! exception: [`super::acceptance`]. An accepted call runs in a tokio task of its own, so a caller that hangs up changes
+//! before the handler runs, and the reply is on disk before the caller gets it. Reads and starters are
+//! the exception: [`super::acceptance`]. An accepted call runs in a tokio task of its own, so a caller that hangs up changes
 //! nothing. A duplicate under an idempotency key does not run; [`super::idempotency`] waits for the first call's reply.
 
 use std::pin::Pin;
@@ -68,14 +68,15 @@ impl Platform {
         node.check_accepting()?;
         node.wait_for_lease().await?;
         let (origin, checked) = node.check_call(user, app_id, function, params, key).await?;
-        let is_read = node.find_function(app_id, function)?.1.action_type == ActionType::Read;
+        let function = node.find_function(app_id, function)?.1;
         let CheckedParams { handler, redacted, files } = checked;
         if node.seen.note(user, origin.app_id) {
             node.schedules_changed.notify_one();
         }
         let turn = TurnBody { client, ..user_turn(&origin, redacted) };
         let request = self.request(&origin, turn, files);
-        let is_deferred = is_read && request.files.is_empty();
+        let has_no_effects = function.action_type == ActionType::Read || function.starter;
+        let is_deferred = has_no_effects && request.files.is_empty();
         Ok(self.run_call(origin, handler, Request { is_deferred, ..request }, permit))
     }
 

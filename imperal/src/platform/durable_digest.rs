@@ -33,6 +33,11 @@ impl BoundEnd {
         Self { end, digest: None, open }
     }
 
+    /// The end as it is written first.
+    pub(super) fn first(&self) -> TaskEnd {
+        self.spoken(None)
+    }
+
     /// The end as it is written. `counted` is the ledger's number of open effects, if it has refused another.
     fn spoken(&self, counted: Option<u32>) -> TaskEnd {
         let mut end = self.end.clone();

@@ -1,7 +1,7 @@
 //! The platform's side of the surfaces.
 //!
 //! A surface that writes for the work waits for its acceptance here, so none can write for a call that is not in the
-//! ledger.
+//! ledger. A start is the exception: it may be written with its call.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -29,10 +29,7 @@ use crate::secrets::Secret;
 
 impl Host for Node {
     fn start_task(self: Arc<Self>, parent: Context, task: TaskRequest) -> HostFuture<'static, TaskId> {
-        Box::pin(async move {
-            self.active.wait_for_acceptance(parent.origin()).await;
-            self.start_background_task(parent, task).await
-        })
+        Box::pin(self.start_background_task(parent, task))
     }
 
     fn running_task<'a>(&'a self, origin: &'a Origin, key: &'a str) -> HostFuture<'a, Option<RunningTask>> {
@@ -61,10 +58,7 @@ impl Host for Node {
     }
 
     fn start_durable_task(self: Arc<Self>, parent: Context, task: DurableRequest) -> HostFuture<'static, TaskId> {
-        Box::pin(async move {
-            self.active.wait_for_acceptance(parent.origin()).await;
-            self.start_durable(parent, task).await
-        })
+        Box::pin(self.start_durable(parent, task))
     }
 
     fn store_step(self: Arc<Self>, origin: &Origin, step: NewStep) -> HostFuture<'static, ()> {

@@ -7,6 +7,7 @@
 //! Of all duplicates that wait on this node for one reply, only one polls the ledger, at each event of the
 //! user. A thousand waiting requests cost the ledger no more than one event stream.
 
+use super::acceptance::{StartWith, WantedStart};
 use super::durable_write::{Written, write_backoff};
 use super::ledger_errors::{stopping, unreadable};
 use super::{CallReply, Node};
@@ -78,6 +79,34 @@ impl Node {
             Err(LedgerError::IdExists) => Ok(Claim::Duplicate),
             Err(error) => Err(error),
         }
+    }
+
+    /// The same, with the start of the call's first task in the same transaction. If the ledger refuses the task, the call
+    /// is written alone.
+    pub(super) async fn claim_with_start(
+        &self,
+        incarnation: &Incarnation,
+        call: &NewCall,
+        start: Box<WantedStart>,
+    ) -> std::result::Result<Claim, LedgerError> {
+        let WantedStart { task, answer } = *start;
+        let accept = || self.ledger.accept_and_start(incarnation, call.clone(), task.clone());
+        let (claim, start) = match self.write_idempotent("call", accept).await {
+            Ok(Written::Now((_, task))) => (Claim::Ours, StartWith::Stored(Box::new(Written::Now(task)))),
+            Ok(Written::Earlier) => (self.read_claim(call).await?, StartWith::Stored(Box::new(Written::Earlier))),
+            Err(LedgerError::IdExists) => return Ok(Claim::Duplicate),
+            Err(
+                LedgerError::AlreadyRunning(_)
+                | LedgerError::TooManyTasks(_)
+                | LedgerError::CannotFollow(_)
+                | LedgerError::NotFound,
+            ) => (self.claim_call(incarnation, call, &[]).await?, StartWith::CallAlone),
+            Err(error) => return Err(error),
+        };
+        if claim == Claim::Ours {
+            let _ = answer.send(start);
+        }
+        Ok(claim)
     }
 
     /// Reads which request wrote the call: every request generates a turn id of its own.

@@ -23,6 +23,7 @@ mod error;
 mod export;
 mod file_store;
 mod files;
+mod first_tasks;
 mod follow_up;
 mod hazard_checks;
 mod hazards;

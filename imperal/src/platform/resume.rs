@@ -198,7 +198,7 @@ impl Node {
         let replied = CancellationToken::new();
         // A claim requires the reply.
         replied.cancel();
-        let work = ActiveWork { lease, ctx, replied, acceptance: None, starts_tasks: Arc::default() };
+        let work = ActiveWork { lease, ctx, replied, acceptance: None, tasks: Arc::default() };
         let limits = self.task_limits(task.long_running);
         let cap_left = limits.cap.saturating_sub(ran).max(Duration::from_secs(1));
         let attempt = task.attempt();
@@ -209,7 +209,7 @@ impl Node {
             return;
         }
         let running = self.continue_task(&run, (&claimed, answered_at), bound);
-        guarded(&run, running.instrument(span)).await;
+        Box::pin(guarded(&run, running.instrument(span))).await;
     }
 
     async fn continue_task(

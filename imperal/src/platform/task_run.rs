@@ -6,11 +6,14 @@
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
+
 use super::Node;
 use super::active::ActiveWork;
 use super::drafts::end_drafts;
 use super::durable_digest::BoundEnd;
 use super::durable_write::WRITE_DEADLINE;
+use super::first_tasks::{OfferedEnd, Taken};
 use super::messages::{self, WorkRef};
 use super::meters::Durable;
 use crate::context::{Context, DurableRun, Leaving};
@@ -114,14 +117,10 @@ impl TaskRun<'_> {
         }
     }
 
-    /// Writes the outcome, once the call has its reply.
+    /// Writes the outcome, with the reply of the call or once that is stored.
     pub(super) async fn end(&self, end: TaskEnd) {
         let Self { node, work, attempt, .. } = *self;
         let incarnation = &work.lease.incarnation;
-        // The outcome never comes before the call's reply.
-        if work.lease.lost.run_until_cancelled(work.replied.cancelled()).await.is_none() {
-            return trace::ended(work.ctx.span(), "lost", true);
-        }
         let state = end.state;
         let end = match work.ctx.durable_run() {
             None => BoundEnd::plain(end),
@@ -135,14 +134,40 @@ impl TaskRun<'_> {
         };
         failpoint::hit("before-outcome");
         tracing::debug!(state = state.as_str(), "task ended");
-        // Counted before the write: a reader that sees the outcome finds it counted.
-        node.meters.task(state, self.started_at.elapsed());
-        if !node.write_end(incarnation, attempt, &end).await {
+        // The outcome never comes before the call's reply.
+        let taken = work.lease.lost.run_until_cancelled(self.offer(&end)).await;
+        if taken.is_none() || work.lease.lost.run_until_cancelled(work.replied.cancelled()).await.is_none() {
+            return trace::ended(work.ctx.span(), "lost", true);
+        }
+        let taken = taken.flatten();
+        if taken.is_none() {
+            // Counted before the write: a reader that sees the outcome finds it counted.
+            node.meters.task(state, self.started_at.elapsed());
+        }
+        if taken != Some(Taken::Stored) && !node.write_end(incarnation, attempt, &end).await {
             return trace::ended(work.ctx.span(), "lost", true);
         }
         let failed = !matches!(state, TaskState::Succeeded | TaskState::Cancelled);
         trace::ended(work.ctx.span(), state.as_str(), failed);
         failpoint::hit("after-outcome");
+    }
+
+    /// Offers the end to the reply of the call. `None` if the reply does not take it.
+    async fn offer(&self, end: &BoundEnd) -> Option<Taken> {
+        let Self { work, attempt, started_at, .. } = *self;
+        if work.replied.is_cancelled() {
+            return None;
+        }
+        let (taken, answer) = oneshot::channel();
+        if !work.tasks.offer(OfferedEnd { attempt, end: end.first(), started_at, taken }) {
+            return None;
+        }
+        tokio::select! {
+            biased;
+            taken = answer => taken.ok(),
+            // It was written without the end, or by recovery.
+            () = work.replied.cancelled() => None,
+        }
     }
 
     /// Gives a durable task back, so that another attempt continues it.

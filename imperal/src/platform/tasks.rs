@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tracing::Instrument;
 
 use super::Node;
+use super::acceptance::StartWith;
 use super::active::ActiveWork;
 use super::durable_write::{Written, write_backoff};
 use super::ledger_errors::{unavailable, unreadable};
@@ -24,7 +25,6 @@ use crate::ids::TaskId;
 use crate::ledger::{Attempt, LedgerError, NewTask, Owner, Task, TaskRecord, TaskState, Work};
 use crate::panic_text::{log_excerpt, panic_text};
 use crate::result::{DataType, Result};
-use crate::sync::atomic::Ordering;
 use crate::task::{Ending, Returned};
 use crate::trace;
 
@@ -94,8 +94,12 @@ impl Node {
     pub(super) async fn store_start(&self, run: &TaskRun<'_>, row: NewTask, derived: bool) -> (Result<TaskId>, bool) {
         let (incarnation, task_id) = (&run.work.lease.incarnation, row.task_id);
         let asked = tokio::time::Instant::now();
-        run.work.starts_tasks.store(true, Ordering::Release);
-        let written = self.write_idempotent("task", || self.ledger.start_task(incarnation, row.clone())).await;
+        run.work.tasks.note_start();
+        let written = match self.start_with_call(run, &row).await {
+            Ok(Some(written)) => Ok(written),
+            Ok(None) => self.write_idempotent("task", || self.ledger.start_task(incarnation, row.clone())).await,
+            Err(over) => return (Err(over), false),
+        };
         let stored = match written {
             Ok(Written::Now(task)) => Some(task),
             Ok(Written::Earlier) | Err(LedgerError::Indeterminate(_)) => {
@@ -119,6 +123,21 @@ impl Node {
                 (Err(self.start_refusal(why).await), false)
             }
         }
+    }
+
+    /// Starts the task in the transaction that writes its call, if that is still to come. `None` if the task has to be
+    /// written alone.
+    ///
+    /// # Errors
+    /// When the call is over without having been written.
+    async fn start_with_call(&self, run: &TaskRun<'_>, row: &NewTask) -> Result<Option<Written<Task>>> {
+        let Some(acceptance) = &run.work.acceptance else { return Ok(None) };
+        if let Some(answer) = acceptance.start(row)
+            && let Ok(StartWith::Stored(written)) = answer.await
+        {
+            return Ok(Some(*written));
+        }
+        if acceptance.decided().await { Ok(None) } else { Err(Error::cancelled()) }
     }
 
     /// The task's row, once the ledger answers. `None` if there is no row, and when the lease was lost.

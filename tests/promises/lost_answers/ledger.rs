@@ -38,6 +38,10 @@ pub(crate) struct LosesAnswers {
     pub(super) results_to_refuse: AtomicU32,
     /// Number of calls that were written before their reply.
     pub(crate) accepted: AtomicU32,
+    /// Starts that were written alone.
+    pub(crate) started: AtomicU32,
+    /// Number of replies that were written with the end of a task.
+    pub(crate) replied_with_end: AtomicU32,
     /// Number of calls that were written with their reply.
     pub(crate) answered: AtomicU32,
     /// Number of calls that it refuses as unavailable.
@@ -146,8 +150,36 @@ impl Calls for LosesAnswers {
         self.losing(self.inner.answer_call(incarnation, call, reply)).await
     }
 
+    async fn accept_and_start(
+        &self,
+        incarnation: &Incarnation,
+        call: NewCall,
+        task: NewTask,
+    ) -> LedgerResult<(Turn, Task)> {
+        self.accepted.fetch_add(1, Ordering::SeqCst);
+        if counted_down(&self.calls_to_refuse) {
+            return Err(LedgerError::Unavailable("the disk is full".to_owned()));
+        }
+        if counted_down(&self.to_forget) {
+            return Err(LedgerError::Indeterminate("the connection was lost".to_owned()));
+        }
+        self.losing(self.inner.accept_and_start(incarnation, call, task)).await
+    }
+
     async fn reply(&self, incarnation: &Incarnation, call_id: CallId, turn: TurnBody) -> LedgerResult<Turn> {
         self.inner.reply(incarnation, call_id, turn).await
+    }
+
+    async fn reply_and_finish(
+        &self,
+        incarnation: &Incarnation,
+        call_id: CallId,
+        turn: TurnBody,
+        attempt: Attempt,
+        end: TaskEnd,
+    ) -> LedgerResult<[Turn; 2]> {
+        self.replied_with_end.fetch_add(1, Ordering::SeqCst);
+        self.losing(self.inner.reply_and_finish(incarnation, call_id, turn, attempt, end)).await
     }
 
     async fn request_call_cancel(&self, owner: &Owner, call_id: CallId, audit: NewAudit) -> LedgerResult<CallCancel> {
@@ -162,6 +194,7 @@ impl Calls for LosesAnswers {
 
 impl Tasks for LosesAnswers {
     async fn start_task(&self, incarnation: &Incarnation, task: NewTask) -> LedgerResult<Task> {
+        self.started.fetch_add(1, Ordering::SeqCst);
         let started = self.losing(self.inner.start_task(incarnation, task)).await;
         if self.slow_starts.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_secs(30)).await;

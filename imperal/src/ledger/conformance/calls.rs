@@ -8,7 +8,7 @@ use crate::ledger::{
 };
 
 impl Node {
-    async fn found(&self, owner: &Owner, call_id: CallId) -> Option<CallRecord> {
+    pub(super) async fn found(&self, owner: &Owner, call_id: CallId) -> Option<CallRecord> {
         ok(self.ledger.find_call(owner, call_id).await)
     }
 }

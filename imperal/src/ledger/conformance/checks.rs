@@ -45,6 +45,14 @@ macro_rules! ledger_conformance {
                 stop_of_another_users_call_is_refused
                 stop_after_the_reply_is_audited_only
             }
+            starts {
+                call_and_its_task_are_one_write
+                start_that_is_refused_leaves_no_call
+                call_that_exists_is_refused_with_its_task
+                racing_calls_with_tasks_have_one_winner
+                reply_and_an_end_are_one_write
+                reply_with_an_end_that_is_refused_writes_nothing
+            }
             tasks {
                 task_start_is_an_event
                 task_end_writes_result_turn_audit_row_and_two_events

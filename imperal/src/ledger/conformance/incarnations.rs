@@ -31,6 +31,13 @@ async fn assert_buried(zombie: &Node, held: &Held) {
     assert_eq!(ledger.accept_call(incarnation, new_call(&anna())).await, fenced, "accept_call");
     let answered = ledger.answer_call(incarnation, new_call(&anna()), bot("late")).await;
     assert_eq!(answered, Err(LedgerError::Fenced), "answer_call");
+    let call = new_call(&anna());
+    let task = new_task(call.call_id, &anna());
+    let started = ledger.accept_and_start(incarnation, call, task).await;
+    assert_eq!(started, Err(LedgerError::Fenced), "accept_and_start");
+    let last = (Attempt::first(held.running), end(&anna(), TaskState::Succeeded, "late"));
+    let replied = ledger.reply_and_finish(incarnation, held.open, bot("late"), last.0, last.1).await;
+    assert_eq!(replied, Err(LedgerError::Fenced), "reply_and_finish");
     assert_eq!(ledger.reply(incarnation, held.open, bot("late")).await, fenced, "reply");
     let task = new_task(held.replied, &anna());
     assert_eq!(ledger.start_task(incarnation, task).await, Err(LedgerError::Fenced), "start_task");

@@ -76,6 +76,7 @@ pub mod retention;
 mod scene;
 pub mod schedules;
 pub mod secrets;
+pub mod starts;
 pub mod steps;
 pub mod suspects;
 pub mod tasks;

@@ -4,7 +4,9 @@ use std::future::Future;
 
 use super::LedgerResult;
 use crate::ids::CallId;
-use crate::ledger::{CallCancel, CallRecord, Incarnation, NewAudit, NewCall, Owner, Turn, TurnBody};
+use crate::ledger::{
+    Attempt, CallCancel, CallRecord, Incarnation, NewAudit, NewCall, NewTask, Owner, Task, TaskEnd, Turn, TurnBody,
+};
 
 /// Calls: accepted once, replied to once. Used by dispatch.
 ///
@@ -29,6 +31,18 @@ pub trait Calls: Send + Sync {
         reply: TurnBody,
     ) -> impl Future<Output = LedgerResult<[Turn; 2]>> + Send;
 
+    /// Accepts a call and starts a task of it, in one transaction: as `accept_call` and then `start_task`, whose parent
+    /// is the call. The number of the task's event follows that of the call's turn.
+    ///
+    /// # Errors
+    /// Those of both; an id of the call that exists is refused first. Nothing is written then.
+    fn accept_and_start(
+        &self,
+        incarnation: &Incarnation,
+        call: NewCall,
+        task: NewTask,
+    ) -> impl Future<Output = LedgerResult<(Turn, Task)>> + Send;
+
     /// Writes the reply turn of an open call with its event, and closes the call. If its user has tasks that no process
     /// holds, the nodes' feeds hear that a task is ready: a claim takes a call's tasks only after the reply.
     ///
@@ -40,6 +54,20 @@ pub trait Calls: Send + Sync {
         call_id: CallId,
         turn: TurnBody,
     ) -> impl Future<Output = LedgerResult<Turn>> + Send;
+
+    /// Writes the reply turn of an open call, and ends a task of its user, in one transaction: as `reply` and then
+    /// `finish_task`.
+    ///
+    /// # Errors
+    /// Those of both. Nothing is written then.
+    fn reply_and_finish(
+        &self,
+        incarnation: &Incarnation,
+        call_id: CallId,
+        turn: TurnBody,
+        attempt: Attempt,
+        end: TaskEnd,
+    ) -> impl Future<Output = LedgerResult<[Turn; 2]>> + Send;
 
     /// Stores that one of the owner's calls is to be stopped, and writes the audit row. It makes no event: the
     /// reply is one. For a second request or a call that has its reply it writes the audit row only. The holder of

@@ -151,6 +151,35 @@ impl Calls for MemoryLedger {
         self.write(|state, now| state.answer_call(incarnation, call, reply, now))
     }
 
+    async fn accept_and_start(
+        &self,
+        incarnation: &Incarnation,
+        call: NewCall,
+        task: NewTask,
+    ) -> LedgerResult<(Turn, Task)> {
+        call.turn.check_depth()?;
+        self.write(|state, now| {
+            let deadline = after(now, task.cap);
+            state.accept_and_start(incarnation, call, task, now, deadline)
+        })
+    }
+
+    async fn reply_and_finish(
+        &self,
+        incarnation: &Incarnation,
+        call_id: CallId,
+        turn: TurnBody,
+        attempt: Attempt,
+        end: TaskEnd,
+    ) -> LedgerResult<[Turn; 2]> {
+        turn.check_depth()?;
+        end.turn.check_depth()?;
+        let turns =
+            self.write(|state, now| state.reply_and_finish(incarnation, (call_id, turn), (attempt, end), now))?;
+        self.feed.announce_ready_task();
+        Ok(turns)
+    }
+
     async fn request_call_cancel(&self, owner: &Owner, call_id: CallId, audit: NewAudit) -> LedgerResult<CallCancel> {
         self.with(|state, now| state.request_call_cancel(owner, call_id, audit, now))
     }

@@ -240,6 +240,26 @@ impl Calls for PostgresLedger {
         self.write_answered(incarnation, call, reply).await
     }
 
+    async fn accept_and_start(
+        &self,
+        incarnation: &Incarnation,
+        call: NewCall,
+        task: NewTask,
+    ) -> LedgerResult<(Turn, Task)> {
+        self.accept_with_task(incarnation, call, task).await
+    }
+
+    async fn reply_and_finish(
+        &self,
+        incarnation: &Incarnation,
+        call_id: CallId,
+        turn: TurnBody,
+        attempt: Attempt,
+        end: TaskEnd,
+    ) -> LedgerResult<[Turn; 2]> {
+        self.settle_with_end(incarnation, (call_id, turn), (attempt, end)).await
+    }
+
     async fn request_call_cancel(&self, owner: &Owner, call_id: CallId, audit: NewAudit) -> LedgerResult<CallCancel> {
         self.write_call_cancel(owner, call_id, &audit).await
     }

@@ -14,7 +14,7 @@ use futures_util::future::poll_immediate;
 use super::pool::CONNECT;
 use crate::ids::CallId;
 use crate::keyed_semaphore::{KeyedSemaphore, Permit};
-use crate::ledger::{LedgerError, LedgerMeters, NewAudit, Owner, Turn};
+use crate::ledger::{LedgerError, LedgerMeters, NewAudit, Owner};
 
 /// One owner's writes may use this fraction of the connections.
 const OWNER_SHARE: usize = 8;
@@ -74,14 +74,14 @@ impl OwnerPermits {
 
     /// Remembers an accepted call until its reply. A call that existed, or whose outcome is unknown, may belong to
     /// another request on another node, which replies to it; it is not remembered.
-    pub(super) fn accepted(&self, call_id: CallId, owner: Owner, outcome: &Result<Turn, LedgerError>) {
+    pub(super) fn accepted<T>(&self, call_id: CallId, owner: Owner, outcome: &Result<T, LedgerError>) {
         if outcome.is_ok() {
             self.callers().insert(call_id, owner);
         }
     }
 
     /// Forgets a call that has its reply, or will get none from this node.
-    pub(super) fn replied(&self, call_id: CallId, outcome: &Result<Turn, LedgerError>) {
+    pub(super) fn replied<T>(&self, call_id: CallId, outcome: &Result<T, LedgerError>) {
         use LedgerError::{AlreadyReplied, Fenced, IdExists, NotFound, NotHolder, NotOrphaned};
         if matches!(outcome, Ok(_) | Err(AlreadyReplied | IdExists | NotFound | NotHolder | NotOrphaned | Fenced)) {
             self.callers().remove(&call_id);
@@ -99,7 +99,7 @@ mod tests {
         let permits = OwnerPermits::new(16, LedgerMeters::default());
         let call_id = CallId::generate();
         for outcome in [Err(LedgerError::Indeterminate(String::new())), Err(LedgerError::IdExists)] {
-            permits.accepted(call_id, Owner::new("t", "anna"), &outcome);
+            permits.accepted::<()>(call_id, Owner::new("t", "anna"), &outcome);
         }
         assert!(permits.callers().is_empty());
     }

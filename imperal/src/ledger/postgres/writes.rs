@@ -16,7 +16,7 @@ use crate::ids::{CallId, TaskId};
 use crate::ledger::decode::{Cell, Columns};
 use crate::ledger::{
     Attempt, CallCancel, CancelOutcome, Follows, Incarnation, LedgerError, NewAudit, NewCall, NewTask, Owner, Progress,
-    Task, TaskEnd, Turn, TurnBody, Work, decode,
+    Task, TaskEnd, Turn, TurnBody, Work, decode, rules,
 };
 
 impl PostgresLedger {
@@ -41,9 +41,14 @@ impl PostgresLedger {
         body: TurnBody,
     ) -> Result<Turn, LedgerError> {
         let row = self.one(sql, params).await?;
-        let turn = Turn { seq: get_number(&row, 0)?, at: get_time(&row, 1)?, body };
-        self.notifier.events(get(&row, 2)?, &decode::owner(&row, self.store.unreadable()), turn.seq);
-        if get::<Option<bool>>(&row, 5)? == Some(true) {
+        self.stamped(&row, body)
+    }
+
+    /// The turn of a row that begins with a stamp, of which the feed hears.
+    fn stamped(&self, row: &Row, body: TurnBody) -> Result<Turn, LedgerError> {
+        let turn = Turn { seq: get_number(row, 0)?, at: get_time(row, 1)?, body };
+        self.notifier.events(get(row, 2)?, &decode::owner(row, self.store.unreadable()), turn.seq);
+        if get::<Option<bool>>(row, 5)? == Some(true) {
             self.notifier.task_is_ready();
         }
         Ok(turn)
@@ -114,45 +119,78 @@ impl PostgresLedger {
         self.write_turn(sql, &[&whose[..], &what[..]].concat(), end.turn).await
     }
 
+    pub(super) async fn settle_with_end(
+        &self,
+        incarnation: &Incarnation,
+        (call_id, reply): (CallId, TurnBody),
+        (attempt, end): (Attempt, TaskEnd),
+    ) -> Result<[Turn; 2], LedgerError> {
+        // The end reads the result of the reply, so it comes after it.
+        let sql = "SELECT e.*, r.seq, r.at FROM @.reply($1, $2, $3::uuid, false, $4::uuid, $5) AS r
+            CROSS JOIN LATERAL @.finish_task($1, $2, CASE WHEN r.seq > 0 THEN $6::uuid END, $7, $8, $9::uuid, $10, $11, \
+                   $12, $13) AS e";
+        let (node, id, task_id) = (stored(&incarnation.node), call_id.to_string(), attempt.task_id.to_string());
+        let (reply_id, reply_json) = (reply.turn_id.to_string(), to_json(&reply)?);
+        let (turn_id, json) = (end.turn.turn_id.to_string(), to_json(&end.turn)?);
+        let (row, state) = (audit(&end.audit), end.state.as_str());
+        let (number, open) = (i64::from(attempt.number), i64::from(end.open_effects));
+        let notes = end.notes.as_deref().map(json_text).transpose()?;
+        let whose = [text(&node), int(&incarnation.number), text(&id), text(&reply_id), text(&reply_json)];
+        let what = [text(&task_id), int(&number), text(&state), text(&turn_id), text(&json), texts(&row)];
+        let params = [&whose[..], &what[..], &[int(&open), text(&notes)]].concat();
+        let _permit = self.permits.acquire_for_audit(&end.audit).await?;
+        let written = self.one(sql, &params).await.map_err(LedgerError::from).and_then(|row| {
+            let outcome = self.stamped(&row, end.turn)?;
+            Ok([Turn { seq: get_number(&row, 6)?, at: get_time(&row, 7)?, body: reply }, outcome])
+        });
+        self.permits.replied(call_id, &written);
+        written
+    }
+
     pub(super) async fn begin_task(&self, incarnation: &Incarnation, new: NewTask) -> Result<Task, LedgerError> {
         let sql = "SELECT * FROM @.start_task($1, $2, $3::uuid, $4, $5::uuid, $6::uuid, $7, $8, $9, $10, $11, $12, $13, \
                    $14, $15, $16)";
-        let (node, call_id, task_id) = (stored(&incarnation.node), new.call_id.to_string(), new.task_id.to_string());
-        let (parent, attempt) = match new.parent {
-            Work::Call(call_id) => (call_id.to_string(), None),
-            Work::Task(attempt) => (attempt.task_id.to_string(), Some(i64::from(attempt.number))),
-        };
-        let (tenant, user) = (stored(&new.owner.tenant_id), stored(&new.owner.user_id));
-        let names = vec![stored(&new.app_id), stored(&new.function), stored(&new.name)];
-        let key = new.key.as_deref().map(stored);
-        let (cap, running, open) = (micros(new.cap), i64::from(new.max_running), i64::from(new.max_open));
-        let durable = match &new.durable {
-            None => None,
-            Some(of) => Some([
-                Some(stored(&of.task_name)),
-                Some(json_text(&of.input)?.into()),
-                Some(json_text(&of.user)?.into()),
-                Some(of.root_task.to_string().into()),
-                Some(stored(&of.program)),
-                of.queue.as_deref().map(stored),
-                of.follows.map(|follows| link_json(&follows)).transpose()?.map(Cow::from),
-                of.follows.map(|follows| follows.task_id.to_string().into()),
-                of.follows.and_then(|follows| follows.through).map(|through| through.to_string().into()),
-            ]),
-        };
-        let durable = durable.as_ref().map(<[_; 9]>::as_slice);
-        let said = new.audit.as_ref().map(audit);
-        let said = said.as_deref();
-        let from = [text(&node), int(&incarnation.number), text(&parent), (&attempt, Type::INT8), text(&call_id)];
-        let whose = [text(&task_id), text(&tenant), text(&user), texts(&names), text(&key)];
-        let what = [flag(&new.long_running), int(&cap), int(&running), int(&open), texts(&durable), texts(&said)];
+        let texts = StartTexts::new(incarnation, &new)?;
         let _permit = self.permits.acquire(&new.owner).await?;
-        let row = self.one(sql, &[&from[..], &whose[..], &what[..]].concat()).await?;
-        self.notifier.events(get(&row, 2)?, &new.owner, get_number(&row, 3)?);
-        drop((tenant, user, names, key));
-        let waits_for = get::<Option<&str>>(&row, 5)?.and_then(|word| word.parse().ok());
-        let open_effects = u32::try_from(get::<i64>(&row, 6)?).unwrap_or_default();
-        Ok(Task { open_effects, ..new.into_task(get_time(&row, 0)?, get_time(&row, 1)?, waits_for) })
+        let row = self.one(sql, &texts.params(incarnation)).await?;
+        drop(texts);
+        self.started(&row, new)
+    }
+
+    pub(super) async fn accept_with_task(
+        &self,
+        incarnation: &Incarnation,
+        call: NewCall,
+        new: NewTask,
+    ) -> Result<(Turn, Task), LedgerError> {
+        // The start reads the result of the acceptance, so it comes after it.
+        let sql = "SELECT s.*, a.seq, a.at FROM @.accept_call($1, $2, $5::uuid, $7, $8, $17::uuid, $18, $19) AS a
+            CROSS JOIN LATERAL @.start_task($1, $2, CASE WHEN a.seq > 0 THEN $3::uuid END, $4, $5::uuid, $6::uuid, $7, \
+                   $8, $9, $10, $11, $12, $13, $14, $15, $16) AS s";
+        rules::check_is_parent(&call, &new)?;
+        let texts = StartTexts::new(incarnation, &new)?;
+        let (json, turn_id, most) = (to_json(&call.turn)?, call.turn.turn_id.to_string(), call.max_stored.map(number));
+        let mut params = texts.params(incarnation);
+        params.extend([text(&turn_id), text(&json), (&most, Type::INT8)]);
+        let _permit = self.permits.acquire(&call.owner).await?;
+        let written = self.one(sql, &params).await.map_err(|error| quota(error.into(), call.max_stored));
+        drop(params);
+        drop(texts);
+        let accepted = written.and_then(|row| {
+            let task = self.started(&row, new)?;
+            let turn = Turn { seq: get_number(&row, 7)?, at: get_time(&row, 8)?, body: call.turn };
+            Ok((turn, task))
+        });
+        self.permits.accepted(call.call_id, call.owner, &accepted);
+        accepted
+    }
+
+    /// The task that `start_task` has written, whose event the feed hears of.
+    fn started(&self, row: &Row, new: NewTask) -> Result<Task, LedgerError> {
+        self.notifier.events(get(row, 2)?, &new.owner, get_number(row, 3)?);
+        let waits_for = get::<Option<&str>>(row, 5)?.and_then(|word| word.parse().ok());
+        let open_effects = u32::try_from(get::<i64>(row, 6)?).unwrap_or_default();
+        Ok(Task { open_effects, ..new.into_task(get_time(row, 0)?, get_time(row, 1)?, waits_for) })
     }
 
     pub(super) async fn write_progress(
@@ -245,6 +283,86 @@ impl PostgresLedger {
         }
         self.has_events(&row, &record.owner)?;
         Ok(CancelOutcome::Ended(record))
+    }
+}
+
+/// The parameters of `start_task`.
+struct StartTexts<'a> {
+    node: Cow<'a, str>,
+    parent: String,
+    attempt: Option<i64>,
+    call_id: String,
+    task_id: String,
+    tenant: Cow<'a, str>,
+    user: Cow<'a, str>,
+    names: Vec<Cow<'a, str>>,
+    key: Option<Cow<'a, str>>,
+    long_running: bool,
+    cap: i64,
+    running: i64,
+    open: i64,
+    durable: Option<Vec<Option<Cow<'a, str>>>>,
+    audit: Option<Vec<Option<Cow<'a, str>>>>,
+}
+
+impl<'a> StartTexts<'a> {
+    fn new(incarnation: &'a Incarnation, new: &'a NewTask) -> Result<Self, LedgerError> {
+        let (parent, attempt) = match new.parent {
+            Work::Call(call_id) => (call_id.to_string(), None),
+            Work::Task(attempt) => (attempt.task_id.to_string(), Some(i64::from(attempt.number))),
+        };
+        let durable = match &new.durable {
+            None => None,
+            Some(of) => Some(vec![
+                Some(stored(&of.task_name)),
+                Some(json_text(&of.input)?.into()),
+                Some(json_text(&of.user)?.into()),
+                Some(of.root_task.to_string().into()),
+                Some(stored(&of.program)),
+                of.queue.as_deref().map(stored),
+                of.follows.map(|follows| link_json(&follows)).transpose()?.map(Cow::from),
+                of.follows.map(|follows| follows.task_id.to_string().into()),
+                of.follows.and_then(|follows| follows.through).map(|through| through.to_string().into()),
+            ]),
+        };
+        Ok(Self {
+            node: stored(&incarnation.node),
+            parent,
+            attempt,
+            call_id: new.call_id.to_string(),
+            task_id: new.task_id.to_string(),
+            tenant: stored(&new.owner.tenant_id),
+            user: stored(&new.owner.user_id),
+            names: vec![stored(&new.app_id), stored(&new.function), stored(&new.name)],
+            key: new.key.as_deref().map(stored),
+            long_running: new.long_running,
+            cap: micros(new.cap),
+            running: i64::from(new.max_running),
+            open: i64::from(new.max_open),
+            durable,
+            audit: new.audit.as_ref().map(audit),
+        })
+    }
+
+    fn params<'p>(&'p self, incarnation: &'p Incarnation) -> Vec<Param<'p>> {
+        vec![
+            text(&self.node),
+            int(&incarnation.number),
+            text(&self.parent),
+            (&self.attempt, Type::INT8),
+            text(&self.call_id),
+            text(&self.task_id),
+            text(&self.tenant),
+            text(&self.user),
+            texts(&self.names),
+            text(&self.key),
+            flag(&self.long_running),
+            int(&self.cap),
+            int(&self.running),
+            int(&self.open),
+            texts(&self.durable),
+            texts(&self.audit),
+        ]
     }
 }
 

@@ -43,7 +43,7 @@ use super::{
     ClaimRequest, ClaimedTask, Clock, DurableName, DurableProgram, Event, Feed, Incarnation, LedgerError, LedgerMeters,
     MessageSource, NewAudit, NewCall, NewStep, NewTask, Orphan, Owner, Page, PageLimit, Progress, Pruned, Release,
     RenewalNews, RetentionPolicy, StoredDurable, StoredStep, SystemClock, Task, TaskAttempt, TaskEnd, TaskRecord, Turn,
-    TurnBody,
+    TurnBody, rules,
 };
 use crate::ids::{CallId, TaskId, TurnId};
 
@@ -189,6 +189,40 @@ impl Calls for SqliteLedger {
         Ok([asked.on(turn), replied.on(reply)])
     }
 
+    async fn accept_and_start(
+        &self,
+        incarnation: &Incarnation,
+        call: NewCall,
+        task: NewTask,
+    ) -> LedgerResult<(Turn, Task)> {
+        rules::check_is_parent(&call, &task)?;
+        let incarnation = incarnation.clone();
+        let NewCall { call_id, owner, turn, max_stored } = call;
+        let row = json(&turn)?;
+        let bytes = row.json.len() + task.stored_bytes();
+        let work =
+            move |tx: &mut ops::Tx<'_>| tx.accept_and_start(&incarnation, (call_id, &owner, &row, max_stored), &task);
+        let (stamp, task) = self.writer.write_sized(Weight::Durable, bytes, work).await?;
+        Ok((stamp.on(turn), task))
+    }
+
+    async fn reply_and_finish(
+        &self,
+        incarnation: &Incarnation,
+        call_id: CallId,
+        turn: TurnBody,
+        attempt: Attempt,
+        end: TaskEnd,
+    ) -> LedgerResult<[Turn; 2]> {
+        let incarnation = incarnation.clone();
+        let row = json(&turn)?;
+        let (end, outcome) = end_json(end)?;
+        let bytes = row.json.len() + end.turn.json.len();
+        let work = move |tx: &mut ops::Tx<'_>| tx.reply_and_finish(&incarnation, (call_id, &row), (attempt, &end));
+        let [replied, ended] = self.writer.write_sized(Weight::Durable, bytes, work).await?;
+        Ok([replied.on(turn), ended.on(outcome)])
+    }
+
     async fn request_call_cancel(&self, owner: &Owner, call_id: CallId, audit: NewAudit) -> LedgerResult<CallCancel> {
         let owner = owner.clone();
         self.writer.write(Weight::Durable, move |tx| tx.request_call_cancel(&owner, call_id, &audit)).await
@@ -203,7 +237,7 @@ impl Calls for SqliteLedger {
 impl Tasks for SqliteLedger {
     async fn start_task(&self, incarnation: &Incarnation, task: NewTask) -> LedgerResult<Task> {
         let incarnation = incarnation.clone();
-        let bytes = task.durable.as_ref().map_or(0, |durable| durable.input.len() + durable.user.len());
+        let bytes = task.stored_bytes();
         self.writer.write_sized(Weight::Durable, bytes, move |tx| tx.start_task(&incarnation, &task)).await
     }
 

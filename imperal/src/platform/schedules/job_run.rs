@@ -115,13 +115,8 @@ impl Node {
         let Begun { job: Job { app_id, def }, origin, lease, .. } = begun;
         let started = Instant::now();
         let replied = CancellationToken::new();
-        let work = ActiveWork {
-            lease: lease.clone(),
-            ctx: ctx.clone(),
-            replied,
-            acceptance: None,
-            starts_tasks: Arc::default(),
-        };
+        let work =
+            ActiveWork { lease: lease.clone(), ctx: ctx.clone(), replied, acceptance: None, tasks: Arc::default() };
         self.active.insert(work.clone());
         let limits = Limits { cap: JOB_CAP, liveness: JOB_CAP * 2, grace: self.settings.cancel_grace };
         let handler = {

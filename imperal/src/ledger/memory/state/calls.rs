@@ -4,8 +4,11 @@ use jiff::Timestamp;
 
 use super::{State, Told};
 use crate::ids::CallId;
-use crate::ledger::rules::CallFacts;
-use crate::ledger::{CallCancel, CallRecord, Incarnation, LedgerError, NewAudit, NewCall, Owner, Role, Turn, TurnBody};
+use crate::ledger::rules::{self, CallFacts};
+use crate::ledger::{
+    Attempt, CallCancel, CallRecord, Incarnation, LedgerError, NewAudit, NewCall, NewTask, Owner, Role, Task, TaskEnd,
+    Turn, TurnBody,
+};
 
 #[derive(Debug)]
 pub(super) struct CallRow {
@@ -69,6 +72,22 @@ impl State {
         let (_, asked) = self.accept_call(incarnation, call, now)?;
         let (owner, replied) = self.settle_call(call_id, reply, now)?;
         Ok((owner, [asked, replied]))
+    }
+
+    pub(in crate::ledger::memory) fn accept_and_start(
+        &mut self,
+        incarnation: &Incarnation,
+        call: NewCall,
+        task: NewTask,
+        now: Timestamp,
+        deadline_at: Timestamp,
+    ) -> Told<(Turn, Task)> {
+        self.check_accept(incarnation, &call, now)?;
+        rules::check_is_parent(&call, &task)?;
+        let start = self.check_start(&task)?;
+        let (_, turn) = self.accept_call(incarnation, call, now)?;
+        let (owner, task) = self.insert_task(incarnation, task, start, now, deadline_at);
+        Ok((owner, (turn, task)))
     }
 
     /// Begins a call without turns. The caller has checked the incarnation.
@@ -161,6 +180,29 @@ impl State {
     }
 
     /// Writes a reply. The caller has checked the rules.
+    pub(in crate::ledger::memory) fn reply_and_finish(
+        &mut self,
+        incarnation: &Incarnation,
+        (call_id, turn): (CallId, TurnBody),
+        (attempt, end): (Attempt, TaskEnd),
+        now: Timestamp,
+    ) -> Told<[Turn; 2]> {
+        self.fence(incarnation)?;
+        let call = self.calls.get(&call_id).ok_or(LedgerError::NotFound)?;
+        self.call_facts(call).check_reply(incarnation)?;
+        self.check_attempt(incarnation, attempt)?;
+        let task = &self.tasks.get(&attempt.task_id).ok_or(LedgerError::NotFound)?.record.task;
+        if task.call_id != call_id {
+            rules::check_call_replied(self.calls.get(&task.call_id).map(|call| call.reply.is_some()))?;
+        }
+        self.check_effects(attempt.task_id, &end)?;
+        self.fresh(&turn)?;
+        self.fresh(&end.turn)?;
+        let (_, replied) = self.settle_call(call_id, turn, now)?;
+        let (owner, outcome) = self.end_task(attempt.task_id, end, now)?;
+        Ok((owner, [replied, outcome]))
+    }
+
     fn settle_call(&mut self, call_id: CallId, turn: TurnBody, now: Timestamp) -> Told<Turn> {
         self.fresh(&turn)?;
         let row = self.calls.get(&call_id).ok_or(LedgerError::NotFound)?;

@@ -10,8 +10,8 @@ use crate::error::RunningTask;
 use crate::ids::{CallId, TaskId};
 use crate::ledger::rules::{self, Hold, TaskFacts};
 use crate::ledger::{
-    Attempt, CancelOutcome, DurableName, EventBody, Incarnation, LedgerError, NewAudit, NewTask, Owner, Progress, Task,
-    TaskEnd, TaskRecord, Turn, Work,
+    Attempt, CancelOutcome, DurableName, EventBody, Incarnation, LedgerError, NewAudit, NewTask, Owner, Progress,
+    StoredStep, Task, TaskEnd, TaskRecord, Turn, WaitsFor, Work,
 };
 
 #[derive(Debug)]
@@ -21,6 +21,14 @@ pub(super) struct TaskRow {
     /// The number of the turn that holds its result.
     pub(super) outcome_seq: Option<u64>,
     pub(super) durable: Option<DurableRow>,
+}
+
+/// How a task that may start begins.
+#[derive(Debug)]
+pub(super) struct Start {
+    /// As [`rules::waits_at_start`].
+    waits: Option<(WaitsFor, WaitsFor)>,
+    inherited: BTreeMap<u16, StoredStep>,
 }
 
 /// The open tasks in the order of their start, of all owners and by owner: a start reads no other
@@ -91,6 +99,12 @@ impl State {
                 self.task_facts(task).check_owned_write(incarnation, number, Some(&&new.owner))?;
             }
         }
+        let start = self.check_start(&new)?;
+        Ok(self.insert_task(incarnation, new, start, now, deadline_at))
+    }
+
+    /// The rules of a start besides those of its parent.
+    pub(super) fn check_start(&self, new: &NewTask) -> Result<Start, LedgerError> {
         if let Some(follows) = new.follows() {
             self.followed(&new.owner, follows)?;
         }
@@ -112,12 +126,23 @@ impl State {
             .durable
             .as_ref()
             .is_some_and(|durable| self.is_paused(&DurableName::new(&new.app_id, &durable.task_name)));
-        let waits = rules::waits_at_start(has_slot.is_ok(), &new, is_paused);
-        let starts = waits.is_none();
         let inherited = match new.follows() {
             Some(follows) => self.inherited(&new.owner, follows)?,
             None => BTreeMap::new(),
         };
+        Ok(Start { waits: rules::waits_at_start(has_slot.is_ok(), new, is_paused), inherited })
+    }
+
+    /// Writes a task that may start, with its event.
+    pub(super) fn insert_task(
+        &mut self,
+        incarnation: &Incarnation,
+        new: NewTask,
+        Start { waits, inherited }: Start,
+        now: Timestamp,
+        deadline_at: Timestamp,
+    ) -> (Owner, Task) {
+        let starts = waits.is_none();
         let (owner, audit) = (new.owner.clone(), new.audit.clone());
         let durable = new
             .durable
@@ -136,7 +161,7 @@ impl State {
         if let Some(audit) = audit {
             self.audit(audit, now);
         }
-        Ok((owner, shown))
+        (owner, shown)
     }
 
     pub(in crate::ledger::memory) fn finish_task(
@@ -165,7 +190,7 @@ impl State {
     }
 
     /// Writes a task's end. The caller has checked the rules of the task, but not those of its call.
-    fn end_task(&mut self, task_id: TaskId, end: TaskEnd, now: Timestamp) -> Told<Turn> {
+    pub(super) fn end_task(&mut self, task_id: TaskId, end: TaskEnd, now: Timestamp) -> Told<Turn> {
         let task = &self.tasks.get(&task_id).ok_or(LedgerError::NotFound)?.record.task;
         rules::check_call_replied(self.calls.get(&task.call_id).map(|call| call.reply.is_some()))?;
         self.check_effects(task_id, &end)?;
@@ -193,7 +218,7 @@ impl State {
     }
 
     /// Whether an end speaks of all open effects of its task.
-    fn check_effects(&self, task_id: TaskId, end: &TaskEnd) -> Result<(), LedgerError> {
+    pub(super) fn check_effects(&self, task_id: TaskId, end: &TaskEnd) -> Result<(), LedgerError> {
         let durable = self.tasks.get(&task_id).and_then(|row| row.durable.as_ref());
         rules::check_open_effects(durable.map_or(0, DurableRow::open_effects), end.open_effects)
     }

@@ -4,12 +4,14 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Row, params};
 
 use super::tasks::HAS_UNHELD_TASK;
-use super::{Notification, Stamp, TurnJson, Tx};
+use super::{EndJson, Notification, Stamp, TurnJson, Tx};
 use crate::ids::CallId;
 use crate::ledger::rules::{self, CallFacts};
 use crate::ledger::sqlite::fault::Fault;
 use crate::ledger::sqlite::rows::{execute, get_number, incarnation, number, one};
-use crate::ledger::{CallCancel, Fence, Incarnation, LedgerError, MessageSource, NewAudit, Owner, Work};
+use crate::ledger::{
+    Attempt, CallCancel, Fence, Incarnation, LedgerError, MessageSource, NewAudit, NewTask, Owner, Task, Work,
+};
 
 pub(super) struct CallRow {
     number: i64,
@@ -102,6 +104,41 @@ impl Tx<'_> {
         Ok([self.insert_turn(owner_id, first, turn)?, self.insert_turn(owner_id, first + 1, reply)?])
     }
 
+    /// Writes a call together with its first task. A start that is refused is refused before anything is written.
+    pub(in crate::ledger::sqlite) fn accept_and_start(
+        &mut self,
+        incarnation: &Incarnation,
+        (call_id, owner, turn, max_stored): (CallId, &Owner, &TurnJson, Option<u64>),
+        task: &NewTask,
+    ) -> Result<(Stamp, Task), Fault> {
+        self.fence(incarnation)?;
+        let owner_id = self.find_or_add_owner(owner)?;
+        self.check_stored(owner_id, Some(call_id), turn, max_stored)?;
+        let start = self.check_start(owner_id, task).and_then(|start| {
+            start.check(task)?;
+            Ok(start)
+        });
+        let start = match start {
+            Ok(start) => start,
+            Err(refusal) => {
+                // An id that exists is refused first: the request is a repeated one.
+                let sql = "SELECT 1 FROM call WHERE call_id = ?1";
+                return Err(match one(self.conn, sql, [call_id.to_string()], |_| Ok(()))? {
+                    Some(()) => LedgerError::IdExists.into(),
+                    None => refusal,
+                });
+            }
+        };
+        let sql = "INSERT INTO call (call_id, owner_id, node, incarnation, turn_seq)
+                   SELECT ?1, owner_id, ?3, ?4, head + 1 FROM owner WHERE owner_id = ?2";
+        execute(self.conn, sql, params![call_id.to_string(), owner_id, &*incarnation.node, incarnation.number])?;
+        let first = self.take_numbers(owner_id, 2, turn.json.len())?;
+        let stamp = self.insert_turn(owner_id, first, turn)?;
+        let task = self.insert_task(incarnation, owner_id, task, &start)?;
+        self.add_task_event(owner_id, first + 1, &task, None)?;
+        Ok((stamp, task))
+    }
+
     /// Begins a call without turns. The caller has checked the incarnation.
     pub(super) fn begin_silent_call(
         &mut self,
@@ -175,6 +212,24 @@ impl Tx<'_> {
         let call = self.call(call_id)?;
         call.facts().check_reply(incarnation)?;
         self.settle_call(&call, turn)
+    }
+
+    /// Refuses the end of the task before it writes the reply, as far as that can be known.
+    pub(in crate::ledger::sqlite) fn reply_and_finish(
+        &mut self,
+        incarnation: &Incarnation,
+        (call_id, turn): (CallId, &TurnJson),
+        (attempt, end): (Attempt, &EndJson),
+    ) -> Result<[Stamp; 2], Fault> {
+        self.fence(incarnation)?;
+        let call = self.call(call_id)?;
+        call.facts().check_reply(incarnation)?;
+        let task = self.task(attempt.task_id)?;
+        task.facts().check_write(incarnation, attempt.number)?;
+        if task.durable {
+            rules::check_open_effects(self.open_effects(task.number)?, end.open_effects)?;
+        }
+        Ok([self.settle_call(&call, turn)?, self.end_task(&task, end)?])
     }
 
     pub(in crate::ledger::sqlite) fn reclaim_call(

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rusqlite::types::ValueRef;
 use rusqlite::{Row, params};
 
+use super::follow::Followed;
 use super::operators::IS_PAUSED;
 use super::{EndJson, Notification, Stamp, Tx};
 use crate::error::RunningTask;
@@ -91,6 +92,22 @@ fn hold(row: &Row<'_>) -> Result<Hold, Fault> {
     })
 }
 
+/// What the rules of a start say.
+pub(super) struct Start {
+    followed: Option<Followed>,
+    open: Result<(), LedgerError>,
+    has_slot: Result<(), LedgerError>,
+    is_paused: bool,
+}
+
+impl Start {
+    /// Refuses a start over the owner's limits.
+    pub(super) fn check(&self, new: &NewTask) -> Result<(), LedgerError> {
+        self.open.clone()?;
+        if new.durable.is_none() { self.has_slot.clone() } else { Ok(()) }
+    }
+}
+
 impl Tx<'_> {
     /// Finds a task by its id, or by its row number if the id names the row.
     pub(super) fn task(&self, task_id: TaskId) -> Result<TaskRow, Fault> {
@@ -150,6 +167,15 @@ impl Tx<'_> {
                 task.owner_id
             }
         };
+        let start = self.check_start(owner_id, new)?;
+        let task = self.insert_task(incarnation, owner_id, new, &start)?;
+        let seq = self.take_numbers(owner_id, 1, 0)?;
+        self.add_task_event(owner_id, seq, &task, None)?;
+        Ok(task)
+    }
+
+    /// Reads what the rules of a start need besides its parent.
+    pub(super) fn check_start(&self, owner_id: i64, new: &NewTask) -> Result<Start, Fault> {
         let followed = new.follows().map(|follows| self.followed(owner_id, follows)).transpose()?;
         if let Some(running) = self.running_under_key(owner_id, new)? {
             // An id that exists is refused first: the start is a repeated one.
@@ -161,13 +187,24 @@ impl Tx<'_> {
         }
         let counts = one(self.conn, OPEN_TASK_COUNT, [owner_id], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let (open, running) = counts.unwrap_or_default();
-        let open = rules::check_open_tasks(open, new.max_open);
-        let has_slot = rules::check_running_tasks(running, new.max_running);
         let is_paused = match &new.durable {
             Some(durable) => one(self.conn, IS_PAUSED, [&new.app_id, &durable.task_name], |_| Ok(()))?.is_some(),
             None => false,
         };
-        let waits = rules::waits_at_start(has_slot.is_ok(), new, is_paused);
+        let open = rules::check_open_tasks(open, new.max_open);
+        let has_slot = rules::check_running_tasks(running, new.max_running);
+        Ok(Start { followed, open, has_slot, is_paused })
+    }
+
+    /// Writes a task, without its event.
+    pub(super) fn insert_task(
+        &mut self,
+        incarnation: &Incarnation,
+        owner_id: i64,
+        new: &NewTask,
+        start: &Start,
+    ) -> Result<Task, Fault> {
+        let waits = rules::waits_at_start(start.has_slot.is_ok(), new, start.is_paused);
         let mut task = new.clone().into_task(self.now, after(self.now, new.cap), waits.map(|(shown, _)| shown));
         let sql =
             "INSERT INTO task (task_id, call_id, owner_id, node, incarnation, app_id, function, name, long_running,
@@ -195,22 +232,17 @@ impl Tx<'_> {
         ];
         // Checked after the insert, because an id that exists is refused first.
         execute(self.conn, sql, params)?;
-        open?;
-        match &new.durable {
-            None => has_slot?,
-            Some(durable) => {
-                let number = self.conn.last_insert_rowid();
-                self.add_durable(number, owner_id, &task, durable, new.cap)?;
-                if let Some(followed) = &followed {
-                    task.open_effects = self.inherit(number, followed)?;
-                }
+        start.check(new)?;
+        if let Some(durable) = &new.durable {
+            let number = self.conn.last_insert_rowid();
+            self.add_durable(number, owner_id, &task, durable, new.cap)?;
+            if let Some(followed) = &start.followed {
+                task.open_effects = self.inherit(number, followed)?;
             }
         }
         if let Some(audit) = &new.audit {
             self.audit_of(owner_id, audit)?;
         }
-        let seq = self.take_numbers(owner_id, 1, 0)?;
-        self.add_task_event(owner_id, seq, &task, None)?;
         Ok(task)
     }
 
@@ -246,7 +278,7 @@ impl Tx<'_> {
     }
 
     /// Writes a task's end. The caller has checked the rules of the task, but not those of its call.
-    fn end_task(&mut self, task: &TaskRow, end: &EndJson) -> Result<Stamp, Fault> {
+    pub(super) fn end_task(&mut self, task: &TaskRow, end: &EndJson) -> Result<Stamp, Fault> {
         rules::check_call_replied(self.is_call_replied(task.number)?)?;
         let (owner_id, EndJson { state, turn, audit, open_effects, notes }) = (task.owner_id, end);
         if task.durable {

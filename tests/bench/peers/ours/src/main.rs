@@ -83,31 +83,31 @@ async fn report(ctx: TaskContext, job: Job) -> Result<ActionResult> {
 }
 
 /// Start a task that ends at once.
-#[chat_function(action_type = "write", event = "nothing_done", effects = ["update:peer"], data_model = Started, background)]
+#[chat_function(action_type = "write", event = "nothing_done", effects = ["update:peer"], data_model = Started, background, starter)]
 async fn start_nothing(ctx: Context, job: Job) -> Result<ActionResult<Started>> {
     Ok(started(ctx.durable_task(nothing::with(job)).await?))
 }
 
 /// Start a task of some steps.
-#[chat_function(action_type = "write", event = "counted", effects = ["update:peer"], data_model = Started, background)]
+#[chat_function(action_type = "write", event = "counted", effects = ["update:peer"], data_model = Started, background, starter)]
 async fn start_count(ctx: Context, job: Job) -> Result<ActionResult<Started>> {
     Ok(started(ctx.durable_task(count::with(job)).await?))
 }
 
 /// Start a task that calls a service and sleeps.
-#[chat_function(action_type = "write", event = "travelled", effects = ["update:peer"], data_model = Started, background)]
+#[chat_function(action_type = "write", event = "travelled", effects = ["update:peer"], data_model = Started, background, starter)]
 async fn start_travel(ctx: Context, job: Job) -> Result<ActionResult<Started>> {
     Ok(started(ctx.durable_task(travel::with(job)).await?))
 }
 
 /// Start a task that waits for an hour.
-#[chat_function(action_type = "write", event = "rested", effects = ["update:peer"], data_model = Started, background)]
+#[chat_function(action_type = "write", event = "rested", effects = ["update:peer"], data_model = Started, background, starter)]
 async fn start_rest(ctx: Context, job: Job) -> Result<ActionResult<Started>> {
     Ok(started(ctx.durable_task(rest::with(job)).await?))
 }
 
 /// Start a task that reports its progress.
-#[chat_function(action_type = "write", event = "reported", effects = ["update:peer"], data_model = Started, background)]
+#[chat_function(action_type = "write", event = "reported", effects = ["update:peer"], data_model = Started, background, starter)]
 async fn start_report(ctx: Context, job: Job) -> Result<ActionResult<Started>> {
     Ok(started(ctx.durable_task(report::with(job)).await?))
 }

@@ -1,0 +1,116 @@
+//! What a call and the tasks that it starts have in common until the call has its reply.
+//!
+//! The outcome of a task never comes before the reply of its call. A task that has ended by then offers its end, and the
+//! reply takes it along: both are one transaction, one synced commit instead of two. If the ledger refuses both together,
+//! the reply is written alone, and the task's own write follows it.
+
+use std::mem;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use super::Node;
+use crate::ids::CallId;
+use crate::ledger::{Attempt, Incarnation, LedgerResult, TaskEnd, Turn, TurnBody};
+use crate::sync::Mutex;
+use crate::sync::atomic::AtomicBool;
+
+/// An end that waits for the reply of its call.
+#[derive(Debug)]
+pub(super) struct OfferedEnd {
+    pub(super) attempt: Attempt,
+    pub(super) end: TaskEnd,
+    pub(super) started_at: Instant,
+    /// What became of it. Not told if the reply did not take it.
+    pub(super) taken: oneshot::Sender<Taken>,
+}
+
+/// What became of an end that the reply took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    Stored,
+    /// It is counted, and still to be written.
+    Counted,
+}
+
+#[derive(Debug, Default)]
+enum FirstEnd {
+    #[default]
+    None,
+    Offered(Box<OfferedEnd>),
+    /// The reply is being written: later ends follow it.
+    Past,
+}
+
+/// The tasks of a call that has no reply yet. All of them share it.
+#[derive(Debug, Default)]
+pub(super) struct FirstTasks {
+    are_started: AtomicBool,
+    end: Mutex<FirstEnd>,
+}
+
+impl FirstTasks {
+    /// Notes that a task of the call is about to be written.
+    pub(super) fn note_start(&self) {
+        self.are_started.store(true, Ordering::Release);
+    }
+
+    /// Whether the call may have tasks.
+    pub(super) fn are_started(&self) -> bool {
+        self.are_started.load(Ordering::Acquire)
+    }
+
+    /// Offers the end of a task to the reply. Returns false if it comes too late, or another task was first.
+    pub(super) fn offer(&self, end: OfferedEnd) -> bool {
+        let mut first = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_first = matches!(*first, FirstEnd::None);
+        if is_first {
+            *first = FirstEnd::Offered(Box::new(end));
+        }
+        is_first
+    }
+
+    /// The end that the reply takes along.
+    pub(super) fn take_end(&self) -> Option<Box<OfferedEnd>> {
+        let mut first = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        match mem::replace(&mut *first, FirstEnd::Past) {
+            FirstEnd::Offered(end) => Some(end),
+            FirstEnd::None | FirstEnd::Past => None,
+        }
+    }
+}
+
+impl Node {
+    /// Writes the reply of a call, and the end of a task that waits for it.
+    ///
+    /// # Errors
+    /// Those of the reply.
+    pub(super) async fn reply_with_end(
+        &self,
+        incarnation: &Incarnation,
+        call_id: CallId,
+        turn: &TurnBody,
+        offered: Box<OfferedEnd>,
+    ) -> LedgerResult<Turn> {
+        let OfferedEnd { attempt, end, started_at, taken } = *offered;
+        // Counted before the write: a reader that sees the outcome finds it counted.
+        self.meters.task(end.state, started_at.elapsed());
+        match self.ledger.reply_and_finish(incarnation, call_id, turn.clone(), attempt, end).await {
+            Ok([reply, _]) => {
+                let _ = taken.send(Taken::Stored);
+                Ok(reply)
+            }
+            Err(error) => {
+                let _ = taken.send(Taken::Counted);
+                // A refusal may be the task's.
+                if error.is_failure() {
+                    Err(error)
+                } else {
+                    self.ledger.reply(incarnation, call_id, turn.clone()).await
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! A call of a function that is marked `starter` is written with the start of its task: one transaction, and all that
+//! P6, P7 and P8 promise.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use imperal::codes;
+use imperal::ids::RequestKey;
+use imperal::ledger::{Role, TaskState};
+use imperal::platform::CallReply;
+use imperal::prelude::*;
+use imperal::testing::{TestPlatform, TestSetup, TestUser};
+use serde_json::{Value, json};
+
+use super::lost_answers::LosesAnswers;
+
+/// How often handlers and bodies began.
+#[derive(Default)]
+struct Begun {
+    handlers: AtomicUsize,
+    bodies: AtomicUsize,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Send {
+    /// Milliseconds before it starts its tasks.
+    #[serde(default)]
+    after: u64,
+    /// How many tasks it starts at once.
+    #[serde(default = "one")]
+    tasks: usize,
+    /// The key of its tasks.
+    key: Option<String>,
+    /// How long the tasks take.
+    #[serde(default)]
+    minutes: u64,
+    /// Milliseconds after the starts.
+    #[serde(default)]
+    linger: u64,
+    /// Give up the start at once, and answer.
+    #[serde(default)]
+    give_up: bool,
+}
+
+fn one() -> usize {
+    1
+}
+
+/// Send letters in the background.
+#[chat_function(action_type = "write", event = "letters_sent", effects = ["create:letter"], starter)]
+async fn send_letters(ctx: Context, params: Send) -> Result<ActionResult> {
+    let begun = ctx.state::<Arc<Begun>>()?.clone();
+    begun.handlers.fetch_add(1, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_millis(params.after)).await;
+    let starts = (0..params.tasks).map(|_| {
+        let begun = begun.clone();
+        let start = ctx.background_task(move |_| async move {
+            begun.bodies.fetch_add(1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_secs(60 * params.minutes)).await;
+            Ok(ActionResult::done("Sent."))
+        });
+        match &params.key {
+            Some(key) => start.key(key.clone()),
+            None => start,
+        }
+        .into_future()
+    });
+    let mut starting = std::pin::pin!(futures_util::future::join_all(starts));
+    if params.give_up {
+        assert!(futures_util::poll!(&mut starting).is_pending());
+        return Ok(ActionResult::done("Rather not."));
+    }
+    let refused = starting.await.into_iter().filter_map(Result::err).map(|error| error.code().to_string());
+    let refused: Vec<_> = refused.collect();
+    tokio::time::sleep(Duration::from_millis(params.linger)).await;
+    Ok(ActionResult::done(format!("Refused: {refused:?}.")))
+}
+
+struct Scene {
+    ledger: Arc<LosesAnswers>,
+    begun: Arc<Begun>,
+    platform: TestPlatform,
+}
+
+impl Scene {
+    async fn start() -> Self {
+        Self::start_with(|setup| setup).await
+    }
+
+    async fn start_with(change: impl FnOnce(TestSetup) -> TestSetup) -> Self {
+        let (ledger, begun) = (Arc::new(LosesAnswers::default()), Arc::new(Begun::default()));
+        let setup = change(TestPlatform::setup().ledger(ledger.clone())).state(begun.clone());
+        Self { ledger, begun, platform: setup.start().await }
+    }
+
+    /// Numbers of calls that were written before their reply, of those that were written with it, and of starts that
+    /// were written alone.
+    fn written(&self) -> (u32, u32, u32) {
+        let of = |count: &std::sync::atomic::AtomicU32| count.load(Ordering::SeqCst);
+        (of(&self.ledger.accepted), of(&self.ledger.answered), of(&self.ledger.started))
+    }
+
+    fn begun(&self) -> (usize, usize) {
+        (self.begun.handlers.load(Ordering::SeqCst), self.begun.bodies.load(Ordering::SeqCst))
+    }
+}
+
+async fn send_under(user: &TestUser, key: &str, params: Value) -> Result<CallReply> {
+    let key: RequestKey = key.parse().unwrap();
+    user.access().call_once(&key, "promises", "send_letters", params).await
+}
+
+/// The user's turns, once nothing runs any more.
+async fn settled(user: &TestUser) -> Vec<(Role, String)> {
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    user.turns().await.into_iter().map(|turn| (turn.body.role, turn.body.text)).collect()
+}
+
+fn sent() -> Vec<(Role, String)> {
+    let said = |role, text: &str| (role, text.to_owned());
+    vec![said(Role::User, "send_letters"), said(Role::Bot, "Refused: []."), said(Role::Bot, "Sent.")]
+}
+
+#[tokio::test(start_paused = true)]
+async fn call_is_written_with_its_task() {
+    let scene = Scene::start().await;
+    let anna = scene.platform.user("anna");
+    anna.call("send_letters", json!({})).await.unwrap();
+    assert_eq!(scene.written(), (1, 0, 0));
+    assert_eq!(settled(&anna).await, sent());
+    assert_eq!(scene.begun(), (1, 1));
+}
+
+/// A task that has ended before the reply ends with it.
+#[tokio::test(start_paused = true)]
+async fn reply_is_written_with_the_end_of_a_task() {
+    let scene = Scene::start().await;
+    let anna = scene.platform.user("anna");
+    for (tasks, to_lose) in [(1, 0), (1, 2), (3, 0)] {
+        scene.ledger.replied_with_end.store(0, Ordering::SeqCst);
+        let before = anna.turns().await.len();
+        let call = tokio::spawn({
+            let anna = anna.clone();
+            async move { anna.call("send_letters", json!({"tasks": tasks, "linger": 1_000})).await }
+        });
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(anna.turns().await.len(), before + 1, "an outcome came before the reply");
+        scene.ledger.to_lose.store(to_lose, Ordering::SeqCst);
+        let reply = call.await.unwrap();
+        // Its answer is lost: the caller is told so, and the chat has it.
+        assert_eq!(reply.is_err(), to_lose > 0);
+        let turns = settled(&anna).await;
+        assert_eq!(turns.len(), before + 2 + tasks);
+        assert_eq!(turns[before..before + 3], sent());
+        assert_eq!(scene.ledger.replied_with_end.load(Ordering::SeqCst), 1);
+        let states: Vec<_> = anna.access().recent_tasks(9).await.unwrap().into_iter().map(|task| task.state).collect();
+        assert!(states.iter().all(|state| *state == TaskState::Succeeded), "{states:?}");
+    }
+}
+
+/// Only the first start of several is written with the call.
+#[tokio::test(start_paused = true)]
+async fn later_tasks_are_written_alone() {
+    let scene = Scene::start().await;
+    let anna = scene.platform.user("anna");
+    anna.call("send_letters", json!({"tasks": 3})).await.unwrap();
+    assert_eq!(scene.written(), (1, 0, 2));
+    assert_eq!(settled(&anna).await.len(), 5);
+    assert_eq!(scene.begun(), (1, 3));
+}
+
+/// A crash while it waits cannot lose it.
+#[tokio::test(start_paused = true)]
+async fn slow_starter_is_written_while_it_runs() {
+    let scene = Scene::start().await;
+    let anna = scene.platform.user("anna");
+    let call = tokio::spawn({
+        let anna = anna.clone();
+        async move { anna.call("send_letters", json!({"after": 5_000})).await }
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(anna.turns().await.len(), 1);
+    call.await.unwrap().unwrap();
+    assert_eq!(scene.written(), (1, 0, 1));
+    assert_eq!(settled(&anna).await, sent());
+}
+
+#[tokio::test(start_paused = true)]
+async fn starter_without_a_task_is_one_transaction() {
+    let scene = Scene::start().await;
+    let anna = scene.platform.user("anna");
+    anna.call("send_letters", json!({"tasks": 0})).await.unwrap();
+    assert_eq!(scene.written(), (0, 1, 0));
+    assert_eq!(settled(&anna).await[..], sent()[..2]);
+}
+
+/// The write's answer is lost, before or after it was written: one call, one task, one outcome.
+#[tokio::test(start_paused = true)]
+async fn starter_with_lost_answers_starts_once() {
+    for (to_lose, to_forget) in [(1, 0), (0, 1), (1, 1)] {
+        let scene = Scene::start().await;
+        let anna = scene.platform.user("anna");
+        scene.ledger.to_lose.store(to_lose, Ordering::SeqCst);
+        scene.ledger.to_forget.store(to_forget, Ordering::SeqCst);
+        let reply = send_under(&anna, "k", json!({})).await.unwrap();
+        assert!(!reply.repeated);
+        let lost = (scene.ledger.to_lose.load(Ordering::SeqCst), scene.ledger.to_forget.load(Ordering::SeqCst));
+        assert_eq!(lost, (0, 0), "no answer was lost");
+        assert_eq!(settled(&anna).await, sent());
+        assert_eq!((scene.begun(), scene.written().2), ((1, 1), 0));
+        let tasks = anna.access().recent_tasks(9).await.unwrap();
+        assert_eq!(tasks.iter().map(|task| task.state).collect::<Vec<_>>(), [TaskState::Succeeded]);
+    }
+}
+
+/// The handler gets the refusal, and its call is there.
+#[tokio::test(start_paused = true)]
+async fn refused_start_is_the_handlers_to_answer() {
+    let scene = Scene::start_with(|setup| setup.settings(|settings| settings.tasks_per_user = 1)).await;
+    let anna = scene.platform.user("anna");
+    anna.call("send_letters", json!({"minutes": 1})).await.unwrap();
+    assert_eq!(scene.written(), (1, 0, 0));
+    let reply = anna.call("send_letters", json!({})).await.unwrap();
+    assert_eq!(reply.result.summary, format!("Refused: [\"{}\"].", codes::RATE_LIMITED));
+    // Both together, then the call alone; and the start alone.
+    assert_eq!(scene.written(), (3, 0, 1));
+    assert_eq!((settled(&anna).await.len(), scene.begun()), (4, (2, 1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn second_task_under_a_key_is_the_handlers_to_answer() {
+    let scene = Scene::start().await;
+    let anna = scene.platform.user("anna");
+    let reply = anna.call("send_letters", json!({"key": "letters", "tasks": 2})).await.unwrap();
+    assert_eq!(reply.result.summary, format!("Refused: [\"{}\"].", codes::ALREADY_RUNNING));
+    assert_eq!((settled(&anna).await.len(), scene.begun()), (3, (1, 1)));
+}
+
+/// It leaves nothing: no call, and no task that runs.
+#[tokio::test(start_paused = true)]
+async fn refused_starter_leaves_nothing() {
+    let scene = Scene::start().await;
+    let anna = scene.platform.user("anna");
+    for after in [0, 60_000] {
+        scene.ledger.calls_to_refuse.store(1, Ordering::SeqCst);
+        let refused = send_under(&anna, "k", json!({"after": after})).await.unwrap_err();
+        assert_eq!(*refused.code(), codes::UNAVAILABLE);
+        assert_eq!(settled(&anna).await, []);
+    }
+    assert_eq!(scene.begun(), (2, 0));
+    assert!(!send_under(&anna, "k", json!({})).await.unwrap().repeated);
+    assert_eq!(settled(&anna).await, sent());
+}
+
+/// A start that its handler no longer waits for goes on, as it does for every other call.
+#[tokio::test(start_paused = true)]
+async fn start_that_is_given_up_goes_on() {
+    let scene = Scene::start().await;
+    let anna = scene.platform.user("anna");
+    let reply = anna.call("send_letters", json!({"give_up": true})).await.unwrap();
+    assert_eq!(reply.result.summary, "Rather not.");
+    assert_eq!((settled(&anna).await.len(), scene.begun()), (3, (1, 1)));
+    assert_eq!(anna.access().recent_tasks(9).await.unwrap()[0].state, TaskState::Succeeded);
+    assert_eq!(anna.call("send_letters", json!({})).await.unwrap().result.summary, "Refused: [].");
+}
+
+/// Requests under one key on two nodes, quick and slow: one call, one task, and each request gets the reply.
+#[tokio::test(start_paused = true)]
+async fn racing_starters_under_one_key_start_one_task() {
+    for after in [0, 1, 4, 5, 6, 50] {
+        let scene = Scene::start().await;
+        let setup = TestPlatform::setup().settings(|settings| settings.node = "other".into());
+        let other = setup.on_ledger_of(&scene.platform).state(scene.begun.clone()).start().await;
+        let requests = (0..8).map(|number| {
+            let anna = if number % 2 == 0 { &scene.platform } else { &other }.user("anna");
+            tokio::spawn(async move { send_under(&anna, "k", json!({"after": after})).await.unwrap() })
+        });
+        let mut replies = Vec::new();
+        for request in requests.collect::<Vec<_>>() {
+            replies.push(request.await.unwrap());
+        }
+        let anna = other.user("anna");
+        assert_eq!(settled(&anna).await, sent(), "after {after} ms");
+        assert_eq!(scene.begun().1, 1, "after {after} ms");
+        assert_eq!(replies.iter().filter(|reply| !reply.repeated).count(), 1, "after {after} ms");
+        assert!(replies.iter().all(|reply| reply.turn == replies[0].turn), "after {after} ms");
+    }
+}
