@@ -287,3 +287,64 @@ async fn racing_starters_under_one_key_start_one_task() {
         assert!(replies.iter().all(|reply| reply.turn == replies[0].turn), "after {after} ms");
     }
 }
+
+/// The write of both is lost, and another task takes the only slot before it is repeated: the call does not wait for it.
+#[tokio::test(start_paused = true)]
+async fn repeated_start_does_not_wait_for_a_slot() {
+    let scene = Scene::start_with(|setup| setup.settings(|settings| settings.tasks_per_user = 1)).await;
+    let anna = scene.platform.user("anna");
+    scene.ledger.to_forget.store(1, Ordering::SeqCst);
+    let begun = tokio::time::Instant::now();
+    let first = tokio::spawn({
+        let anna = anna.clone();
+        async move { anna.call("send_letters", json!({})).await.unwrap() }
+    });
+    while scene.ledger.to_forget.load(Ordering::SeqCst) > 0 {
+        tokio::task::yield_now().await;
+    }
+    let second = anna.call("send_letters", json!({"minutes": 10})).await.unwrap();
+    assert_eq!(second.result.summary, "Refused: [].");
+    let first = first.await.unwrap();
+    assert_eq!(first.result.summary, format!("Refused: [\"{}\"].", codes::RATE_LIMITED));
+    assert!(begun.elapsed() < Duration::from_secs(1));
+    assert_eq!((settled(&anna).await.len(), scene.begun()), (4, (2, 1)));
+}
+
+/// The ledger answers after the caller was told that it did not: the task does not run, and nothing is left open.
+#[tokio::test(start_paused = true)]
+async fn task_that_is_written_too_late_does_not_run() {
+    let scene = Scene::start().await;
+    let anna = scene.platform.user("anna");
+    scene.ledger.slow_starts.store(true, Ordering::SeqCst);
+    let refused = send_under(&anna, "k", json!({})).await.unwrap_err();
+    assert_eq!(*refused.code(), codes::UNAVAILABLE);
+    scene.ledger.slow_starts.store(false, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(scene.begun(), (1, 0));
+    let states: Vec<_> = anna.access().recent_tasks(9).await.unwrap().into_iter().map(|task| task.state).collect();
+    assert_eq!(states, [TaskState::Reclaimed]);
+    assert_eq!(settled(&anna).await.len(), 3, "the call, its reply, the end of the task");
+    assert!(send_under(&anna, "k", json!({})).await.unwrap().repeated);
+    assert_eq!(anna.call("send_letters", json!({})).await.unwrap().result.summary, "Refused: [].");
+    // The repeated request was deferred too, so its handler began.
+    assert_eq!((settled(&anna).await.len(), scene.begun()), (6, (3, 1)));
+}
+
+/// Another function has the key: the starter's task does not run on behalf of its call.
+#[tokio::test(start_paused = true)]
+async fn starter_that_gave_way_starts_nothing() {
+    for after in [1, 3] {
+        let scene = Scene::start().await;
+        let anna = scene.platform.user("anna");
+        let starter = tokio::spawn({
+            let anna = anna.clone();
+            async move { send_under(&anna, "k", json!({"after": after})).await }
+        });
+        tokio::task::yield_now().await;
+        let key: RequestKey = "k".parse().unwrap();
+        let write = anna.access().call_once(&key, "promises", "dawdle", json!({})).await;
+        write.unwrap();
+        assert_eq!(*starter.await.unwrap().unwrap_err().code(), codes::KEY_REUSED);
+        assert_eq!((settled(&anna).await.len(), scene.begun()), (2, (1, 0)));
+    }
+}

@@ -34,6 +34,8 @@ pub(super) enum StartWith {
     Stored(Box<Written<Task>>),
     /// Only the call is: the ledger refused both together because of the task.
     CallAlone,
+    /// The task is stored, but its caller has an error already: it must not run.
+    TooLate(Box<Written<Task>>),
 }
 
 /// The first start of a deferred call.

@@ -113,6 +113,11 @@ impl ActiveWorkRegistry {
         self.entries().get(&origin.work()).cloned()
     }
 
+    /// The same for work that starts a task. A deferred call that gave way to another request under its key starts none.
+    pub(super) fn find_starter(&self, ctx: &Context) -> Option<ActiveWork> {
+        self.find(ctx.origin()).filter(|work| work.ctx.is_same(ctx))
+    }
+
     /// The call with this id, while it runs here.
     pub(super) fn find_call(&self, call_id: CallId) -> Option<ActiveWork> {
         self.entries().get(&Work::Call(call_id)).cloned()

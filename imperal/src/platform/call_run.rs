@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::acceptance::{Acceptance, WantedStart};
+use super::acceptance::{Acceptance, StartWith, WantedStart};
 use super::active::{ActiveWork, Lease};
 use super::drafts::end_drafts;
 use super::durable_write::WRITE_DEADLINE;
@@ -115,11 +115,21 @@ async fn run_call(
         return run_deferred(node, lease, ctx, handler, request, permit, caller).await;
     }
     let accepted = accept(node, &lease.incarnation, &ctx, &request, None, permit, caller).await;
-    let Some((permit, answer)) = accepted else { return };
+    let Accepted::Ours(permit, answer) = accepted else { return };
     run_accepted(node, lease, ctx, handler, permit, answer).await;
 }
 
-/// Writes the call, and the start of its first task with it. `None` if it does not run: its caller has the reason.
+/// How a call was written.
+enum Accepted {
+    /// It runs.
+    Ours(CallPermit, oneshot::Sender<Result<Dispatched>>),
+    /// It is stored and has its reply: the ledger answered after the caller was told that it did not.
+    Late,
+    /// It is not stored.
+    No,
+}
+
+/// Writes the call, and the start of its first task with it. If it does not run, its caller has the reason.
 async fn accept(
     node: &Node,
     incarnation: &Incarnation,
@@ -128,31 +138,44 @@ async fn accept(
     start: Option<Box<WantedStart>>,
     permit: CallPermit,
     caller: Caller,
-) -> Option<(CallPermit, oneshot::Sender<Result<Dispatched>>)> {
+) -> Accepted {
     let Caller { accepted, answer } = caller;
     let Request { call, files, .. } = request;
+    let (task, starter) = start.map(|start| (start.task, start.answer)).unzip();
     let mut claiming = pin!(async {
-        match start {
-            Some(start) => node.claim_with_start(incarnation, call, start).await,
-            None => node.claim_call(incarnation, call, files).await,
+        match &task {
+            Some(task) => node.claim_with_start(incarnation, call, task).await,
+            None => node.claim_call(incarnation, call, files).await.map(|claim| (claim, StartWith::CallAlone)),
         }
     });
-    match tokio::time::timeout(WRITE_DEADLINE, &mut claiming).await {
-        Ok(Ok(Claim::Ours)) => {
-            let _ = accepted.send(());
-            return Some((permit, answer));
+    let claim = tokio::time::timeout(WRITE_DEADLINE, &mut claiming).await;
+    let told = match claim {
+        Ok(Ok((Claim::Ours, told))) => told,
+        Ok(Ok((Claim::Duplicate, _))) => {
+            answer_duplicate(ctx, call, permit, answer);
+            return Accepted::No;
         }
-        Ok(Ok(Claim::Duplicate)) => answer_duplicate(ctx, call, permit, answer),
-        Ok(Err(error)) => answer_refused(ctx, &error, permit, answer),
+        Ok(Err(error)) => {
+            answer_refused(ctx, &error, permit, answer);
+            return Accepted::No;
+        }
         Err(_) => {
+            drop(permit);
             let _ = answer.send(Err(no_response()));
-            if matches!(claiming.await, Ok(Claim::Ours)) {
-                // The caller already has an error: the handler must not run after it.
-                write_interrupted_reply(node, incarnation, ctx.origin()).await;
+            let Ok((Claim::Ours, told)) = claiming.await else { return Accepted::No };
+            // The handler must not run on.
+            write_interrupted_reply(node, incarnation, ctx.origin()).await;
+            if let (Some(starter), StartWith::Stored(written)) = (starter, told) {
+                let _ = starter.send(StartWith::TooLate(written));
             }
+            return Accepted::Late;
         }
+    };
+    if let Some(starter) = starter {
+        let _ = starter.send(told);
     }
-    None
+    let _ = accepted.send(());
+    Accepted::Ours(permit, answer)
 }
 
 fn answer_duplicate(ctx: &Context, call: &NewCall, permit: CallPermit, answer: oneshot::Sender<Result<Dispatched>>) {
@@ -244,8 +267,11 @@ async fn run_deferred(
     }
     let start = acceptance.take_start();
     let accepted = accept(node, &work.lease.incarnation, ctx, &request, start, permit, caller).await;
-    let Some((permit, answer)) = accepted else {
-        // A task that was written with the call ends behind its reply, if there is one.
+    if !matches!(accepted, Accepted::No) {
+        acceptance.note_accepted();
+    }
+    let Accepted::Ours(permit, answer) = accepted else {
+        // A task that was written with the call ends behind its reply.
         work.replied.cancel();
         // The handler goes with its supervision.
         ctx.signal().close(StopReason::Interrupted);
@@ -253,7 +279,6 @@ async fn run_deferred(
         return node.active.remove_deferred(&work);
     };
     failpoint::hit("after-accept");
-    acceptance.note_accepted();
     node.progress.accept_drafts(ctx.origin().work());
     finish(node, &work, supervised, begun, permit, answer).await;
 }

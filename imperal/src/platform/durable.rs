@@ -44,7 +44,7 @@ impl Node {
         self.check_data_model(origin, task.data)?;
         let def = self.durable_def(origin, &task)?;
         self.check_queue(origin, task.queue.as_deref())?;
-        let Some(parent_work) = self.active.find(origin) else { return Err(Error::cancelled()) };
+        let parent_work = self.active.find_starter(&starter).ok_or_else(Error::cancelled)?;
         let bound = (def.bind)(&task.input).map_err(|why| {
             Error::internal(format!("the input of the durable task `{}` cannot be read back: {why}", def.name))
         })?;

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::Node;
 use crate::ids::CallId;
-use crate::ledger::{Attempt, Incarnation, LedgerResult, TaskEnd, Turn, TurnBody};
+use crate::ledger::{Attempt, Incarnation, LedgerError, LedgerResult, TaskEnd, Turn, TurnBody};
 use crate::sync::Mutex;
 use crate::sync::atomic::AtomicBool;
 
@@ -104,8 +104,8 @@ impl Node {
             }
             Err(error) => {
                 let _ = taken.send(Taken::Counted);
-                // A refusal may be the task's.
-                if error.is_failure() {
+                // Any other error may be the task's.
+                if matches!(error, LedgerError::Indeterminate(_)) {
                     Err(error)
                 } else {
                     self.ledger.reply(incarnation, call_id, turn.clone()).await

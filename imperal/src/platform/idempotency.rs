@@ -7,14 +7,14 @@
 //! Of all duplicates that wait on this node for one reply, only one polls the ledger, at each event of the
 //! user. A thousand waiting requests cost the ledger no more than one event stream.
 
-use super::acceptance::{StartWith, WantedStart};
+use super::acceptance::StartWith;
 use super::durable_write::{Written, write_backoff};
 use super::ledger_errors::{stopping, unreadable};
 use super::{CallReply, Node};
 use crate::codes;
 use crate::error::Error;
 use crate::ids::FileId;
-use crate::ledger::{CallRecord, Incarnation, LedgerError, NewCall, Turn, TurnBody};
+use crate::ledger::{CallRecord, Fut, Incarnation, LedgerError, NewCall, NewTask, Task, Turn, TurnBody};
 use crate::result::Result;
 
 /// Which request a call id belongs to.
@@ -82,31 +82,41 @@ impl Node {
     }
 
     /// The same, with the start of the call's first task in the same transaction. If the ledger refuses the task, the call
-    /// is written alone.
+    /// is written alone. Also returns what became of the start, if the call is this request's.
     pub(super) async fn claim_with_start(
         &self,
         incarnation: &Incarnation,
         call: &NewCall,
-        start: Box<WantedStart>,
-    ) -> std::result::Result<Claim, LedgerError> {
-        let WantedStart { task, answer } = *start;
-        let accept = || self.ledger.accept_and_start(incarnation, call.clone(), task.clone());
-        let (claim, start) = match self.write_idempotent("call", accept).await {
-            Ok(Written::Now((_, task))) => (Claim::Ours, StartWith::Stored(Box::new(Written::Now(task)))),
-            Ok(Written::Earlier) => (self.read_claim(call).await?, StartWith::Stored(Box::new(Written::Earlier))),
-            Err(LedgerError::IdExists) => return Ok(Claim::Duplicate),
-            Err(
-                LedgerError::AlreadyRunning(_)
-                | LedgerError::TooManyTasks(_)
-                | LedgerError::CannotFollow(_)
-                | LedgerError::NotFound,
-            ) => (self.claim_call(incarnation, call, &[]).await?, StartWith::CallAlone),
-            Err(error) => return Err(error),
+        task: &NewTask,
+    ) -> std::result::Result<(Claim, StartWith), LedgerError> {
+        let accept = || -> Fut<'_, Option<Task>> {
+            let accepting = self.ledger.accept_and_start(incarnation, call.clone(), task.clone());
+            Box::pin(async move {
+                match accepting.await {
+                    Ok((_, task)) => Ok(Some(task)),
+                    // Also when the outcome of an attempt before is unknown: then the write of the call alone finds out.
+                    Err(
+                        LedgerError::AlreadyRunning(_)
+                        | LedgerError::TooManyTasks(_)
+                        | LedgerError::CannotFollow(_)
+                        | LedgerError::NotFound,
+                    ) => Ok(None),
+                    Err(error) => Err(error),
+                }
+            })
         };
-        if claim == Claim::Ours {
-            let _ = answer.send(start);
+        let earlier = || StartWith::Stored(Box::new(Written::Earlier));
+        match self.write_idempotent("call", accept).await {
+            Ok(Written::Now(Some(task))) => Ok((Claim::Ours, StartWith::Stored(Box::new(Written::Now(task))))),
+            Ok(Written::Now(None)) => match self.claim_call(incarnation, call, &[]).await? {
+                Claim::Ours => Ok((Claim::Ours, StartWith::CallAlone)),
+                // The call's own id refuses it, if an earlier attempt stored both.
+                Claim::Duplicate => Ok((self.read_claim(call).await?, earlier())),
+            },
+            Ok(Written::Earlier) => Ok((self.read_claim(call).await?, earlier())),
+            Err(LedgerError::IdExists) => Ok((Claim::Duplicate, StartWith::CallAlone)),
+            Err(error) => Err(error),
         }
-        Ok(claim)
     }
 
     /// Reads which request wrote the call: every request generates a turn id of its own.

@@ -165,8 +165,11 @@ impl TaskRun<'_> {
         tokio::select! {
             biased;
             taken = answer => taken.ok(),
-            // It was written without the end, or by recovery.
-            () = work.replied.cancelled() => None,
+            () = work.replied.cancelled() => {
+                // It was written without the end. Other tasks of the call may live long.
+                drop(work.tasks.take_end());
+                None
+            }
         }
     }
 

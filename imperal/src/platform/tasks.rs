@@ -34,7 +34,7 @@ impl Node {
         self.check_starting(&starter).await?;
         let origin = starter.origin();
         self.check_data_model(origin, task.data)?;
-        let Some(parent_work) = self.active.find(origin) else { return Err(Error::cancelled()) };
+        let parent_work = self.active.find_starter(&starter).ok_or_else(Error::cancelled)?;
         let (answer, answered) = oneshot::channel();
         let task_id = task.task_id.unwrap_or_else(TaskId::generate);
         let parent = origin.work();
@@ -95,8 +95,12 @@ impl Node {
         let (incarnation, task_id) = (&run.work.lease.incarnation, row.task_id);
         let asked = tokio::time::Instant::now();
         run.work.tasks.note_start();
-        let written = match self.start_with_call(run, &row).await {
-            Ok(Some(written)) => Ok(written),
+        let (mut is_late, start) = (false, self.start_with_call(run, &row).await);
+        let written = match start {
+            Ok(Some((written, late))) => {
+                is_late = late;
+                Ok(written)
+            }
             Ok(None) => self.write_idempotent("task", || self.ledger.start_task(incarnation, row.clone())).await,
             Err(over) => return (Err(over), false),
         };
@@ -110,6 +114,13 @@ impl Node {
             Err(error) => return (Err(self.start_refusal(error).await), false),
         };
         match stored {
+            Some(task) if is_late && task.state == TaskState::Running && task.attempt() == run.attempt => {
+                if run.begin() {
+                    run.work.ctx.signal().close(StopReason::Interrupted);
+                    Box::pin(run.finish(Some(Ending::Interrupted))).await;
+                }
+                (Err(Error::cancelled()), false)
+            }
             Some(task) if task.state == TaskState::Running && task.attempt() == run.attempt => {
                 if let Some(durable) = run.work.ctx.durable_run() {
                     durable.set_ledger_time(task.created_at, asked, tokio::time::Instant::now());
@@ -125,17 +136,19 @@ impl Node {
         }
     }
 
-    /// Starts the task in the transaction that writes its call, if that is still to come. `None` if the task has to be
-    /// written alone.
+    /// Starts the task in the transaction that writes its call, if that is still to come; with whether it came too late
+    /// to run. `None` if the task has to be written alone.
     ///
     /// # Errors
     /// When the call is over without having been written.
-    async fn start_with_call(&self, run: &TaskRun<'_>, row: &NewTask) -> Result<Option<Written<Task>>> {
+    async fn start_with_call(&self, run: &TaskRun<'_>, row: &NewTask) -> Result<Option<(Written<Task>, bool)>> {
         let Some(acceptance) = &run.work.acceptance else { return Ok(None) };
-        if let Some(answer) = acceptance.start(row)
-            && let Ok(StartWith::Stored(written)) = answer.await
-        {
-            return Ok(Some(*written));
+        if let Some(answer) = acceptance.start(row) {
+            match answer.await {
+                Ok(StartWith::Stored(written)) => return Ok(Some((*written, false))),
+                Ok(StartWith::TooLate(written)) => return Ok(Some((*written, true))),
+                Ok(StartWith::CallAlone) | Err(_) => {}
+            }
         }
         if acceptance.decided().await { Ok(None) } else { Err(Error::cancelled()) }
     }

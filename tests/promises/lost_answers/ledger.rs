@@ -59,7 +59,7 @@ pub(crate) struct LosesAnswers {
     /// Number of batches of orphans that were read.
     pub(super) batches: AtomicU32,
     /// Whether the answer to a start is delayed.
-    pub(super) slow_starts: AtomicBool,
+    pub(crate) slow_starts: AtomicBool,
     /// Number of reports of progress that are written five seconds late.
     pub(super) late_reports: AtomicU32,
 }
@@ -163,7 +163,11 @@ impl Calls for LosesAnswers {
         if counted_down(&self.to_forget) {
             return Err(LedgerError::Indeterminate("the connection was lost".to_owned()));
         }
-        self.losing(self.inner.accept_and_start(incarnation, call, task)).await
+        let accepted = self.losing(self.inner.accept_and_start(incarnation, call, task)).await;
+        if self.slow_starts.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+        }
+        accepted
     }
 
     async fn reply(&self, incarnation: &Incarnation, call_id: CallId, turn: TurnBody) -> LedgerResult<Turn> {

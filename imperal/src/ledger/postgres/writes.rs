@@ -125,8 +125,12 @@ impl PostgresLedger {
         (call_id, reply): (CallId, TurnBody),
         (attempt, end): (Attempt, TaskEnd),
     ) -> Result<[Turn; 2], LedgerError> {
-        // The end reads the result of the reply, so it comes after it.
-        let sql = "SELECT e.*, r.seq, r.at FROM @.reply($1, $2, $3::uuid, false, $4::uuid, $5) AS r
+        // The task's row is locked first: other writes lock a task before its owner. The end reads the result of the reply,
+        // so it comes after it.
+        let sql = "SELECT e.*, r.seq, r.at
+            FROM (SELECT (SELECT t.task_id FROM @.task t WHERE t.task_id = $6::uuid FOR UPDATE) AS task_id) AS l
+            CROSS JOIN LATERAL @.reply($1, $2, CASE WHEN l.task_id IS NULL THEN $3::uuid ELSE $3::uuid END, false, \
+                   $4::uuid, $5) AS r
             CROSS JOIN LATERAL @.finish_task($1, $2, CASE WHEN r.seq > 0 THEN $6::uuid END, $7, $8, $9::uuid, $10, $11, \
                    $12, $13) AS e";
         let (node, id, task_id) = (stored(&incarnation.node), call_id.to_string(), attempt.task_id.to_string());
@@ -143,7 +147,10 @@ impl PostgresLedger {
             let outcome = self.stamped(&row, end.turn)?;
             Ok([Turn { seq: get_number(&row, 6)?, at: get_time(&row, 7)?, body: reply }, outcome])
         });
-        self.permits.replied(call_id, &written);
+        // A refusal may be the task's: then the reply is written alone.
+        if written.is_ok() {
+            self.permits.replied(call_id, &written);
+        }
         written
     }
 

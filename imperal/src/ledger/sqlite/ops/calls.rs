@@ -122,8 +122,9 @@ impl Tx<'_> {
             Ok(start) => start,
             Err(refusal) => {
                 // An id that exists is refused first: the request is a repeated one.
-                let sql = "SELECT 1 FROM call WHERE call_id = ?1";
-                return Err(match one(self.conn, sql, [call_id.to_string()], |_| Ok(()))? {
+                let sql = "SELECT 1 FROM call WHERE call_id = ?1 UNION ALL SELECT 1 FROM task WHERE task_id = ?2";
+                let ids = [call_id.to_string(), task.task_id.to_string()];
+                return Err(match one(self.conn, sql, ids, |_| Ok(()))? {
                     Some(()) => LedgerError::IdExists.into(),
                     None => refusal,
                 });
