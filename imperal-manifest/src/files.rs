@@ -7,6 +7,11 @@ use std::fs::{File, FileType};
 use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 
+use serde_json::Value;
+
+use crate::json;
+use crate::model::FILE;
+
 /// Most bytes of a manifest. The largest real ones have 200 KiB.
 pub const MANIFEST_BYTES: u64 = 4 * 1024 * 1024;
 
@@ -78,6 +83,50 @@ pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     let read = File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
     let read = u64::try_from(read).unwrap_or(u64::MAX);
     if read > limit { Err(FileError::TooLarge { bytes: read, limit }) } else { Ok(bytes) }
+}
+
+/// The `imperal.json` of a folder, read and parsed once for all comparisons with it.
+#[derive(Debug)]
+pub struct ManifestFile {
+    path: PathBuf,
+    content: Result<ManifestText, FileError>,
+}
+
+/// The text of a manifest file.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ManifestText {
+    /// The file's bytes.
+    pub bytes: Vec<u8>,
+    /// The same, parsed.
+    pub value: serde_json::Result<Value>,
+}
+
+impl ManifestFile {
+    /// Reads the file of this folder, at most [`MANIFEST_BYTES`].
+    #[must_use]
+    pub fn read(folder: &Path) -> Self {
+        let path = folder.join(FILE);
+        let content = read_limited(&path, MANIFEST_BYTES).map(|bytes| {
+            let value = json::read(&bytes);
+            ManifestText { bytes, value }
+        });
+        Self { path, content }
+    }
+
+    /// Path of the file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file's text.
+    ///
+    /// # Errors
+    /// When the file is missing, unreadable, not regular or too large.
+    pub fn content(&self) -> Result<&ManifestText, &FileError> {
+        self.content.as_ref()
+    }
 }
 
 /// The file that a manifest names relative to its folder, with symbolic links followed.

@@ -53,6 +53,10 @@ mod sections;
 #[cfg(feature = "check")]
 mod structure;
 #[cfg(feature = "check")]
+mod tool_schema;
+#[cfg(feature = "check")]
+mod trail;
+#[cfg(feature = "check")]
 mod validate;
 
 pub use plain_cron::check_plain_cron;
@@ -71,5 +75,6 @@ pub use {
         EventEmit, EventSubscription, Events, Exposed, FileSink, HealthCheck, Lifecycle, MenuItem, OAuth, Panel,
         Schedule, SearchProvider, Secret, Signal, Tray, Webhook,
     },
+    tool_schema::ToolSchema,
     validate::{validate_declared, validate_file, validate_text},
 };

@@ -61,8 +61,8 @@ impl Scan<'_> {
     }
 
     /// The place of the member `key` of `place`; `None` if no wanted path leads to it or into it.
-    fn inner(&self, place: Option<Place>, key: &str) -> Option<Place> {
-        let Place { from, to, length } = place?;
+    fn inner(&self, place: Place, key: &str) -> Option<Place> {
+        let Place { from, to, length } = place;
         let key = key.as_bytes();
         let skip = length + usize::from(length > 0);
         let within = self.wanted.get(from..to)?;
@@ -98,12 +98,48 @@ impl Scan<'_> {
         self.bytes.get(start..self.at).unwrap_or_default()
     }
 
+    /// Skips a value that no wanted path leads to, and counts its lines. Works without recursion.
+    fn skip_value(&mut self) {
+        let mut depth = 0_usize;
+        while let Some(b) = self.bytes.get(self.at) {
+            match b {
+                b'"' => {
+                    self.text();
+                }
+                b'{' | b'[' => {
+                    depth += 1;
+                    self.at += 1;
+                    continue;
+                }
+                b'}' | b']' => {
+                    depth = depth.saturating_sub(1);
+                    self.at += 1;
+                }
+                b if b.is_ascii_whitespace() || matches!(b, b',' | b':') => {
+                    self.line += u32::from(*b == b'\n');
+                    self.at += 1;
+                    continue;
+                }
+                _ => self.skip_scalar(),
+            }
+            if depth == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Skips a number, `true`, `false` or `null`.
+    fn skip_scalar(&mut self) {
+        while self.bytes.get(self.at).is_some_and(|b| !b.is_ascii_whitespace() && !b",]}".contains(b)) {
+            self.at += 1;
+        }
+    }
+
     /// Scans a value and records its line. `place` is `None` if no wanted path leads to it or into it.
     fn value(&mut self, place: Option<Place>) {
         self.skip_separators();
-        if let Some(place) = place {
-            self.lines.entry(place).or_insert(self.line);
-        }
+        let Some(place) = place else { return self.skip_value() };
+        self.lines.entry(place).or_insert(self.line);
         match self.bytes.get(self.at) {
             Some(b'{') => {
                 self.at += 1;
@@ -115,8 +151,7 @@ impl Scan<'_> {
                     }
                     let line = self.line;
                     let key = self.text();
-                    let key: String =
-                        if place.is_some() { serde_json::from_slice(key).unwrap_or_default() } else { String::new() };
+                    let key: String = serde_json::from_slice(key).unwrap_or_default();
                     let inner = self.inner(place, &key);
                     if let Some(inner) = inner {
                         self.lines.insert(inner, line);
@@ -133,7 +168,7 @@ impl Scan<'_> {
                         self.at += 1;
                         return;
                     }
-                    let inner = if place.is_some() { self.inner(place, &index.to_string()) } else { None };
+                    let inner = self.inner(place, &index.to_string());
                     self.value(inner);
                     index += 1;
                 }
@@ -141,11 +176,7 @@ impl Scan<'_> {
             Some(b'"') => {
                 self.text();
             }
-            Some(_) => {
-                while self.bytes.get(self.at).is_some_and(|b| !b.is_ascii_whitespace() && !b",]}".contains(b)) {
-                    self.at += 1;
-                }
-            }
+            Some(_) => self.skip_scalar(),
             None => {}
         }
     }

@@ -12,6 +12,7 @@ use crate::sections::{
     Events, Exposed, FileSink, Lifecycle, MenuItem, OAuth, Panel, Schedule, SearchProvider, Secret, Signal, Tray,
     Webhook,
 };
+use crate::tool_schema::ToolSchema;
 use crate::{json, pretty, structure};
 
 /// Name of a manifest's file.
@@ -165,10 +166,10 @@ pub struct Tool {
     pub id_projection: Option<String>,
     /// JSON Schema of the parameters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub params_schema: Option<Map<String, Value>>,
+    pub params_schema: Option<ToolSchema>,
     /// JSON Schema of the result's data; empty if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub return_schema: Option<Map<String, Value>>,
+    pub return_schema: Option<ToolSchema>,
     /// Event after a success; empty if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,

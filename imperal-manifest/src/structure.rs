@@ -6,6 +6,7 @@
 use serde_json::{Map, Value};
 
 use crate::fields::{FieldType, INPUT_TYPES, NODE, Presence, ROOT, Section};
+use crate::trail::Trail;
 
 /// A difference between a manifest and the table.
 pub(crate) struct Fault {
@@ -30,7 +31,7 @@ pub(crate) enum FaultKind {
 /// Reports every difference between a manifest and the table.
 pub(crate) fn check_structure(manifest: &Value, report: &mut dyn FnMut(Fault)) {
     match manifest {
-        Value::Object(fields) => check_section(fields, &ROOT, "", report),
+        Value::Object(fields) => check_section(fields, &ROOT, &Trail::ROOT, report),
         other => report(Fault { path: String::new(), kind: FaultKind::RootNotAnObject(type_name(other)) }),
     }
 }
@@ -62,27 +63,26 @@ pub(crate) fn list_for_object(manifest: &Value) -> Option<String> {
     first
 }
 
-fn check_section(fields: &Map<String, Value>, section: &Section, at: &str, report: &mut dyn FnMut(Fault)) {
+fn check_section(fields: &Map<String, Value>, section: &Section, at: &Trail<'_>, report: &mut dyn FnMut(Fault)) {
+    let mut known = 0;
     for field in section.fields {
-        let path = join(at, field.name);
-        match (fields.get(field.name), field.presence) {
-            (None, Presence::Required) => report(Fault { path, kind: FaultKind::Missing }),
+        let place = at.key(field.name);
+        let value = fields.get(field.name);
+        known += usize::from(value.is_some());
+        match (value, field.presence) {
+            (None, Presence::Required) => report(Fault { path: place.to_string(), kind: FaultKind::Missing }),
             (None, _) | (Some(Value::Null), Presence::OptionalOrNull) => {}
-            (Some(value), _) => check_value(value, field.holds, path, report),
+            (Some(value), _) => check_value(value, field.holds, &place, report),
         }
     }
-    if !section.open {
+    if !section.open && known < fields.len() {
         for key in fields.keys().filter(|key| section.fields.iter().all(|field| field.name != key.as_str())) {
-            report(Fault { path: join(at, key), kind: FaultKind::UnknownKey });
+            report(Fault { path: at.key(key).to_string(), kind: FaultKind::UnknownKey });
         }
     }
 }
 
-fn join(at: &str, key: &str) -> String {
-    if at.is_empty() { key.to_owned() } else { format!("{at}.{key}") }
-}
-
-fn check_value(value: &Value, field_type: FieldType, path: String, report: &mut dyn FnMut(Fault)) {
+fn check_value(value: &Value, field_type: FieldType, at: &Trail<'_>, report: &mut dyn FnMut(Fault)) {
     let must: String = match (field_type, value) {
         (FieldType::Text, Value::String(_))
         | (FieldType::Bool, Value::Bool(_))
@@ -99,42 +99,42 @@ fn check_value(value: &Value, field_type: FieldType, path: String, report: &mut 
         {
             return;
         }
-        (FieldType::TextList, Value::Array(items)) => return check_items(items, FieldType::Text, &path, report),
+        (FieldType::TextList, Value::Array(items)) => return check_items(items, FieldType::Text, at, report),
         (FieldType::PatternList(pattern, words), Value::Array(items)) => {
-            return check_items(items, FieldType::Pattern(pattern, words), &path, report);
+            return check_items(items, FieldType::Pattern(pattern, words), at, report);
         }
         (FieldType::MapOfObjects, Value::Object(entries)) => {
             for (name, entry) in entries {
-                check_value(entry, FieldType::AnyObject, join(&path, name), report);
+                check_value(entry, FieldType::AnyObject, &at.key(name), report);
             }
             return;
         }
-        (FieldType::Object(of), Value::Object(fields)) => return check_section(fields, of, &path, report),
-        (FieldType::List(of), Value::Array(items)) => return check_items(items, FieldType::Object(of), &path, report),
+        (FieldType::Object(of), Value::Object(fields)) => return check_section(fields, of, at, report),
+        (FieldType::List(of), Value::Array(items)) => return check_items(items, FieldType::Object(of), at, report),
         (FieldType::MapOf(of), Value::Object(entries)) => {
             for (name, entry) in entries {
-                check_value(entry, FieldType::Object(of), join(&path, name), report);
+                check_value(entry, FieldType::Object(of), &at.key(name), report);
             }
             return;
         }
-        (FieldType::PanelTree, Value::Object(node)) => return check_tree(node, &path, report),
+        (FieldType::PanelTree, Value::Object(node)) => return check_tree(node, at, report),
         (field_type, _) => allowed_values(field_type),
     };
-    report(Fault { path, kind: FaultKind::WrongValue { must, found: describe(value) } });
+    report(Fault { path: at.to_string(), kind: FaultKind::WrongValue { must, found: describe(value) } });
 }
 
-fn check_items(items: &[Value], field_type: FieldType, at: &str, report: &mut dyn FnMut(Fault)) {
-    if items.is_empty() && at.ends_with(".accepts") {
+fn check_items(items: &[Value], field_type: FieldType, at: &Trail<'_>, report: &mut dyn FnMut(Fault)) {
+    if items.is_empty() && at.is_key("accepts") {
         let must = "a list with at least one kind of file".to_owned();
-        report(Fault { path: at.to_owned(), kind: FaultKind::WrongValue { must, found: "an empty list".to_owned() } });
+        report(Fault { path: at.to_string(), kind: FaultKind::WrongValue { must, found: "an empty list".to_owned() } });
     }
     for (index, item) in items.iter().enumerate() {
-        check_value(item, field_type, join(at, &index.to_string()), report);
+        check_value(item, field_type, &at.index(index), report);
     }
 }
 
 /// A panel's tree: empty, or a node. M22 checks the nodes inside it.
-fn check_tree(node: &Map<String, Value>, at: &str, report: &mut dyn FnMut(Fault)) {
+fn check_tree(node: &Map<String, Value>, at: &Trail<'_>, report: &mut dyn FnMut(Fault)) {
     if node.is_empty() {
         return;
     }

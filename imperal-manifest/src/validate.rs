@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::check::{check_declared, check_file, check_kept_parts, reason, shortened};
-use crate::files::{self, MANIFEST_BYTES};
+use crate::files::{self, MANIFEST_BYTES, ManifestFile};
 use crate::finding::{Finding, Level, UnplacedFinding};
 use crate::json;
 use crate::line_numbers::line_numbers;
@@ -40,13 +40,14 @@ pub fn validate_text(text: &str, name: &str) -> Vec<Finding> {
     validate_bytes(text.as_bytes(), name, None)
 }
 
-/// Checks the manifest that an extension's code declares, and the `imperal.json` in `folder`.
+/// Checks the manifest that an extension's code declares, and `file`, the `imperal.json` in `folder`.
 ///
 /// `locate` returns the source file and line for a path in the manifest such as `tools.0.name`. `difference` says
 /// how `imperal.json` differs from the output of a build; `None` means that it is up to date.
 pub fn validate_declared(
     manifest: &Value,
     folder: &Path,
+    file: &ManifestFile,
     locate: &dyn Fn(&str) -> (String, u32),
     difference: Option<&str>,
 ) -> Vec<Finding> {
@@ -57,7 +58,7 @@ pub fn validate_declared(
             place(finding, file, line)
         })
         .collect();
-    validate_file_of_code(manifest, folder, locate, difference, &mut findings);
+    validate_file_of_code(manifest, folder, file, locate, difference, &mut findings);
     sort(&mut findings);
     findings
 }
@@ -66,14 +67,14 @@ pub fn validate_declared(
 fn validate_file_of_code(
     declared: &Value,
     folder: &Path,
+    file: &ManifestFile,
     locate: &dyn Fn(&str) -> (String, u32),
     difference: Option<&str>,
     findings: &mut Vec<Finding>,
 ) {
-    let path = folder.join(FILE);
-    let name = path.display().to_string();
-    let bytes = match files::read_limited(&path, MANIFEST_BYTES) {
-        Ok(bytes) => bytes,
+    let name = file.path().display().to_string();
+    let text = match file.content() {
+        Ok(text) => text,
         Err(error) => {
             let message = if error.is_missing() {
                 format!("{} has no {FILE}", folder.display())
@@ -86,9 +87,9 @@ fn validate_file_of_code(
         }
     };
     let known: Vec<(&str, String)> = findings.iter().map(|finding| (finding.rule, finding.path.clone())).collect();
-    match json::read::<Value>(&bytes) {
-        Err(error) => findings.push(not_json(&error, &name)),
-        Ok(file) => findings.extend(with_lines(check_kept_parts(&file, declared, &known), &bytes, &name)),
+    match &text.value {
+        Err(error) => findings.push(not_json(error, &name)),
+        Ok(value) => findings.extend(with_lines(check_kept_parts(value, declared, &known), &text.bytes, &name)),
     }
     if let Some(difference) = difference {
         let message = format!("{FILE} is out of date: {difference}");

@@ -2,7 +2,7 @@
 //!
 //! `cargo test --release -p imperal-tests --test reference -- --speed` prints processor times of one run and
 //! their ratio (Linux). Asserts nothing. Both sides have the same thousand functions on the same ten pairs
-//! of types, and build every schema again.
+//! of types. The reference builds every schema again; here functions with the same types share one.
 
 use std::time::Duration;
 

@@ -91,9 +91,10 @@ fn keyword_fault(form: Form, value: &Value) -> Option<SchemaFault> {
     match form {
         Form::Schema => schema_fault(value),
         Form::Schemas => match value.as_array() {
-            Some(schemas) if !schemas.is_empty() => {
-                schemas.iter().enumerate().find_map(|(at, schema)| below(&at.to_string(), schema_fault(schema)))
-            }
+            Some(schemas) if !schemas.is_empty() => schemas.iter().enumerate().find_map(|(at, schema)| {
+                let fault = schema_fault(schema)?;
+                below(&at.to_string(), Some(fault))
+            }),
             _ => Some(fault("must be a list of at least one schema")),
         },
         Form::NamedSchemas => each_field(value, "must be an object of schemas", |_, schema| schema_fault(schema)),
@@ -167,15 +168,16 @@ fn names_fault(value: &Value) -> Option<SchemaFault> {
 
 fn types_fault(value: &Value) -> Option<SchemaFault> {
     const TYPES: [&str; 7] = ["array", "boolean", "integer", "null", "number", "object", "string"];
-    let types: Option<Vec<&str>> = match value {
-        Value::Array(types) => types.iter().map(Value::as_str).collect(),
-        one => one.as_str().map(|one| vec![one]),
+    let are_types = match value {
+        Value::Array(types) => {
+            let types: Option<Vec<&str>> = types.iter().map(Value::as_str).collect();
+            types.is_some_and(|types| {
+                !types.is_empty() && types.iter().all(|one| TYPES.contains(one)) && is_unique(&types)
+            })
+        }
+        one => one.as_str().is_some_and(|one| TYPES.contains(&one)),
     };
-    let are_types = |types: &Vec<&str>| !types.is_empty() && types.iter().all(|one| TYPES.contains(one));
-    must(
-        types.is_some_and(|types| are_types(&types) && is_unique(&types)),
-        "must be array, boolean, integer, null, number, object or string, or a list of them",
-    )
+    must(are_types, "must be array, boolean, integer, null, number, object or string, or a list of them")
 }
 
 fn is_unique(names: &[&str]) -> bool {

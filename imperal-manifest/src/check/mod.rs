@@ -19,6 +19,7 @@ mod reasons;
 mod regex_syntax;
 mod schemas;
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -86,16 +87,18 @@ pub(crate) fn check_kept_parts(file: &Value, declared: &Value, known: &[(&str, S
 
 /// A copy of the file's manifest in which `null` replaces each tool that the code declares.
 fn without_declared_tools(manifest: &Map<String, Value>, declared: &Value) -> Map<String, Value> {
-    let name_of = |tool: &Value| tool.get("name").and_then(Value::as_str).map(str::to_owned);
-    let declared: Vec<String> =
-        declared.get("tools").and_then(Value::as_array).into_iter().flatten().filter_map(name_of).collect();
-    let mut kept = manifest.clone();
-    if let Some(Value::Array(tools)) = kept.get_mut("tools") {
-        for tool in tools.iter_mut().filter(|tool| name_of(tool).is_some_and(|name| declared.contains(&name))) {
-            *tool = Value::Null;
-        }
+    fn name_of(tool: &Value) -> Option<&str> {
+        tool.get("name")?.as_str()
     }
-    kept
+    let declared: HashSet<&str> =
+        declared.get("tools").and_then(Value::as_array).into_iter().flatten().filter_map(name_of).collect();
+    let is_declared = |tool: &Value| name_of(tool).is_some_and(|name| declared.contains(name));
+    let kept = |tool: &Value| if is_declared(tool) { Value::Null } else { tool.clone() };
+    let field = |(key, value): (&String, &Value)| match value {
+        Value::Array(tools) if key == "tools" => (key.clone(), tools.iter().map(kept).collect()),
+        value => (key.clone(), value.clone()),
+    };
+    manifest.iter().map(field).collect()
 }
 
 /// M33: reports texts in the file that differ from the code's. A build would overwrite them.

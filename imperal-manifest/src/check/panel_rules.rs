@@ -1,7 +1,5 @@
 //! The rules on the nodes of a panel's tree (M22) and on its slot (M31).
 
-use std::fmt;
-
 use serde_json::{Map, Value};
 
 use super::collector::Collector;
@@ -9,6 +7,7 @@ use super::lookup::{objects, text};
 use crate::fields::INPUT_TYPES;
 use crate::finding::Level;
 use crate::structure::{describe, input_type_fault};
+use crate::trail::Trail;
 
 /// Checks every panel of a manifest.
 pub(super) fn check_panels(manifest: &Map<String, Value>, findings: &mut Collector) {
@@ -20,30 +19,7 @@ pub(super) fn check_panels(manifest: &Map<String, Value>, findings: &mut Collect
         }
         if let Some(props) = panel.get("tree").and_then(|tree| tree.get("props")) {
             let root = format!("{at}.tree.props");
-            nodes(props, &Trail { up: None, step: Step::Key(&root) }, findings);
-        }
-    }
-}
-
-/// A place in a panel's tree. Its path is formatted only for a finding.
-struct Trail<'a> {
-    up: Option<&'a Trail<'a>>,
-    step: Step<'a>,
-}
-
-enum Step<'a> {
-    Key(&'a str),
-    Index(usize),
-}
-
-impl fmt::Display for Trail<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(up) = self.up {
-            write!(f, "{up}.")?;
-        }
-        match self.step {
-            Step::Key(key) => f.write_str(key),
-            Step::Index(index) => write!(f, "{index}"),
+            nodes(props, &Trail::at(&root), findings);
         }
     }
 }
@@ -54,7 +30,7 @@ fn nodes(value: &Value, at: &Trail<'_>, findings: &mut Collector) {
     match value {
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                nodes(item, &Trail { up: Some(at), step: Step::Index(index) }, findings);
+                nodes(item, &at.index(index), findings);
             }
         }
         Value::Object(fields) => {
@@ -63,7 +39,7 @@ fn nodes(value: &Value, at: &Trail<'_>, findings: &mut Collector) {
                 node(fields, at, findings);
             }
             for (key, item) in fields {
-                nodes(item, &Trail { up: Some(at), step: Step::Key(key) }, findings);
+                nodes(item, &at.key(key), findings);
             }
         }
         _ => {}

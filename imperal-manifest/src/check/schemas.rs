@@ -28,7 +28,9 @@ pub(super) fn check_schemas(at: &str, tool: &Map<String, Value>, findings: &mut 
             continue;
         };
         let at = format!("{at}.{key}");
-        if let Err((place, fault)) = valid(schema) {
+        let mut targets = Vec::new();
+        each_ref(schema, &mut |target| targets.push(target));
+        if let Err((place, fault)) = valid(schema, &targets) {
             let message = format!("invalid schema of the {what} of {name}: {fault}");
             findings.error(
                 "M25",
@@ -37,25 +39,16 @@ pub(super) fn check_schemas(at: &str, tool: &Map<String, Value>, findings: &mut 
                 "correct the type or the attribute that it comes from",
             );
         }
-        if key == "params_schema"
-            && let Some(schema) = schema.as_object()
-        {
-            flat(&at, &name, schema, findings);
+        if key == "params_schema" {
+            flat(&at, &name, schema, &targets, findings);
         }
     }
 }
 
-/// The first fault of a schema: its path and a message.
-fn valid(schema: &Value) -> Result<(), (String, String)> {
-    let mut dangling: Option<String> = None;
-    each_ref(schema, &mut |target| {
-        let resolves = target.strip_prefix('#').is_some_and(|pointer| schema.pointer(pointer).is_some());
-        if !resolves && dangling.is_none() {
-            dangling = Some(format!("`{target}` refers to nothing"));
-        }
-    });
-    if let Some(fault) = dangling {
-        return Err((String::new(), fault));
+/// The first fault of a schema with references to these targets: its path and a message.
+fn valid(schema: &Value, targets: &[&str]) -> Result<(), (String, String)> {
+    if let Some(target) = targets.iter().find(|target| resolve(schema, target).is_none()) {
+        return Err((String::new(), format!("`{target}` refers to nothing")));
     }
     match schema_fault(schema) {
         None => Ok(()),
@@ -66,9 +59,19 @@ fn valid(schema: &Value) -> Result<(), (String, String)> {
     }
 }
 
+/// The part of a schema that a reference names.
+fn resolve<'s>(root: &'s Value, target: &str) -> Option<&'s Value> {
+    // Nearly every reference has this form, which needs no decoding.
+    let plain = target.strip_prefix("#/$defs/").filter(|name| !name.contains(['/', '~']));
+    match (plain, root.get("$defs").and_then(Value::as_object)) {
+        (Some(name), Some(defs)) => defs.get(name),
+        _ => root.pointer(target.strip_prefix('#')?),
+    }
+}
+
 /// M26: parameters are one object without recursive definitions.
-fn flat(at: &str, name: &str, schema: &Map<String, Value>, findings: &mut Collector) {
-    if let Some(target) = cycle(schema) {
+fn flat(at: &str, name: &str, schema: &Value, targets: &[&str], findings: &mut Collector) {
+    if let Some(target) = cycle(schema, targets) {
         let message = match target.rsplit('/').next().filter(|_| target != "#") {
             Some(type_name) => format!("the parameters of {name} contain `{type_name}`, which contains itself"),
             None => format!("the parameters of {name} contain themselves"),
@@ -81,7 +84,7 @@ fn flat(at: &str, name: &str, schema: &Map<String, Value>, findings: &mut Collec
     if kind != Some("object") {
         let found = match kind {
             Some(kind) => format!("of type `{kind}`"),
-            None if schema.contains_key("anyOf") || schema.contains_key("oneOf") => "a choice of several".to_owned(),
+            None if schema.get("anyOf").is_some() || schema.get("oneOf").is_some() => "a choice of several".to_owned(),
             None => "of no type".to_owned(),
         };
         let message = format!("the parameters of {name} must be one object, but are {found}");
@@ -93,26 +96,28 @@ fn flat(at: &str, name: &str, schema: &Map<String, Value>, findings: &mut Collec
     }
 }
 
-/// Finds a cycle of references and returns one reference of it.
+/// Finds a cycle of the references to these targets and returns one reference of it.
 ///
 /// A schema that a reference names is a node. A reference inside a node is an edge to the node that it names.
 /// One pass collects the nodes, another one the edges. A reference is an edge of every node around it, so it
 /// adds at most as many edges as the document is deep.
-fn cycle(schema: &Map<String, Value>) -> Option<String> {
-    let root = Value::Object(schema.clone());
-    let mut names: Vec<String> = Vec::new();
+fn cycle<'s>(root: &'s Value, targets: &[&'s str]) -> Option<&'s str> {
+    if targets.is_empty() {
+        return None;
+    }
+    let mut names: Vec<&str> = Vec::new();
     let mut numbers: HashMap<*const Value, usize> = HashMap::new();
-    each_ref(&root, &mut |target| {
-        if let Some(found) = target.strip_prefix('#').and_then(|pointer| root.pointer(pointer)) {
+    for target in targets {
+        if let Some(found) = resolve(root, target) {
             numbers.entry(std::ptr::from_ref(found)).or_insert_with(|| {
-                names.push(target.to_owned());
+                names.push(target);
                 names.len() - 1
             });
         }
-    });
+    }
     let mut edges: Vec<Vec<usize>> = vec![Vec::new(); names.len()];
-    collect_edges(&root, &root, &numbers, &mut Vec::new(), &mut edges);
-    first_on_a_cycle(&edges).and_then(|node| names.get(node).cloned())
+    collect_edges(root, root, &numbers, &mut Vec::new(), &mut edges);
+    first_on_a_cycle(&edges).and_then(|node| names.get(node).copied())
 }
 
 fn collect_edges(
@@ -129,8 +134,9 @@ fn collect_edges(
             for (key, value) in fields {
                 match (key.as_str(), value) {
                     ("$ref", Value::String(target)) => {
-                        let found = target.strip_prefix('#').and_then(|pointer| root.pointer(pointer));
-                        if let Some(to) = found.and_then(|found| numbers.get(&std::ptr::from_ref(found))) {
+                        if let Some(to) =
+                            resolve(root, target).and_then(|found| numbers.get(&std::ptr::from_ref(found)))
+                        {
                             for from in inside.iter() {
                                 if let Some(edges) = edges.get_mut(*from) {
                                     edges.push(*to);
@@ -188,7 +194,7 @@ fn first_on_a_cycle(edges: &[Vec<usize>]) -> Option<usize> {
     None
 }
 
-fn each_ref(value: &Value, visit: &mut impl FnMut(&str)) {
+fn each_ref<'v>(value: &'v Value, visit: &mut impl FnMut(&'v str)) {
     match value {
         Value::Object(fields) => {
             for (key, value) in fields {

@@ -6,7 +6,8 @@ use std::fmt;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use imperal_manifest::{FILE, files, pretty, repeated_keys};
+use imperal_manifest::files::ManifestFile;
+use imperal_manifest::{Manifest, files, pretty, repeated_keys};
 use serde_json::Value;
 
 use super::difference::Difference;
@@ -104,9 +105,9 @@ impl fmt::Display for BuildError {
 
 impl std::error::Error for BuildError {}
 
-struct Merged {
+struct Merged<'f> {
     manifest: Value,
-    disk: Option<(String, Value)>,
+    disk: Option<(&'f [u8], &'f Value)>,
     changes: Changes,
     icon_size_bytes: Option<u64>,
 }
@@ -120,10 +121,13 @@ struct Merged {
 /// # Errors
 /// When the existing file is not a JSON object, or cannot be read or replaced. It then stays unchanged.
 pub fn build(extension: &Extension, folder: &Path) -> Result<BuildReport, BuildError> {
-    let path = folder.join(FILE);
-    let merged = merge(extension, folder)?;
+    let file = ManifestFile::read(folder);
+    let mut merged = merge(extension, export(extension), folder, &file)?;
+    let path = file.path().to_owned();
+    let old = merged.disk.map_or(&[][..], |(old, _)| old);
+    merged.changes.dropped.extend(repeated_keys(old).into_iter().map(|key| format!("{key} (an earlier one)")));
     let text = pretty(&merged.manifest);
-    let written = merged.disk.as_ref().is_none_or(|(old, _)| *old != text);
+    let written = merged.disk.is_none_or(|(old, _)| old != text.as_bytes());
     if written {
         replace(&path, &text).map_err(|error| BuildError(format!("cannot write {}: {error}", path.display())))?;
     }
@@ -148,20 +152,33 @@ pub fn build(extension: &Extension, folder: &Path) -> Result<BuildReport, BuildE
 /// # Errors
 /// When the existing file is not a JSON object or cannot be read. A missing file is stale, not an error.
 pub fn check_freshness(extension: &Extension, folder: &Path) -> Result<Freshness, BuildError> {
-    let merged = merge(extension, folder)?;
+    compare(extension, export(extension), folder, &ManifestFile::read(folder))
+}
+
+/// [`check_freshness`] for a manifest that is exported and a file that is read already.
+pub(super) fn compare(
+    extension: &Extension,
+    exported: Manifest,
+    folder: &Path,
+    file: &ManifestFile,
+) -> Result<Freshness, BuildError> {
+    let merged = merge(extension, exported, folder, file)?;
     let text = pretty(&merged.manifest);
     Ok(match merged.disk {
-        Some((old, _)) if old == text => Freshness::Fresh,
-        Some((_, old)) => Freshness::Stale(Difference::between(&old, &merged.manifest)),
-        None => Freshness::Stale(Difference::missing(&folder.join(FILE))),
+        Some((old, _)) if old == text.as_bytes() => Freshness::Fresh,
+        Some((_, old)) => Freshness::Stale(Difference::between(old, &merged.manifest)),
+        None => Freshness::Stale(Difference::missing(file.path())),
     })
 }
 
-fn merge(extension: &Extension, folder: &Path) -> Result<Merged, BuildError> {
-    let path = folder.join(FILE);
-    let disk = read(&path)?;
-    let on_disk = disk.as_ref().and_then(|(_, value)| value.as_object());
-    let mut manifest = export(extension);
+fn merge<'f>(
+    extension: &Extension,
+    mut manifest: Manifest,
+    folder: &Path,
+    file: &'f ManifestFile,
+) -> Result<Merged<'f>, BuildError> {
+    let disk = read(file)?;
+    let on_disk = disk.and_then(|(_, value)| value.as_object());
     manifest.icon_size_bytes = icon_size(folder, extension.def().icon);
     let icon_size_bytes = manifest.icon_size_bytes;
     let mut manifest = manifest.to_value();
@@ -169,8 +186,6 @@ fn merge(extension: &Extension, folder: &Path) -> Result<Merged, BuildError> {
     if let (Some(fields), Some(on_disk)) = (manifest.as_object_mut(), on_disk) {
         changes = merge::merge(fields, on_disk);
     }
-    let text = disk.as_ref().map_or("", |(text, _)| text.as_str());
-    changes.dropped.extend(repeated_keys(text.as_bytes()).into_iter().map(|key| format!("{key} (an earlier one)")));
     Ok(Merged { manifest, disk, changes, icon_size_bytes })
 }
 
@@ -180,21 +195,20 @@ fn icon_size(folder: &Path, icon: &str) -> Option<u64> {
     std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|file| file.len())
 }
 
-fn read(path: &Path) -> Result<Option<(String, Value)>, BuildError> {
-    let shown = path.display();
-    let bytes = match files::read_limited(path, files::MANIFEST_BYTES) {
-        Ok(bytes) => bytes,
+/// Text and value of the file; `None` when there is none.
+fn read(file: &ManifestFile) -> Result<Option<(&[u8], &Value)>, BuildError> {
+    let shown = file.path().display();
+    let text = match file.content() {
+        Ok(text) => text,
         Err(error) if error.is_missing() => return Ok(None),
         Err(error) => return Err(BuildError(format!("cannot read {shown}: {error}"))),
     };
     let advice = "correct it, or remove it and build again, which loses the marketplace texts in it";
-    let value = match crate::json::read::<Value>(&bytes) {
-        Ok(value) if value.is_object() => value,
-        Ok(_) => return Err(BuildError(format!("{shown} is not a JSON object: {advice}"))),
-        Err(error) => return Err(BuildError(format!("{shown} is not JSON: {error}; {advice}"))),
-    };
-    // JSON is always UTF-8.
-    Ok(Some((String::from_utf8(bytes).unwrap_or_default(), value)))
+    match &text.value {
+        Ok(value) if value.is_object() => Ok(Some((&text.bytes, value))),
+        Ok(_) => Err(BuildError(format!("{shown} is not a JSON object: {advice}"))),
+        Err(error) => Err(BuildError(format!("{shown} is not JSON: {error}; {advice}"))),
+    }
 }
 
 /// Replaces the file in one step: a reader sees the old text or the new one.

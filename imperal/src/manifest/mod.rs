@@ -22,6 +22,7 @@ pub use freshness_test::assert_manifest_is_fresh;
 pub use imperal_manifest::{
     EventEmit, EventSubscription, Events, Exposed, FILE, FileSink, Finding, HealthCheck, Level, Lifecycle, Manifest,
     MenuItem, OAuth, Panel, ReadError, Reading, ReportStyle, SCHEMA_VERSION, SDK_VERSION, Schedule, SearchProvider,
-    Secret, Signal, Tool, Tray, Webhook, findings_to_json, is_rule, render_findings, validate_file, validate_text,
+    Secret, Signal, Tool, ToolSchema, Tray, Webhook, findings_to_json, is_rule, render_findings, validate_file,
+    validate_text,
 };
 pub use validate::validate_extension;

@@ -5,9 +5,10 @@
 
 use std::path::Path;
 
+use imperal_manifest::files::ManifestFile;
 use imperal_manifest::{Finding, validate_declared};
 
-use super::build::{Freshness, check_freshness};
+use super::build::{Freshness, compare};
 use super::export::export;
 use super::source;
 use crate::function::Extension;
@@ -16,11 +17,13 @@ use crate::function::Extension;
 ///
 /// Findings have file and line of the Rust source, or of the file. Errors come first.
 pub fn validate_extension(extension: &Extension, folder: &Path) -> Vec<Finding> {
-    let manifest = export(extension).to_value();
+    let exported = export(extension);
+    let manifest = exported.to_value();
+    let file = ManifestFile::read(folder);
     let locate = |path: &str| source::locate(extension, &manifest, path);
-    let difference = match check_freshness(extension, folder) {
+    let difference = match compare(extension, exported, folder, &file) {
         Ok(Freshness::Stale(difference)) => Some(difference.headline()),
         Ok(Freshness::Fresh) | Err(_) => None,
     };
-    validate_declared(&manifest, folder, &locate, difference.as_deref())
+    validate_declared(&manifest, folder, &file, &locate, difference.as_deref())
 }
