@@ -30,6 +30,7 @@ mod schedules;
 mod scoping;
 mod shares;
 mod traces;
+mod watchers;
 
 use imperal_tests::{Node, NodeOptions};
 use tempfile::TempDir;

@@ -73,7 +73,7 @@ const INSIDE: &[(&str, &str)] = &[
     (
         "gateway",
         "api_error headers body limits panics connection listener auth hosts idempotency
-         health metrics page extensions allowed audit chat tasks drafts operators documents files questions schedules secrets say session draft_cursor stream calls inject follow_up mcp openapi",
+         health metrics page extensions allowed audit chat tasks drafts operators documents files questions schedules secrets say session draft_cursor crowd stream calls inject follow_up mcp openapi",
     ),
 ];
 

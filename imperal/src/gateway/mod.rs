@@ -11,6 +11,7 @@ mod body;
 mod calls;
 mod chat;
 mod connection;
+mod crowd;
 mod documents;
 mod draft_cursor;
 mod drafts;
@@ -74,6 +75,7 @@ pub(crate) struct Gateway {
     /// The bound address. `None` behind a listener outside this crate.
     address: Option<SocketAddr>,
     limiter: Arc<limits::UserLimiter>,
+    crowds: crowd::Crowds,
     /// The tenant of a service's message that names none.
     service_tenant: Arc<str>,
     wrong_tokens: Arc<inject::WrongTokenLog>,
@@ -99,6 +101,7 @@ impl Gateway {
             hosts: Arc::new(AllowedHosts::any()),
             address: None,
             limiter: Arc::new(limits::UserLimiter::new(UserLimits::default())),
+            crowds: crowd::Crowds::default(),
             service_tenant: LOCAL_TENANT.into(),
             wrong_tokens: Arc::default(),
             readiness: Arc::default(),

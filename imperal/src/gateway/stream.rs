@@ -3,35 +3,42 @@
 //! Events are read from the ledger; the feed only signals that there are new ones. A client that reconnects with the
 //! number of its last event continues there, after any outage and on any node. If retention has deleted events in
 //! between, the event `pruned` says so. A client that does not read slows down only its own stream: the server holds
-//! one batch of 256 KiB (or one event that is larger) and what the connection has taken of the batch before.
+//! one batch of 256 KiB (or one event that is larger) and what the connection has taken of the batch before. The streams
+//! of a user share a batch that they need at the same time, and the bytes of a report.
 
-use std::collections::VecDeque;
+use std::borrow::Cow;
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName};
-use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
+use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream::{self, Stream};
-use serde::Deserialize;
+use bytes::Bytes;
+use futures_util::stream::{self, Stream, StreamExt};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::Gateway;
 use super::api_error::ApiError;
-use super::auth::{SignInExpiry, SignedIn};
+use super::auth::SignedIn;
 use super::body::Query;
+use super::connection::Deadline;
+use super::crowd::{CrowdMember, NextEvents, frame};
 use super::draft_cursor::DraftCursor;
 use super::limits::OpenStream;
-use crate::ledger::{DraftPiece, Event, EventBody, FeedSignal, PageLimit, Subscription};
-use crate::platform::{Access, EventsSince, Meters, Sent};
+use crate::ledger::{DraftPiece, FeedSignal, Subscription};
+use crate::platform::{Meters, Sent};
 use crate::trace::TARGET;
 
-/// Read at once and held until it is sent.
-const BATCH: PageLimit = PageLimit::rows(200).bytes(256 << 10);
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// A comment, which clients ignore.
+const KEEP_ALIVE_FRAME: &[u8] = b":\n\n";
 
 /// The event to continue after.
 #[derive(Debug, Deserialize)]
@@ -41,26 +48,23 @@ pub(super) struct StreamQuery {
 }
 
 struct EventCursor {
-    access: Access,
+    member: CrowdMember,
     subscription: Subscription,
     seen: u64,
+    /// Number of the signal as of which the events up to `seen` are all there are.
+    as_of: Option<u64>,
     drafts: DraftCursor,
-    ready: VecDeque<SseEvent>,
-    /// The ledger may hold events that were not read yet.
-    behind: bool,
-    closing: tokio_util::sync::CancellationToken,
+    hello: Option<Bytes>,
     meters: Arc<Meters>,
     /// Covers the stream from start to end.
     span: tracing::Span,
-    sent: i64,
-    /// The stream ends with the token or session that opened it.
-    end: Arc<SignInExpiry>,
+    sent: u64,
     _open: OpenStream,
 }
 
 impl Drop for EventCursor {
     fn drop(&mut self) {
-        self.span.record("events", self.sent);
+        self.span.record("events", i64::try_from(self.sent).unwrap_or(i64::MAX));
         self.meters.streams_open.down();
     }
 }
@@ -82,88 +86,106 @@ pub(super) async fn stream(
     let open = gateway.limiter.open_stream(access.user())?;
     let subscription = access.subscribe();
     let head = access.head().await?;
-    let hello = SseEvent::default().event("hello").data(json!({ "head": head }).to_string());
     let meters = gateway.platform.meters().clone();
     meters.streams_open.up();
     meters.streams_opened.inc();
     let cursor = EventCursor {
+        member: gateway.crowds.join(access),
         subscription,
         // A number beyond the head belongs to another ledger: `hello` shows it, and the stream starts at the head.
         seen: resume.map_or(head, |seen| seen.min(head)),
+        as_of: None,
         drafts: DraftCursor::new(),
-        ready: VecDeque::from([hello]),
-        behind: true,
-        closing: gateway.closing.clone(),
+        hello: Some(frame("hello", None, json!({ "head": head }).to_string().as_bytes())),
         meters,
         span: tracing::debug_span!(target: TARGET, "stream", events = tracing::field::Empty),
         sent: 0,
-        end: Arc::new(end),
         _open: open,
-        access,
     };
-    let sse = Sse::new(events(cursor)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
-    // A proxy that buffers would delay events.
-    Ok(([("x-accel-buffering", "no")], sse).into_response())
+    let closing = gateway.closing.clone();
+    // The process stops, or the token or session that opened the stream ends.
+    let over = async move {
+        tokio::select! {
+            biased;
+            () = closing.cancelled() => {}
+            () = end.wait() => {}
+        }
+    };
+    let events = KeptAlive { events: Box::pin(frames(cursor).take_until(over)), silence: Deadline::default() };
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-cache"),
+        // A proxy that buffers would delay events.
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    Ok((headers, Body::from_stream(events.map(Ok::<_, Infallible>))).into_response())
 }
 
-fn events(cursor: EventCursor) -> impl Stream<Item = Result<SseEvent, Infallible>> {
+fn frames(cursor: EventCursor) -> impl Stream<Item = Bytes> {
     stream::unfold(cursor, |mut cursor| async move {
-        let next = cursor.next_until_closed().await?;
-        cursor.sent += 1;
-        Some((Ok(next), cursor))
+        let next = cursor.next().await?;
+        Some((next, cursor))
     })
 }
 
-impl EventCursor {
-    /// The next event. `None` when the process stops or the sign-in has ended.
-    async fn next_until_closed(&mut self) -> Option<SseEvent> {
-        let (closing, end) = (self.closing.clone(), self.end.clone());
-        tokio::select! {
-            biased;
-            () = closing.cancelled() => None,
-            () = end.wait() => None,
-            next = self.next() => next,
-        }
-    }
+/// Adds a comment after a silence, so that proxies keep the connection.
+struct KeptAlive<S> {
+    events: Pin<Box<S>>,
+    silence: Deadline,
+}
 
-    /// The next event. `None` ends the stream; the client reconnects with its last number.
-    async fn next(&mut self) -> Option<SseEvent> {
-        loop {
-            if let Some(event) = self.ready.pop_front() {
-                return Some(event);
+impl<S: Stream<Item = Bytes>> Stream for KeptAlive<S> {
+    type Item = Bytes;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let this = &mut *self;
+        let next = this.events.as_mut().poll_next(cx);
+        if next.is_pending() {
+            if !this.silence.is_set() {
+                this.silence.set(Instant::now() + KEEP_ALIVE);
             }
-            if self.behind {
-                let batch = match self.access.events_since(self.seen, BATCH).await {
-                    Ok(EventsSince::Events(batch)) => batch,
-                    Ok(EventsSince::Pruned(floor)) => {
+            if !this.silence.poll_passed(cx) {
+                return Poll::Pending;
+            }
+        }
+        this.silence.clear();
+        if next.is_pending() { Poll::Ready(Some(Bytes::from_static(KEEP_ALIVE_FRAME))) } else { next }
+    }
+}
+
+impl EventCursor {
+    /// The next events. `None` ends the stream; the client reconnects with its last number.
+    async fn next(&mut self) -> Option<Bytes> {
+        if let Some(hello) = self.hello.take() {
+            self.sent += 1;
+            return Some(hello);
+        }
+        loop {
+            if self.is_behind() {
+                let (events, as_of) = self.member.next_events(self.seen, self.subscription.heard()).await;
+                match events {
+                    NextEvents::Batch(batch) => {
+                        self.as_of = (!batch.more).then_some(as_of);
+                        self.drafts.end(&batch.ended_drafts);
+                        let Some(last) = batch.last else { continue };
+                        self.seen = last;
+                        self.sent += batch.turns + batch.tasks;
+                        self.meters.sent_many(Sent::Turn, batch.turns);
+                        self.meters.sent_many(Sent::Task, batch.tasks);
+                        return Some(batch.frames.clone());
+                    }
+                    NextEvents::Pruned(floor) => {
                         // The client learns of the gap, and reads the chat's history instead.
                         let data = json!({ "after": self.seen, "pruned": floor }).to_string();
                         self.seen = floor;
-                        self.meters.sent(Sent::Pruned);
-                        return Some(SseEvent::default().event("pruned").id(floor.to_string()).data(data));
+                        return Some(self.count(Sent::Pruned, frame("pruned", Some(floor), data.as_bytes())));
                     }
-                    Err(error) => {
-                        tracing::warn!(%error, "a stream ended because its events could not be read");
-                        return None;
-                    }
-                };
-                self.behind = batch.more;
-                for event in batch {
-                    self.seen = event.seq;
-                    if let EventBody::Turn(turn) = &event.body {
-                        self.drafts.end(&turn.body.drafts);
-                    }
-                    self.ready.push_back(render(&event)?);
-                    self.meters.sent(match event.body {
-                        EventBody::Turn(_) => Sent::Turn,
-                        EventBody::Task(_) => Sent::Task,
-                    });
+                    NextEvents::Failed => return None,
                 }
-                continue;
             }
             if self.drafts.is_behind() {
-                match self.drafts.catch_up(&self.access).await {
-                    Ok(Some(piece)) => return self.draft(&piece),
+                match self.drafts.catch_up(self.member.access()).await {
+                    Ok(Some(piece)) => return Some(self.count(Sent::Draft, draft_frame(&piece))),
                     Ok(None) => continue,
                     Err(error) => {
                         tracing::warn!(%error, "a stream ended because a draft could not be read");
@@ -172,45 +194,41 @@ impl EventCursor {
                 }
             }
             match self.subscription.next().await {
-                FeedSignal::Events => self.behind = true,
-                FeedSignal::Missed => {
-                    self.behind = true;
-                    self.drafts.look_again();
-                }
-                FeedSignal::Draft(piece) => {
-                    if let Some(piece) = self.drafts.follow(&piece) {
-                        return self.draft(&piece);
-                    }
-                }
+                FeedSignal::Events => {}
+                FeedSignal::Missed => self.drafts.look_again(),
+                FeedSignal::Draft(piece) => match self.drafts.follow(&piece) {
+                    // All of it is new, as for most of the user's other streams.
+                    Some(Cow::Borrowed(_)) => return Some(self.count(Sent::Draft, piece.rendered(draft_frame))),
+                    Some(Cow::Owned(news)) => return Some(self.count(Sent::Draft, draft_frame(&news))),
+                    None => {}
+                },
                 FeedSignal::Progress(progress) => {
-                    let data = serde_json::to_string(&*progress).ok()?;
-                    self.meters.sent(Sent::Progress);
-                    return Some(SseEvent::default().event("progress").data(data));
+                    let frame = progress.rendered(|progress| json_frame("progress", progress));
+                    return Some(self.count(Sent::Progress, frame));
                 }
             }
         }
     }
-}
 
-impl EventCursor {
-    /// A piece of a draft. It has no number: a client that connects again gets the drafts from their beginning, and knows
-    /// by the offsets what it has.
-    fn draft(&self, piece: &DraftPiece) -> Option<SseEvent> {
-        self.meters.sent(Sent::Draft);
-        Some(SseEvent::default().event("draft").data(serde_json::to_string(piece).ok()?))
+    /// Whether the ledger may have events that were not read yet.
+    fn is_behind(&self) -> bool {
+        self.as_of.is_none_or(|as_of| as_of < self.subscription.heard())
+    }
+
+    fn count(&mut self, what: Sent, frame: Bytes) -> Bytes {
+        self.sent += 1;
+        self.meters.sent(what);
+        frame
     }
 }
 
-fn render(event: &Event) -> Option<SseEvent> {
-    let (kind, data) = match &event.body {
-        EventBody::Turn(turn) => ("turn", serde_json::to_string(turn)),
-        EventBody::Task(task) => ("task", serde_json::to_string(task)),
-    };
-    match data {
-        Ok(data) => Some(SseEvent::default().event(kind).id(event.seq.to_string()).data(data)),
-        Err(error) => {
-            tracing::error!(%error, seq = event.seq, "an event could not be written as JSON");
-            None
-        }
-    }
+/// A piece of a draft. It has no number: a client that connects again gets the drafts from their beginning, and knows by
+/// the offsets what it has.
+fn draft_frame(piece: &DraftPiece) -> Bytes {
+    json_frame("draft", piece)
+}
+
+fn json_frame(event: &str, value: &impl Serialize) -> Bytes {
+    // Cannot fail: their keys are strings.
+    frame(event, None, &serde_json::to_vec(value).unwrap_or_default())
 }

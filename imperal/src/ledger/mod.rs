@@ -47,7 +47,7 @@ pub use audit_check::{AuditCheck, BrokenAudit};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use contract::{CannotFollow, LedgerError, LedgerResult};
 pub use dynamic::{Fut, Ledger};
-pub use feed::{Feed, FeedSignal, Subscription};
+pub use feed::{Feed, FeedItem, FeedSignal, Subscription};
 pub use memory::MemoryLedger;
 pub use meters::LedgerMeters;
 pub use page::{AuditFilter, Page, PageLimit};

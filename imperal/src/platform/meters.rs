@@ -242,7 +242,13 @@ impl Meters {
 
     #[cfg(feature = "platform")]
     pub(crate) fn sent(&self, what: Sent) {
-        self.sent[what as usize].inc();
+        self.sent_many(what, 1);
+    }
+
+    /// Counts several events of one kind.
+    #[cfg(feature = "platform")]
+    pub(crate) fn sent_many(&self, what: Sent, count: u64) {
+        self.sent[what as usize].add(count);
     }
 
     #[cfg(feature = "platform")]

@@ -7,26 +7,26 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Moving the deadline is one assignment. The timer is reset only when it fires too early or would fire too late.
 #[derive(Debug, Default)]
-pub(super) struct Deadline {
+pub(in crate::gateway) struct Deadline {
     deadline: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Deadline {
-    pub(super) fn set(&mut self, deadline: Instant) {
+    pub(in crate::gateway) fn set(&mut self, deadline: Instant) {
         self.deadline = Some(deadline);
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(in crate::gateway) fn clear(&mut self) {
         self.deadline = None;
     }
 
-    pub(super) fn is_set(&self) -> bool {
+    pub(in crate::gateway) fn is_set(&self) -> bool {
         self.deadline.is_some()
     }
 
     /// Whether the deadline has passed. Otherwise the task is woken when it passes.
-    pub(super) fn poll_passed(&mut self, cx: &mut Context<'_>) -> bool {
+    pub(in crate::gateway) fn poll_passed(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(deadline) = self.deadline else { return false };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if timer.deadline() > deadline {

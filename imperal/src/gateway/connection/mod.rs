@@ -38,6 +38,7 @@ use crate::failpoint;
 use crate::loops::LoopState;
 use crate::panic_text::{log_excerpt, panic_text};
 use crate::platform::{Cut, Meters, outside};
+pub(super) use deadline::Deadline;
 use permits::{ConnectionPermit, ConnectionPermits};
 use phase::{ConnectionPhase, RequestBody, ResponseBody};
 use socket::Socket;

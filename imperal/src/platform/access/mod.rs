@@ -114,6 +114,12 @@ impl Access {
         &self.user
     }
 
+    /// The owner of everything that the user has.
+    #[cfg(feature = "platform")]
+    pub(crate) fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
     /// Runs a chat function as the user.
     ///
     /// # Errors

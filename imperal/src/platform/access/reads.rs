@@ -77,6 +77,12 @@ impl Access {
         self.ledger().feed().subscribe(&self.owner)
     }
 
+    /// Grows with each signal of new events: see [`Feed::published`](crate::ledger::Feed::published).
+    #[cfg(feature = "platform")]
+    pub(crate) fn published_events(&self) -> u64 {
+        self.ledger().feed().published()
+    }
+
     /// The user's running tasks.
     pub async fn running_tasks(&self) -> Result<Vec<Task>> {
         let mut tasks = self.read(self.ledger().open_tasks(&self.owner)).await?;
