@@ -121,6 +121,7 @@ impl Campaign {
             }
         }
         let contents = verdict(&crowd, &tracked_users, &mut client, &mut dice, &mut report).await;
+        report.checked(REPLY, links(&client).await);
         report.checked(EFFECT, judge_effects(&contents, &service.effects, true));
         report.checked(STEP, service.verdict());
         report.checked(TURNS, (0, starved));
@@ -158,6 +159,33 @@ async fn swept(fleet: &Fleet, client: &mut Client) -> (u64, Vec<String>) {
         node.kill().await;
     }
     judge_swept(&Contents::of_database(client).await, &fleet.files())
+}
+
+/// Looks for rows that name an owner or a node that is not stored: their tables have no foreign keys. Returns the number of
+/// rows and the faults.
+async fn links(client: &Client) -> (u64, Vec<String>) {
+    let (mut rows, mut found) = (0, Vec::new());
+    for (table, key, of) in [
+        ("turn", "owner_id", "owner"),
+        ("call", "owner_id", "owner"),
+        ("call", "node_id", "node"),
+        ("task", "owner_id", "owner"),
+        ("task", "node_id", "node"),
+        ("task_event", "owner_id", "owner"),
+        ("audit", "owner_id", "owner"),
+    ] {
+        let sql = format!(
+            "SELECT count(*), count(*) FILTER (WHERE o.{key} IS NULL)
+             FROM imperal.{table} t LEFT JOIN imperal.{of} o ON o.{key} = t.{key}"
+        );
+        let row = client.query_one(&sql, &[]).await.expect("the ledger can be read");
+        let (all, lost): (i64, i64) = (row.get(0), row.get(1));
+        rows += all.unsigned_abs();
+        if lost > 0 {
+            found.push(format!("{lost} rows of {table} name no {of}"));
+        }
+    }
+    (rows, found)
 }
 
 /// Slots of the probe's queue, and of one user in it.

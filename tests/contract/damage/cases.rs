@@ -111,7 +111,7 @@ fn of(tables: &[Table], backend: Backend) -> Vec<Case> {
                 }
             }
         }
-        // PostgreSQL's foreign keys keep rows that other rows link to.
+        // PostgreSQL keeps rows that other rows link to.
         if backend == Backend::Database && ["owner", "node"].contains(&table.name) {
             continue;
         }

@@ -6,7 +6,7 @@
 pub(super) enum Backend {
     /// SQLite: a text may hold any bytes, and foreign keys can be switched off.
     File,
-    /// PostgreSQL: ids are of the type UUID and links are foreign keys, so fewer values are possible.
+    /// PostgreSQL: ids are of the type UUID, and rows that others link to are kept, so fewer values are possible.
     Database,
 }
 

@@ -12,7 +12,7 @@ use imperal::ledger::{
 use imperal_tests::cluster::{self, Database};
 use imperal_tests::eventually;
 
-use super::{InPostgres, LONG, anna, turn};
+use super::{HOLD_WRITES, InPostgres, LONG, anna, turn};
 
 pub(super) fn request(limit: u32) -> ClaimRequest {
     ClaimRequest::new(vec![DurableName::new("app", "generate")], "v1", limit)
@@ -155,8 +155,7 @@ async fn claim_whose_answer_was_lost_is_answered_by_the_next() {
     ledger.release_task(&incarnation, attempt, Release::HandOver, AttemptReport::default()).await.unwrap();
     // The statement waits in the database until the caller has gone.
     let other = cluster::client().await;
-    other.batch_execute(&backend.named("BEGIN; UPDATE @.node SET lease = lease")).await.unwrap();
-    other.batch_execute(&backend.named("SELECT 1 FROM @.node FOR UPDATE")).await.unwrap();
+    other.batch_execute(&backend.named(HOLD_WRITES)).await.unwrap();
     let claim = ledger.claim_tasks(&incarnation, request(10));
     assert!(tokio::time::timeout(Duration::from_millis(300), claim).await.is_err());
     other.batch_execute("COMMIT").await.unwrap();
@@ -176,9 +175,9 @@ async fn concurrent_steps_share_commits_and_have_their_own_answers() {
     let ledger = Arc::new(ledger);
     let attempt = running(&ledger, &incarnation).await;
     ledger.store_step(&incarnation, attempt, step(1, "1")).await.unwrap();
-    // The first statement waits for the node's row; the others' steps gather meanwhile.
+    // The first statement waits for the node's lock; the others' steps gather meanwhile.
     let other = cluster::client().await;
-    other.batch_execute(&backend.named("BEGIN; SELECT 1 FROM @.node FOR UPDATE")).await.unwrap();
+    other.batch_execute(&backend.named(HOLD_WRITES)).await.unwrap();
     let store = |attempt, step| {
         let (ledger, incarnation) = (ledger.clone(), incarnation.clone());
         tokio::spawn(async move { ledger.store_step(&incarnation, attempt, step).await })
@@ -223,7 +222,7 @@ async fn step_is_stored_although_its_caller_has_gone() {
     let (ledger, incarnation) = backend.node("a").await;
     let attempt = running(&ledger, &incarnation).await;
     let other = cluster::client().await;
-    other.batch_execute(&backend.named("BEGIN; SELECT 1 FROM @.node FOR UPDATE")).await.unwrap();
+    other.batch_execute(&backend.named(HOLD_WRITES)).await.unwrap();
     for ordinal in [1, 2] {
         let stored = ledger.store_step(&incarnation, attempt, step(ordinal, "1"));
         assert!(tokio::time::timeout(Duration::from_millis(100), stored).await.is_err());

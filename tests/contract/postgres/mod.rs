@@ -24,9 +24,13 @@ use imperal::ledger::{
     PostgresLedger, Progress, RenewalNews, Role, Subscription, TaskEnd, TaskState, TurnBody,
 };
 use imperal_tests::cluster;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{AsyncMessage, NoTls};
 
 const LONG: Duration = Duration::from_secs(3600);
+
+/// Until its end, this transaction holds up each write of a node, as the end of an incarnation does.
+const HOLD_WRITES: &str = "BEGIN; SELECT pg_advisory_xact_lock(@.node_lock(node_key)) FROM @.node";
 
 pub(crate) struct InPostgres {
     schema: String,
@@ -217,6 +221,52 @@ async fn incarnation_ends_after_its_running_write() {
     writer.batch_execute("COMMIT").await.unwrap();
     assert_eq!(joining.await.unwrap().unwrap().number, incarnation.number + 1);
     assert_eq!(ledger.renew(&incarnation, LONG).await, Err(LedgerError::Fenced));
+}
+
+/// The write began before the end of its incarnation was committed, and waited for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn write_that_waited_for_the_end_of_its_incarnation_is_refused() {
+    let backend = InPostgres::new();
+    let (ledger, incarnation) = backend.node("a").await;
+    let other = cluster::client().await;
+    let end = format!("BEGIN; SELECT @.leave('a', {})", incarnation.number);
+    other.batch_execute(&backend.named(&end)).await.unwrap();
+    let call = NewCall::new(CallId::generate(), anna(), turn("?"));
+    let mut accepting = std::pin::pin!(ledger.accept_call(&incarnation, call));
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut accepting).await;
+    assert!(early.is_err(), "the write did not wait for the end");
+    other.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(accepting.await, Err(LedgerError::Fenced));
+    assert_eq!(backend.row("SELECT count(*) FROM @.call").await.get::<_, i64>(0), 0);
+}
+
+/// Two nodes that take each other's lease for lapsed would wait for each other.
+#[tokio::test(flavor = "multi_thread")]
+async fn lapsed_lease_is_left_while_a_write_of_its_node_is_under_way() {
+    let backend = InPostgres::new();
+    let (ledger, incarnation) = backend.node("a").await;
+    let lapsed = ledger.join("b", LONG).await.unwrap();
+    backend.sql("UPDATE @.node SET lease_until = 1 WHERE node = 'b'").await;
+    let writer = cluster::client().await;
+    let write = format!("BEGIN; SELECT @.fence('b', {})", lapsed.number);
+    writer.batch_execute(&backend.named(&write)).await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(5), ledger.expire_leases(&incarnation)).await;
+    assert_eq!(ended.expect("an expiry waited for a write"), Ok(0));
+    writer.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(ledger.expire_leases(&incarnation).await, Ok(1));
+    assert_eq!(ledger.renew(&lapsed, LONG).await, Err(LedgerError::Fenced));
+}
+
+/// Turns, calls, tasks, events and audit rows have no foreign keys.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_others_name_cannot_be_removed() {
+    let backend = InPostgres::new();
+    let (ledger, incarnation) = backend.node("a").await;
+    start_task(&ledger, &incarnation).await;
+    for table in ["owner", "node"] {
+        let removed = cluster::client().await.batch_execute(&backend.named(&format!("DELETE FROM @.{table}"))).await;
+        assert_eq!(removed.unwrap_err().code(), Some(&SqlState::FOREIGN_KEY_VIOLATION), "{table}");
+    }
 }
 
 /// As with a pooler that loses every NOTIFY: the test calls the database's function itself.

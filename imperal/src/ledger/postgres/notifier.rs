@@ -39,7 +39,7 @@ const DRAFT_MARK: char = 'd';
 /// An owner's latest number, and the progress of its running tasks on other nodes.
 const OWNER_PROGRESS: &str = "SELECT w.owner_id, w.tenant_id, w.user_id, w.head,
         t.task_id::text AS task_id, t.percent, t.message, t.progress_at, t.progress_no, t.steps
-    FROM @.owner w LEFT JOIN @.task t ON t.owner_id = w.owner_id AND t.state = 'running'
+    FROM @.owner w LEFT JOIN @.task t ON t.owner_id = w.owner_id AND t.state = 'running' AND t.finished_at IS NULL
         AND t.progress_at IS NOT NULL AND t.node_id <> ALL ($1)";
 
 /// Connects this process's feed with other nodes.

@@ -10,6 +10,6 @@ DECLARE
 BEGIN
     INSERT INTO @.call (call_id, owner_id, node_id, incarnation, turn_seq)
     VALUES (p_call_id, v_stamp.owner_id, v_node_id, p_incarnation, v_stamp.seq);
-    PERFORM @.check_stored(v_stamp.owner_id, p_max_stored);
+    IF p_max_stored IS NOT NULL THEN PERFORM @.check_stored(v_stamp.owner_id, p_max_stored); END IF;
     RETURN v_stamp;
 END $$;

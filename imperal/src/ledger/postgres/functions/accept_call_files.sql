@@ -5,6 +5,8 @@ CREATE OR REPLACE FUNCTION @.accept_call_files(
     p_max_stored bigint, p_app text, p_files uuid[]
 ) RETURNS @.stamp LANGUAGE plpgsql AS $$
 DECLARE
+    -- Before the rows of the files are locked.
+    v_node_id bigint := @.fence(p_node, p_incarnation);
     v_missing uuid := @.claim_files(@.find_or_add_owner(p_tenant, p_user), p_app, p_files);
     v_stamp @.stamp;
 BEGIN

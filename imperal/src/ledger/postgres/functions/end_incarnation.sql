@@ -1,5 +1,6 @@
 -- Marks the unsettled work of an incarnation and ends it. p_ended_by: how attempts of its durable tasks end, 'crashed',
--- 'drained' or 'left'. p_alive_at: when its node was last known to be alive. The caller holds the node's row FOR UPDATE.
+-- 'drained' or 'left'. p_alive_at: when its node was last known to be alive. The caller holds the node's lock exclusively, and then
+-- its row FOR UPDATE.
 CREATE OR REPLACE FUNCTION @.end_incarnation(p_node_id bigint, p_incarnation bigint, p_ended_by text, p_alive_at bigint)
 RETURNS void LANGUAGE sql AS $$
     UPDATE @.call SET state = 'left' WHERE node_id = p_node_id AND incarnation = p_incarnation AND state = 'open';

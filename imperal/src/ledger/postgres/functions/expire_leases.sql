@@ -1,11 +1,13 @@
--- Ends incarnations of other nodes whose lease has lapsed, 64 at most, and returns how many. A lapsed
--- incarnation whose row another transaction holds is left for the next call.
+-- Ends incarnations of other nodes whose lease has lapsed, 64 at most, and returns how many. A lapsed incarnation of which
+-- a write or a renewal is under way is left for the next call.
 -- Differences are numeric: damaged numbers may be too far apart for a bigint.
 CREATE OR REPLACE FUNCTION @.expire_leases(p_node text, p_incarnation bigint) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
     v_node_id bigint := @.fence(p_node, p_incarnation);
-    v_lapsed record;
+    v_lapsed_id bigint;
+    v_key bytea;
+    v_node @.node;
     v_ended bigint := 0;
 BEGIN
     -- Leases that were given before the clock was set back. A lease whose length is lost ends after a minute
@@ -18,13 +20,20 @@ BEGIN
             > @.micros()
         FOR NO KEY UPDATE SKIP LOCKED
     );
-    FOR v_lapsed IN
-        SELECT node_id, incarnation, draining, lease_until, lease FROM @.node WHERE lease_until <= @.micros() AND node_id <> v_node_id
-        ORDER BY lease_until LIMIT 64 FOR UPDATE SKIP LOCKED
+    FOR v_lapsed_id, v_key IN
+        SELECT n.node_id, n.node_key FROM @.node n WHERE n.lease_until <= @.micros() AND n.node_id <> v_node_id
+        ORDER BY n.lease_until
     LOOP
+        EXIT WHEN v_ended >= 64;
+        -- Without waiting: two nodes that take each other's lease for lapsed hold their own locks.
+        CONTINUE WHEN NOT pg_try_advisory_xact_lock(@.node_lock(v_key));
+        -- The row as it is now: the node may have renewed its lease or begun its next incarnation.
+        SELECT * INTO v_node FROM @.node n WHERE n.node_id = v_lapsed_id AND n.lease_until <= @.micros()
+        FOR UPDATE SKIP LOCKED;
+        CONTINUE WHEN NOT FOUND;
         PERFORM @.end_incarnation(
-            v_lapsed.node_id, v_lapsed.incarnation, CASE WHEN v_lapsed.draining THEN 'drained' ELSE 'crashed' END,
-            @.alive_at(v_lapsed.lease_until, v_lapsed.lease));
+            v_node.node_id, v_node.incarnation, CASE WHEN v_node.draining THEN 'drained' ELSE 'crashed' END,
+            @.alive_at(v_node.lease_until, v_node.lease));
         v_ended := v_ended + 1;
     END LOOP;
     RETURN v_ended;

@@ -1,11 +1,18 @@
--- Refuses an incarnation that has ended. FOR KEY SHARE holds it until the commit: ending an incarnation
--- takes the node's row FOR UPDATE, and so waits for this write. A renewal does not wait.
+-- Refuses an incarnation that has ended, and keeps it from ending before the commit: both by the node's lock, which the
+-- end of an incarnation takes exclusively. A renewal takes no lock, and neither waits for the other. Called before any
+-- row is locked.
 CREATE OR REPLACE FUNCTION @.fence(p_node text, p_incarnation bigint) RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE v_node_id bigint;
+DECLARE
+    v_key bytea := @.node_key(p_node);
+    v_node_id bigint;
 BEGIN
+    -- The first attempt is an expression, which costs less than a statement.
+    IF NOT pg_try_advisory_xact_lock_shared(@.node_lock(v_key)) THEN
+        PERFORM pg_advisory_xact_lock_shared(@.node_lock(v_key));
+    END IF;
+    -- A new statement: it sees an end that was committed while this one waited for the lock.
     SELECT n.node_id INTO v_node_id FROM @.node n
-    WHERE n.node_key = @.node_key(p_node) AND n.incarnation = p_incarnation AND n.lease_until IS NOT NULL
-    FOR KEY SHARE;
+    WHERE n.node_key = v_key AND n.incarnation = p_incarnation AND n.lease_until IS NOT NULL;
     IF NOT FOUND THEN PERFORM @.refuse('IM001'); END IF;
     RETURN v_node_id;
 END $$;

@@ -14,7 +14,12 @@ BEGIN
     SELECT * INTO v_task FROM @.task WHERE task_id = p_task_id FOR UPDATE;
     IF NOT FOUND THEN PERFORM @.refuse('IM003'); END IF;
     IF p_attempt IS NOT NULL THEN
-        PERFORM @.check_attempt(v_task, v_node_id, p_incarnation, p_attempt);
+        -- What check_attempt accepts at once. A call of it costs more than a statement.
+        IF v_task.state <> 'running' OR v_task.node_id <> v_node_id OR v_task.incarnation <> p_incarnation
+            OR v_task.attempt <> p_attempt
+        THEN
+            PERFORM @.check_attempt(v_task, v_node_id, p_incarnation, p_attempt);
+        END IF;
     ELSE
         v_state := @.state_of(v_task);
         IF v_state = 'running' AND NOT v_task.abandoned THEN PERFORM @.refuse('IM011'); END IF;

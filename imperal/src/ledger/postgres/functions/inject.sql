@@ -29,14 +29,13 @@ BEGIN
             PERFORM @.check_attempt(v_task, v_node_id, p_incarnation, p_attempt);
         END IF;
     END IF;
-    v_stamp := @.write_turn(@.find_or_add_owner(p_tenant, p_user), 1, p_turn_id, p_body);
+    v_stamp := @.write_turn(@.find_or_add_owner(p_tenant, p_user), 1, p_turn_id, p_body, p_audit);
     IF p_step IS NOT NULL THEN
         IF v_task.task_name IS NULL THEN PERFORM @.refuse('IM003'); END IF;
         INSERT INTO @.step (task_no, ordinal, attempt, kind, name, began_at, done_at, value, log)
         VALUES (v_task.task_no, p_step[1]::bigint, p_attempt, p_step[2], p_step[3], v_stamp.at - p_step[4]::bigint,
                 v_stamp.at, p_step[5], p_step[6]);
     END IF;
-    PERFORM @.write_audit(p_audit);
-    PERFORM @.check_stored(v_stamp.owner_id, p_max_stored);
+    IF p_max_stored IS NOT NULL THEN PERFORM @.check_stored(v_stamp.owner_id, p_max_stored); END IF;
     RETURN v_stamp;
 END $$;

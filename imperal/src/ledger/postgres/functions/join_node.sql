@@ -6,6 +6,7 @@ DECLARE
     v_key bytea := @.node_key(p_node);
     v_node @.node;
 BEGIN
+    PERFORM pg_advisory_xact_lock(@.node_lock(v_key));
     INSERT INTO @.node (node_key, node, incarnation) VALUES (v_key, p_node, 0) ON CONFLICT (node_key) DO NOTHING;
     SELECT * INTO STRICT v_node FROM @.node n WHERE n.node_key = v_key FOR UPDATE;
     IF v_node.lease_until IS NOT NULL THEN

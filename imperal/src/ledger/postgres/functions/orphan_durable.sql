@@ -1,7 +1,7 @@
 -- Gives up the running durable tasks of an incarnation that ends: another process continues them. Without events,
 -- so that the transaction locks no owners; announce_queued writes them. The attempt's running time counts up to the last
 -- row that it stored. p_ended_by: 'crashed', 'drained' or 'left'. p_alive_at: when the node was last known to be alive.
--- The caller holds the node's row FOR UPDATE.
+-- The caller holds the node's lock exclusively.
 CREATE OR REPLACE FUNCTION @.orphan_durable(
     p_node_id bigint, p_incarnation bigint, p_ended_by text, p_alive_at bigint
 ) RETURNS void LANGUAGE sql AS $$

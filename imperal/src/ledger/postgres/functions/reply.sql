@@ -19,8 +19,7 @@ BEGIN
     IF p_reclaim THEN PERFORM @.repair_numbers(v_call.owner_id); END IF;
     v_stamp := @.write_turn(v_call.owner_id, 1, p_turn_id, p_body);
     UPDATE @.call SET state = 'replied', reply_seq = v_stamp.seq WHERE call_id = p_call_id;
-    DELETE FROM @.draft WHERE call_id = p_call_id;
     -- A claim takes a call's tasks only after the reply.
-    v_stamp.has_ready_tasks := @.has_ready_tasks(v_call.owner_id);
+    v_stamp.has_ready_tasks := @.remove_drafts(v_call.owner_id, p_call_id, NULL);
     RETURN v_stamp;
 END $$;

@@ -1,5 +1,5 @@
 -- p_audit: tenant, user, actor, app, action, target, outcome, detail. The owner's row is locked before
--- the audit number is taken, so an owner's later rows have higher numbers.
+-- the audit number is taken, so an owner's later rows have higher numbers. write_turn writes audit rows as well.
 CREATE OR REPLACE FUNCTION @.write_audit(p_audit text[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     v_owner_id bigint := @.find_or_add_owner(p_audit[1], p_audit[2]);

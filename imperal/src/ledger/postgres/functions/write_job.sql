@@ -21,9 +21,11 @@ BEGIN
         PERFORM @.refuse('IM010');
     END IF;
     IF v_call.state = 'replied' THEN PERFORM @.refuse('IM002'); END IF;
+    -- A start of a task holds the row while it reads the call.
+    PERFORM FROM @.owner o WHERE o.owner_id = v_call.owner_id FOR NO KEY UPDATE;
     IF EXISTS (SELECT FROM @.task t WHERE t.call_id = p_call_id) THEN
         UPDATE @.call SET state = 'replied' WHERE call_id = p_call_id;
-        RETURN @.has_ready_tasks(v_call.owner_id);
+        RETURN @.remove_drafts(v_call.owner_id, p_call_id, NULL);
     END IF;
     DELETE FROM @.call WHERE call_id = p_call_id;
     RETURN false;

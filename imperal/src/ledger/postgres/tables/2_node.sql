@@ -1,4 +1,5 @@
--- The latest incarnation of each node. One that has ended has no lease.
+-- The latest incarnation of each node. One that has ended has no lease. Rows are never removed. Calls and tasks name them
+-- without a foreign key, see the owner.
 CREATE TABLE @.node (
     node_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     node_key bytea NOT NULL UNIQUE,
@@ -10,6 +11,8 @@ CREATE TABLE @.node (
     -- Whether the node said that it is stopping: then its end is no crash of its durable tasks.
     draining boolean NOT NULL DEFAULT false
 ) WITH (fillfactor = 50);
+
+CREATE TRIGGER node_stays BEFORE DELETE ON @.node FOR EACH ROW EXECUTE FUNCTION @.keep_row();
 
 -- The durable tasks that the programs of current incarnations have. They go with the incarnation.
 CREATE TABLE @.node_task (

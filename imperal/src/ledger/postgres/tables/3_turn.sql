@@ -1,6 +1,6 @@
 CREATE TABLE @.turn (
     turn_id uuid PRIMARY KEY,
-    owner_id bigint NOT NULL REFERENCES @.owner,
+    owner_id bigint NOT NULL,
     seq bigint NOT NULL,
     at bigint NOT NULL,
     body text NOT NULL,

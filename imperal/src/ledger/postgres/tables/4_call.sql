@@ -2,8 +2,8 @@
 CREATE TABLE @.call (
     call_no bigint GENERATED ALWAYS AS IDENTITY,
     call_id uuid PRIMARY KEY,
-    owner_id bigint NOT NULL REFERENCES @.owner,
-    node_id bigint NOT NULL REFERENCES @.node,
+    owner_id bigint NOT NULL,
+    node_id bigint NOT NULL,
     incarnation bigint NOT NULL,
     turn_seq bigint NOT NULL,
     state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'left', 'replied')),
@@ -16,8 +16,5 @@ CREATE TABLE @.call (
 
 CREATE INDEX call_of ON @.call (owner_id, turn_seq);
 CREATE INDEX call_held ON @.call (node_id, incarnation) WHERE state = 'open';
-CREATE INDEX call_left ON @.call (call_no) WHERE state = 'left';
--- Open calls that were asked to stop: few at any time.
-CREATE INDEX call_asked ON @.call (node_id, incarnation) WHERE state = 'open' AND cancel_requested_at IS NOT NULL;
--- Empty unless the database was damaged.
-CREATE INDEX call_damaged ON @.call (call_no) WHERE state NOT IN ('open', 'left', 'replied');
+-- Those that an incarnation left, and damaged ones: few at any time. One index, because each costs every write of a call.
+CREATE INDEX call_lost ON @.call (call_no) WHERE state NOT IN ('open', 'replied');

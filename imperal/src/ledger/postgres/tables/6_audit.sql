@@ -1,7 +1,7 @@
 CREATE TABLE @.audit (
     audit_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at bigint NOT NULL,
-    owner_id bigint NOT NULL REFERENCES @.owner,
+    owner_id bigint NOT NULL,
     actor text NOT NULL,
     app_id text,
     action text NOT NULL,
