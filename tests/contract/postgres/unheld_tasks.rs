@@ -181,3 +181,26 @@ async fn cancels_that_need_the_same_owners_do_not_deadlock() {
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert_eq!(client.query_one(count, &[]).await.unwrap().get::<_, i64>(0), 0, "deadlocks");
 }
+
+/// A cancel locks a task before its owner. So does a reply that takes the task's end along.
+#[tokio::test(flavor = "multi_thread")]
+async fn reply_with_an_end_locks_the_task_before_its_owner() {
+    let backend = InPostgres::new();
+    let (ledger, incarnation) = backend.node("a").await;
+    let call = NewCall::new(CallId::generate(), anna(), turn("?"));
+    let call_id = call.call_id;
+    ledger.accept_call(&incarnation, call).await.unwrap();
+    let task = ledger.start_task(&incarnation, NewTask::new(call_id, anna(), "app", "work")).await.unwrap();
+    let other = cluster::client().await;
+    other.batch_execute(&backend.named("BEGIN; SELECT 1 FROM @.task FOR NO KEY UPDATE")).await.unwrap();
+    let row = NewAudit::new(&anna(), "user:anna", "task.end", AuditOutcome::Done);
+    let end = TaskEnd::new(TaskState::Succeeded, turn("done"), row);
+    let settle = ledger.reply_and_finish(&incarnation, call_id, turn("!"), task.attempt(), end);
+    let mut settle = std::pin::pin!(settle);
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut settle).await;
+    assert!(early.is_err(), "the end did not wait for the cancel");
+    let owner = other.batch_execute(&backend.named("SELECT 1 FROM @.owner FOR UPDATE NOWAIT")).await;
+    owner.expect("the reply holds the owner and waits for the task");
+    other.batch_execute("COMMIT").await.unwrap();
+    settle.await.unwrap();
+}

@@ -125,12 +125,8 @@ impl PostgresLedger {
         (call_id, reply): (CallId, TurnBody),
         (attempt, end): (Attempt, TaskEnd),
     ) -> Result<[Turn; 2], LedgerError> {
-        // The task's row is locked first: other writes lock a task before its owner. The end reads the result of the reply,
-        // so it comes after it.
-        let sql = "SELECT e.*, r.seq, r.at
-            FROM (SELECT (SELECT t.task_id FROM @.task t WHERE t.task_id = $6::uuid FOR UPDATE) AS task_id) AS l
-            CROSS JOIN LATERAL @.reply($1, $2, CASE WHEN l.task_id IS NULL THEN $3::uuid ELSE $3::uuid END, false, \
-                   $4::uuid, $5) AS r
+        // The end reads the result of the reply, so it comes after it.
+        let sql = "SELECT e.*, r.seq, r.at FROM @.reply($1, $2, $3::uuid, false, $4::uuid, $5, $6::uuid) AS r
             CROSS JOIN LATERAL @.finish_task($1, $2, CASE WHEN r.seq > 0 THEN $6::uuid END, $7, $8, $9::uuid, $10, $11, \
                    $12, $13) AS e";
         let (node, id, task_id) = (stored(&incarnation.node), call_id.to_string(), attempt.task_id.to_string());

@@ -1,7 +1,8 @@
--- Writes the reply of a call. p_reclaim: on behalf of an incarnation that has ended; then the owner's
--- numbers are repaired first.
+-- Writes the reply of a call. p_reclaim: on behalf of an incarnation that has ended; then the owner's numbers are repaired
+-- first. p_task_id: the task that the same transaction ends next. It is locked before the owner, as everywhere.
 CREATE OR REPLACE FUNCTION @.reply(
-    p_node text, p_incarnation bigint, p_call_id uuid, p_reclaim boolean, p_turn_id uuid, p_body text
+    p_node text, p_incarnation bigint, p_call_id uuid, p_reclaim boolean, p_turn_id uuid, p_body text,
+    p_task_id uuid DEFAULT NULL
 ) RETURNS @.stamp LANGUAGE plpgsql AS $$
 DECLARE
     v_node_id bigint := @.fence(p_node, p_incarnation);
@@ -16,6 +17,7 @@ BEGIN
         PERFORM @.refuse('IM010');
     END IF;
     IF v_call.state = 'replied' THEN PERFORM @.refuse('IM002'); END IF;
+    IF p_task_id IS NOT NULL THEN PERFORM FROM @.task t WHERE t.task_id = p_task_id FOR UPDATE; END IF;
     IF p_reclaim THEN PERFORM @.repair_numbers(v_call.owner_id); END IF;
     v_stamp := @.write_turn(v_call.owner_id, 1, p_turn_id, p_body);
     UPDATE @.call SET state = 'replied', reply_seq = v_stamp.seq WHERE call_id = p_call_id;
