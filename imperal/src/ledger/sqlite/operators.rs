@@ -5,7 +5,7 @@ use super::fault::Fault;
 use super::job::Weight;
 use super::ops::{TASK_BY_NUMBER, crashes};
 use super::readers::Reading;
-use super::rows::{all, one, open_states};
+use super::rows::{all, one, open_states, record};
 use crate::ids::TaskId;
 use crate::ledger::contract::{LedgerResult, Operators};
 use crate::ledger::{DurableName, NewAudit, OpenTask, PausedTask, Task, TaskPlace, TaskRecord, decode};
@@ -52,7 +52,7 @@ fn open_work(reading: &Reading<'_>, after: TaskPlace, limit: u32) -> Result<Vec<
     let mut open = Vec::with_capacity(places.len());
     for place in places {
         reading.go_on()?;
-        let read = |row: &rusqlite::Row<'_>| Ok(decode::record(row, reading.unreadable));
+        let read = |row: &rusqlite::Row<'_>| Ok(record(row, reading.unreadable));
         // A task that has gone since is left out.
         let Some(record) = one(reading.conn, TASK_BY_NUMBER, [place.number()], read)? else { continue };
         let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?));

@@ -13,7 +13,7 @@ use super::ops::{
     unpaused,
 };
 use super::readers::Reading;
-use super::rows::{all, get_number, number, one, open_states, page, select_question, select_task, size};
+use super::rows::{all, get_number, number, one, open_states, page, record, select_question, select_task, size};
 use crate::ids::{CallId, QuestionId, TaskId, TurnId};
 use crate::ledger::decode::{self, EventKind};
 use crate::ledger::page::PageBuilder;
@@ -184,7 +184,7 @@ pub(super) fn head(reading: &Reading<'_>, owner: &Owner) -> Result<u64, Fault> {
 }
 
 pub(super) fn task(reading: &Reading<'_>, task_id: TaskId) -> Result<Option<TaskRecord>, Fault> {
-    let read = |row: &Row<'_>| Ok(decode::record(row, reading.unreadable));
+    let read = |row: &Row<'_>| Ok(record(row, reading.unreadable));
     if let Some(found) = one(reading.conn, TASK, [task_id.to_string()], read)? {
         return Ok(Some(found));
     }
@@ -334,11 +334,11 @@ pub(super) fn first_ready_at(reading: &Reading<'_>, names: &[DurableName]) -> Re
 }
 
 pub(super) fn long_stuck(reading: &Reading<'_>, before: i64, limit: u32) -> Result<Vec<TaskRecord>, Fault> {
-    all(reading.conn, LONG_STUCK_TASKS, params![before, limit], |row| Ok(decode::record(row, reading.unreadable)))
+    all(reading.conn, LONG_STUCK_TASKS, params![before, limit], |row| Ok(record(row, reading.unreadable)))
 }
 
 pub(super) fn cancelled_tasks(reading: &Reading<'_>, limit: u32) -> Result<Vec<TaskRecord>, Fault> {
-    all(reading.conn, CANCELLED_TASKS, [limit], |row| Ok(decode::record(row, reading.unreadable)))
+    all(reading.conn, CANCELLED_TASKS, [limit], |row| Ok(record(row, reading.unreadable)))
 }
 
 pub(super) fn backlog(reading: &Reading<'_>, now: Timestamp) -> Result<Backlog, Fault> {
@@ -354,12 +354,12 @@ pub(super) fn orphans(reading: &Reading<'_>, limit: u32) -> Result<Vec<Orphan>, 
     let Reading { conn, unreadable, .. } = reading;
     let mut orphans = all(conn, LEFT_CALLS, [limit], |row| Ok(decode::left_call(row, unreadable)))?;
     let rest = limit.saturating_sub(u32::try_from(orphans.len()).unwrap_or(u32::MAX));
-    orphans.extend(all(conn, LEFT_TASKS, [rest], |row| Ok(Orphan::Task(decode::record(row, unreadable))))?);
+    orphans.extend(all(conn, LEFT_TASKS, [rest], |row| Ok(Orphan::Task(record(row, unreadable))))?);
     Ok(orphans)
 }
 
 fn listed(reading: &Reading<'_>, sql: &str, params: impl Params) -> Result<Vec<Task>, Fault> {
-    all(reading.conn, sql, params, |row| Ok(decode::record(row, reading.unreadable).task))
+    all(reading.conn, sql, params, |row| Ok(record(row, reading.unreadable).task))
 }
 
 pub(super) fn open_tasks(reading: &Reading<'_>, owner: &Owner) -> Result<Vec<Task>, Fault> {

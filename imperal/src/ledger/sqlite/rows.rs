@@ -9,9 +9,10 @@ use rusqlite::{Connection, Params, Row};
 
 use super::fault::Fault;
 use super::readers::Reading;
-use crate::ledger::decode::{Cell, Columns};
+use crate::ledger::decode::{self, Cell, Columns};
 use crate::ledger::page::PageBuilder;
-use crate::ledger::{Incarnation, Page, PageLimit};
+use crate::ledger::unreadable::Unreadable;
+use crate::ledger::{Incarnation, Page, PageLimit, TaskRecord};
 
 /// The states of a task without an outcome, for statements whose index has this condition.
 macro_rules! open_states {
@@ -21,16 +22,20 @@ macro_rules! open_states {
 }
 pub(super) use open_states;
 
-/// Selects the columns of a task that [`record`](crate::ledger::decode::record) reads. `$rest` follows the joins. A
-/// list leaves the result out.
+/// Selects the columns of a task that [`record`] reads: [`TASK_COLUMNS`]. `$rest` follows the joins. A list leaves the
+/// result out.
 macro_rules! select_task {
     (list $rest:expr) => {
-        select_task!("NULL", "", $rest)
+        select_task!("", "NULL", "", $rest)
+    };
+    // A list with more columns, each with a comma before it.
+    (list $more:expr, $rest:expr) => {
+        select_task!($more, "NULL", "", $rest)
     };
     ($rest:expr) => {
-        select_task!("o.body", "LEFT JOIN turn o ON o.owner_id = t.owner_id AND o.seq = t.outcome_seq ", $rest)
+        select_task!("", "o.body", "LEFT JOIN turn o ON o.owner_id = t.owner_id AND o.seq = t.outcome_seq ", $rest)
     };
-    ($outcome:literal, $join:literal, $rest:expr) => {
+    ($more:expr, $outcome:literal, $join:literal, $rest:expr) => {
         concat!(
             "SELECT t.task_no, t.task_id, t.call_id, t.app_id, t.function, t.name, t.key, t.state, t.long_running, ",
             "t.percent, t.message, t.created_at, t.deadline_at, t.cancel_requested_at, t.finished_at, ",
@@ -43,14 +48,71 @@ macro_rules! select_task {
             "THEN 'paused' ELSE t.waits_for END AS waits_for, ",
             "CASE WHEN t.durable THEN (SELECT d.ready_at FROM durable d WHERE d.task_no = t.task_no) END AS ready_at, ",
             $outcome,
-            " AS outcome, t.node, t.incarnation, w.tenant_id, w.user_id ",
-            "FROM task t LEFT JOIN owner w ON w.owner_id = t.owner_id ",
+            " AS outcome, t.node, t.incarnation, w.tenant_id, w.user_id",
+            $more,
+            " FROM task t LEFT JOIN owner w ON w.owner_id = t.owner_id ",
             $join,
             $rest
         )
     };
 }
 pub(super) use select_task;
+
+/// The columns of `select_task`, in its order.
+pub(super) const TASK_COLUMNS: [&str; 30] = [
+    "task_no",
+    "task_id",
+    "call_id",
+    "app_id",
+    "function",
+    "name",
+    "key",
+    "state",
+    "long_running",
+    "percent",
+    "message",
+    "created_at",
+    "deadline_at",
+    "cancel_requested_at",
+    "finished_at",
+    "durable",
+    "attempt",
+    "steps",
+    "interrupted_at",
+    "open_questions",
+    "open_effects",
+    "queue",
+    "follows",
+    "waits_for",
+    "ready_at",
+    "outcome",
+    "node",
+    "incarnation",
+    "tenant_id",
+    "user_id",
+];
+
+/// A task from the columns of `select_task`.
+pub(super) fn record(row: &Row<'_>, unreadable: &Unreadable) -> TaskRecord {
+    decode::record(&TaskCells(row), unreadable)
+}
+
+/// A row that begins with [`TASK_COLUMNS`]. SQLite knows a column's name only by asking for the name of each, which
+/// takes longer than all the rest of a task's row.
+struct TaskCells<'r>(&'r Row<'r>);
+
+impl Columns for TaskCells<'_> {
+    fn cell(&self, column: &str) -> Cell<'_> {
+        match TASK_COLUMNS.iter().position(|known| *known == column) {
+            Some(place) => self.0.get_ref(place).map_or(Cell::Null, cell),
+            None => Cell::Null,
+        }
+    }
+
+    fn original(text: &str) -> Result<Cow<'_, str>, String> {
+        Ok(text.into())
+    }
+}
 
 /// Selects the columns of a question that [`question`](crate::ledger::decode::question) reads, and its owner. A question
 /// of a missing task or owner is not found. A damaged ordinal names no step of another task.
@@ -159,18 +221,22 @@ pub(super) fn incarnation(row: &Row<'_>) -> Result<Incarnation, Fault> {
     Ok(Incarnation { node, number: row.get("incarnation")? })
 }
 
+fn cell(value: ValueRef<'_>) -> Cell<'_> {
+    match value {
+        ValueRef::Integer(number) => Cell::Int(number),
+        ValueRef::Real(number) => Cell::Real(number),
+        ValueRef::Blob(bytes) => Cell::Bytes(bytes),
+        ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => Cell::Text(text),
+            Err(_) => Cell::Broken(String::from_utf8_lossy(bytes).into_owned()),
+        },
+        ValueRef::Null => Cell::Null,
+    }
+}
+
 impl Columns for Row<'_> {
     fn cell(&self, column: &str) -> Cell<'_> {
-        match self.get_ref(column) {
-            Ok(ValueRef::Integer(number)) => Cell::Int(number),
-            Ok(ValueRef::Real(number)) => Cell::Real(number),
-            Ok(ValueRef::Blob(bytes)) => Cell::Bytes(bytes),
-            Ok(ValueRef::Text(bytes)) => match std::str::from_utf8(bytes) {
-                Ok(text) => Cell::Text(text),
-                Err(_) => Cell::Broken(String::from_utf8_lossy(bytes).into_owned()),
-            },
-            Ok(ValueRef::Null) | Err(_) => Cell::Null,
-        }
+        self.get_ref(column).map_or(Cell::Null, cell)
     }
 
     fn original(text: &str) -> Result<Cow<'_, str>, String> {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::fault::Fault;
@@ -76,6 +77,9 @@ pub(super) fn open_writer(path: &Path, busy: Duration) -> Result<Connection, Fau
     conn.pragma_update(None, "foreign_keys", true)?;
     // The writer checkpoints after it has answered its callers. A checkpoint inside a commit would delay them.
     conn.pragma_update(None, "wal_autocheckpoint", 0)?;
+    // Room for the pages of a full transaction, in KiB. SQLite would free and allocate those that exceed the default of
+    // 2,000 in each transaction.
+    conn.pragma_update(None, "cache_size", -8_000)?;
     // The log shrinks to this size after a burst.
     conn.pragma_update(None, "journal_size_limit", 64 << 20)?;
     conn.pragma_update(None, "synchronous", "FULL")?;
@@ -92,11 +96,14 @@ pub(super) fn open_reader(path: &Path, busy: Duration) -> Result<Connection, Fau
     Ok(conn)
 }
 
-fn connect(path: &Path, busy: Duration) -> Result<Connection, Fault> {
+pub(super) fn connect(path: &Path, busy: Duration) -> Result<Connection, Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(busy)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    // A plan must not depend on the values of parameters. Otherwise SQLite compiles such a statement again at each use,
+    // because the cache of statements takes the values away.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(conn)
 }
 

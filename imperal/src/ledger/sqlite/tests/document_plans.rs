@@ -11,7 +11,7 @@ use crate::ledger::sqlite::ops::EXPIRED_DOCUMENTS;
 fn documents_are_found_by_their_indexes() {
     let folder = Folder::new();
     drop(folder.open().unwrap());
-    let conn = Connection::open(folder.file()).unwrap();
+    let conn = folder.connect();
     let by_key = "SEARCH k USING PRIMARY KEY (collection_no=? AND index_no=? AND key>? AND key<?)";
     let by_id = "document_1 (collection_no=? AND id>? AND id<?)";
     let statements: [(&str, &str, &[&str]); 10] = [

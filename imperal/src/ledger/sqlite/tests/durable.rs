@@ -20,7 +20,7 @@ fn plan(conn: &Connection, sql: &str) -> Vec<String> {
 fn claim_reads_the_ready_tasks_of_its_names_only() {
     let folder = Folder::new();
     drop(folder.open().unwrap());
-    let conn = Connection::open(folder.file()).unwrap();
+    let conn = folder.connect();
     let ready = plan(&conn, ops::READY_TASKS);
     let wanted = "SEARCH durable USING INDEX durable_ready (app_id=? AND task_name=? AND suspect=? AND ready_at>? AND ready_at<?)";
     assert_eq!(ready, [wanted]);
@@ -67,7 +67,7 @@ fn work_of(conn: &Connection, sql: &str, params: impl rusqlite::Params) -> i32 {
 fn long_tasks_and_queues_cost_no_more_than_short_ones() {
     let folder = Folder::new();
     drop(folder.open().unwrap());
-    let conn = Connection::open(folder.file()).unwrap();
+    let conn = folder.connect();
     let numbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) ";
     let steps = "INSERT INTO step (step_id, name, kind, attempt, began_at, done_at)
         SELECT (1 << 16) + i, i, 'step', 1, i, i FROM n";
@@ -90,7 +90,7 @@ fn long_tasks_and_queues_cost_no_more_than_short_ones() {
 fn queue_reads_one_row_of_each_owner() {
     let folder = Folder::new();
     drop(folder.open().unwrap());
-    let conn = Connection::open(folder.file()).unwrap();
+    let conn = folder.connect();
     for sql in [ops::OWNERS_IN_TURN, ops::WAITING_OWNERS] {
         let plan = plan(&conn, sql);
         for wanted in [
@@ -112,7 +112,7 @@ fn queue_reads_one_row_of_each_owner() {
 fn crowd_of_suspects_costs_claims_and_looks_nothing() {
     let folder = Folder::new();
     drop(folder.open().unwrap());
-    let conn = Connection::open(folder.file()).unwrap();
+    let conn = folder.connect();
     let crowd = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
         INSERT INTO durable
             (task_no, app_id, task_name, root_task, cap, ready_at, crashes, queue, owner_id, input, user)

@@ -163,7 +163,7 @@ async fn two_nodes_on_one_file_see_each_others_commits() {
 fn reads_use_an_index() {
     let folder = Folder::new();
     drop(folder.open().unwrap());
-    let conn = Connection::open(folder.file()).unwrap();
+    let conn = folder.connect();
     let statements = [
         ("turns", reads::TURNS),
         ("latest_turns", reads::LATEST_TURNS),

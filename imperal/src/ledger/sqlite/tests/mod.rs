@@ -44,6 +44,11 @@ impl Folder {
         SqliteLedger::open(self.file())
     }
 
+    /// A connection as the ledger has it, whose plans do not depend on values.
+    fn connect(&self) -> Connection {
+        schema::connect(&self.file(), schema::BUSY).unwrap()
+    }
+
     /// Waits only 20 ms for a lock.
     fn open_hasty(&self) -> SqliteLedger {
         let clock = std::sync::Arc::new(SystemClock);

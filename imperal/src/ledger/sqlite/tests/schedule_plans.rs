@@ -8,7 +8,7 @@ use crate::ledger::sqlite::schedules::{BY_NUMBER, DUE, FIRST_WAKE, OF_OWNER, ONE
 fn schedules_are_found_by_their_indexes() {
     let folder = Folder::new();
     drop(folder.open().unwrap());
-    let conn = Connection::open(folder.file()).unwrap();
+    let conn = folder.connect();
     let statements: [(&str, &str, &[&str]); 6] = [
         ("one schedule", ONE, &["schedule_1 (schedule_id=?)"]),
         ("a schedule by its number", BY_NUMBER, &["SEARCH s USING INTEGER PRIMARY KEY"]),
