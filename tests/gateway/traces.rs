@@ -152,7 +152,7 @@ async fn spans_mark_failures_and_settled_interrupted_work() {
     let node = node.kill().await.start().await;
     let spans = collector.until(named("recovery")).await;
     let recovery = only(&spans, "recovery");
-    let reclaim = children(&spans, recovery, "ledger reclaim_task");
+    let reclaim = children(&spans, recovery, "reclaimed");
     assert_eq!(reclaim.len(), 1);
     assert_eq!(attribute(&reclaim[0].attributes, "task"), steps["result"]["data"]["task_id"].as_str());
     // Periodic work without a result makes no span.

@@ -226,14 +226,14 @@ async fn unsettleable_task_delays_neither_start_nor_other_tasks() {
     assert_eq!(anna.outcomes(stuck).await.len(), 1);
 }
 
-/// Recovery reads a few hundred pieces of work at a time.
+/// Recovery reads a thousand pieces of work at a time.
 #[tokio::test(start_paused = true)]
 async fn unsettleable_tasks_do_not_hide_later_ones() {
     let ledger = Arc::new(LosesAnswers::default());
-    let setup = TestPlatform::setup().settings(|s| s.tasks_per_user = 1000);
+    let setup = TestPlatform::setup().settings(|s| (s.tasks_per_user, s.open_tasks_per_user) = (2000, 2000));
     let platform = setup.ledger(ledger.clone()).start().await;
     let anna = platform.user("anna");
-    for _ in 0..300 {
+    for _ in 0..1100 {
         let task_id = anna.start("nap", json!({"seconds": 60})).await;
         ledger.stuck.lock().unwrap().insert(task_id);
     }
@@ -253,7 +253,7 @@ async fn recovery_expires_leases_once_per_pass() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     let dead = ledger.join("dead", Duration::from_secs(15)).await.unwrap();
-    for _ in 0..300 {
+    for _ in 0..1100 {
         let asked = TurnBody::new(Role::User, "nap", "promises");
         let call = NewCall::new(CallId::generate(), Owner::new("default", "anna"), asked);
         ledger.accept_call(&dead, call).await.unwrap();
@@ -265,7 +265,7 @@ async fn recovery_expires_leases_once_per_pass() {
     }
     assert_eq!(ledger.expiries.load(Ordering::SeqCst) - before[0], 1);
     let batches = ledger.batches.load(Ordering::SeqCst) - before[1];
-    assert!(batches > 1, "300 orphans fit into {batches} batches");
+    assert!(batches > 1, "1100 orphans fit into {batches} batches");
 }
 
 /// A platform on this ledger with a function's state, and another that replaces it.

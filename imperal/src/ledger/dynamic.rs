@@ -94,6 +94,7 @@ ledger! {
         periodic "lease orphans" orphans(limit: u32) -> Vec<Orphan>;
         write reclaim_call(incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Turn, of Work::Call(call_id);
         write reclaim_task(incarnation: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Turn, of Work::Task(Attempt::first(task_id));
+        write reclaim_tasks(incarnation: &'a Incarnation, ends: Vec<(TaskId, TaskEnd)>) -> Vec<LedgerResult<()>>;
     }
     Calls {
         write accept_call(incarnation: &'a Incarnation, call: NewCall) -> Turn;
@@ -161,7 +162,7 @@ ledger! {
         periodic write_drafts(incarnation: &'a Incarnation, pieces: Vec<DraftPiece>) -> ();
         read drafts(owner: &'a Owner) -> Vec<DraftPiece>;
         read draft_text(owner: &'a Owner, draft_id: DraftId, from: u64) -> Option<DraftPiece>;
-        read drafts_of_work(work: Work) -> Vec<DraftPiece>;
+        read drafts_of_work(works: &'a [Work]) -> Vec<DraftPiece>;
     }
     Schedules {
         write write_schedule(source: ScheduleSource, write: ScheduleWrite) -> bool;

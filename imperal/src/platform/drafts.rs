@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError};
 
 use crate::ids::DraftId;
-use crate::ledger::{DraftPiece, Incarnation, Ledger, LedgerError, TurnBody, Work};
+use crate::ledger::{DraftPiece, Incarnation, Ledger, LedgerError, LedgerResult, TurnBody, Work};
 use crate::sync::{Mutex, MutexGuard};
 
 /// The drafts of this node's running work.
@@ -132,6 +132,26 @@ pub(super) fn end_drafts(turn: &mut TurnBody, drafts: EndedDrafts) {
 }
 
 /// The drafts of work whose process is gone.
-pub(super) fn left_drafts(pieces: Vec<DraftPiece>) -> EndedDrafts {
-    pieces.into_iter().map(|piece| (piece.draft_id, piece.text)).collect()
+#[derive(Debug)]
+pub(super) struct LeftDrafts(HashMap<Work, EndedDrafts>);
+
+impl LeftDrafts {
+    /// Reads them. Nothing writes drafts of such work, so nothing comes between this and the write of its end.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub(super) async fn read(ledger: &dyn Ledger, works: &[Work]) -> LedgerResult<Self> {
+        let mut left: HashMap<Work, EndedDrafts> = HashMap::new();
+        for piece in ledger.drafts_of_work(works).await? {
+            if let Some(work) = piece.work() {
+                left.entry(work.of_any_attempt()).or_default().push((piece.draft_id, piece.text));
+            }
+        }
+        Ok(Self(left))
+    }
+
+    /// Moves the drafts of this work into the turn that takes their place.
+    pub(super) fn end(&mut self, work: Work, turn: &mut TurnBody) {
+        end_drafts(turn, self.0.remove(&work.of_any_attempt()).unwrap_or_default());
+    }
 }

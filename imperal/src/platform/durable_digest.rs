@@ -6,7 +6,7 @@
 //! counts; then the rows are read again, and the end is made again.
 
 use super::Node;
-use super::drafts::{end_drafts, left_drafts};
+use super::drafts::LeftDrafts;
 use super::durable_write::{Written, write_backoff};
 use super::messages::speak_of_effects;
 use crate::context::{DurableRun, StepsDigest, StoredSteps};
@@ -109,9 +109,9 @@ impl Node {
         mut read: BoundEnd,
         write: impl Fn(TaskEnd) -> Fut<'a, T>,
     ) -> LedgerResult<T> {
-        // Nothing writes drafts of a task that no process holds. If one takes it meanwhile, the end is refused.
-        let left = self.ledger.drafts_of_work(Work::Task(Attempt::first(task_id))).await?;
-        end_drafts(&mut read.end.turn, left_drafts(left));
+        // If a process takes the task meanwhile, the end is refused.
+        let work = Work::Task(Attempt::first(task_id));
+        LeftDrafts::read(&*self.ledger, &[work]).await?.end(work, &mut read.end.turn);
         let refused = match write(read.spoken(None)).await {
             Err(LedgerError::OpenEffects(_)) => read.end,
             written => return written,

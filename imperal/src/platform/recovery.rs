@@ -8,21 +8,30 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::Node;
 use super::active::Lease;
-use super::drafts::{end_drafts, left_drafts};
+use super::drafts::LeftDrafts;
 use super::durable_digest::BoundEnd;
 use super::messages::{self, WorkRef};
 use super::meters::Reclaimed;
 use crate::failpoint;
-use crate::ledger::{AuditOutcome, CancelOutcome, Fut, Incarnation, LedgerError, NewAudit, Orphan, Work};
+use crate::ids::CallId;
+use crate::ledger::{
+    Attempt, AuditOutcome, CancelOutcome, Fut, Incarnation, LedgerError, LedgerResult, NewAudit, Orphan, Owner,
+    TaskEnd, TaskRecord, TurnBody, Work,
+};
 use crate::trace::TARGET;
 
-/// Orphans per batch: enough for a group commit, few enough to hold in memory.
-const BATCH: u32 = 256;
+/// Orphans per batch: few enough to hold in memory.
+const BATCH: u32 = 1024;
+/// Orphans that are settled together. Calls of users wait for the ledger's writer meanwhile.
+const TOGETHER: usize = 256;
+/// Groups that are settled at the same time: the ledger writes one while the next is prepared.
+const AT_ONCE: usize = 2;
 /// How long a task that lost its process may be queued before an event says so. A node usually takes it sooner.
 const UNTOLD: Duration = Duration::from_secs(1);
 /// How often a node looks for stuck tasks and reads the gauges of the backlog, at least. A task is stuck for 30 s before
@@ -31,7 +40,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How often one pass marks or announces a few tasks.
 const SHORT_WRITES: u32 = 8;
 /// Largest batch, when the first orphans cannot be settled.
-const MAX_BATCH: u32 = BATCH << 8;
+const MAX_BATCH: u32 = BATCH << 6;
 
 /// One pass over the orphans.
 #[derive(Debug)]
@@ -51,13 +60,7 @@ impl Pass {
     /// Whether to try this batch. When it is the batch before, its work cannot be settled: the pass then
     /// doubles the batch to reach the work behind it, or ends.
     fn goes_on(&mut self, orphans: &[Orphan]) -> bool {
-        let batch: Vec<Work> = orphans
-            .iter()
-            .map(|orphan| match orphan {
-                Orphan::Call { call_id, .. } => Work::Call(*call_id),
-                Orphan::Task(record) => Work::Task(record.task.attempt()),
-            })
-            .collect();
+        let batch: Vec<Work> = orphans.iter().map(work_of).collect();
         if batch.is_empty() || (batch == self.seen && batch.len() < self.limit as usize) {
             return false;
         }
@@ -197,8 +200,9 @@ impl Node {
         pass.failed.clear();
         let mut settled_any = false;
         for group in [calls, tasks] {
-            let settling = join_all(group.iter().map(|orphan| self.settle(incarnation, orphan)));
-            for settled in settling.instrument(span.clone()).await {
+            let groups: Vec<_> = group.chunks(TOGETHER).map(|some| self.settle_together(incarnation, some)).collect();
+            let settling = stream::iter(groups).buffered(AT_ONCE).collect::<Vec<_>>();
+            for settled in settling.instrument(span.clone()).await.into_iter().flatten() {
                 match settled {
                     // Another node was faster, or the call comes with the next batch.
                     Ok(()) | Err(LedgerError::AlreadyReplied | LedgerError::AlreadyEnded | LedgerError::IdExists) => {
@@ -230,45 +234,117 @@ impl Node {
         }
     }
 
-    async fn settle(&self, incarnation: &Incarnation, orphan: &Orphan) -> Result<(), LedgerError> {
-        match orphan {
-            Orphan::Call { call_id, owner, turn, .. } => {
-                // `None` for a call whose turn cannot be read.
-                let function = turn.function.as_deref().unwrap_or("The call");
-                let work = WorkRef {
-                    tenant_id: &owner.tenant_id,
-                    user_id: &owner.user_id,
-                    app_id: &turn.app_id,
-                    function,
-                    call_id: Some(*call_id),
-                    task_id: None,
-                };
-                let mut reply = messages::answer_turn(work, messages::interrupted(function));
-                // Nothing writes drafts of an orphan, so nothing comes between this and the reply.
-                let left = self.ledger.drafts_of_work(Work::Call(*call_id)).await?;
-                end_drafts(&mut reply, left_drafts(left));
-                self.ledger.reclaim_call(incarnation, *call_id, reply).await?;
-                self.meters.reclaimed(Reclaimed::Call);
-                failpoint::hit("call-recovered");
-            }
-            Orphan::Task(record) => {
-                let task = &record.task;
-                let work = WorkRef {
-                    tenant_id: &record.owner.tenant_id,
-                    user_id: &record.owner.user_id,
-                    app_id: &task.app_id,
-                    function: &task.function,
-                    call_id: Some(task.call_id),
-                    task_id: Some(task.task_id),
-                };
-                // A repaired file may have lost that the task is durable, and not its rows.
-                let end = BoundEnd::plain(messages::reclaimed(work, task));
-                let write = |end| self.ledger.reclaim_task(incarnation, task.task_id, end);
-                self.write_unheld_end(task.task_id, end, write).await?;
-                self.meters.reclaimed(Reclaimed::Task);
-                failpoint::hit("task-recovered");
+    /// Settles calls, or tasks, together. If that fails, each is settled by itself: one of them may be the cause.
+    async fn settle_together(&self, incarnation: &Incarnation, orphans: &[Orphan]) -> Vec<LedgerResult<()>> {
+        match self.settle_in_one(incarnation, orphans).await {
+            Ok(settled) => settled,
+            Err(LedgerError::Fenced) => vec![Err(LedgerError::Fenced)],
+            Err(error) => {
+                tracing::debug!(%error, "interrupted work is settled one by one");
+                join_all(orphans.iter().map(|orphan| self.settle(incarnation, orphan))).await
             }
         }
+    }
+
+    /// One read of the drafts for all, one write for all tasks, and one for each call.
+    async fn settle_in_one(
+        &self,
+        incarnation: &Incarnation,
+        orphans: &[Orphan],
+    ) -> LedgerResult<Vec<LedgerResult<()>>> {
+        let works: Vec<Work> = orphans.iter().map(work_of).collect();
+        let mut drafts = LeftDrafts::read(&*self.ledger, &works).await?;
+        let (mut calls, mut tasks, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+        for (orphan, work) in orphans.iter().zip(works) {
+            match orphan {
+                Orphan::Call { call_id, owner, turn, .. } => {
+                    let mut reply = interrupted_reply(*call_id, owner, turn);
+                    drafts.end(work, &mut reply);
+                    calls.push(self.reclaim_call(incarnation, *call_id, reply));
+                }
+                Orphan::Task(record) => {
+                    let mut end = interrupted_end(record);
+                    drafts.end(work, &mut end.turn);
+                    tasks.push(orphan);
+                    ends.push((record.task.task_id, end));
+                }
+            }
+        }
+        let mut settled = join_all(calls).await;
+        if !ends.is_empty() {
+            let answers = self.ledger.reclaim_tasks(incarnation, ends).await?;
+            for (orphan, answer) in tasks.into_iter().zip(answers) {
+                settled.push(match (answer, work_of(orphan)) {
+                    // A repaired file may have lost that the task is durable, and not its rows.
+                    (Err(LedgerError::OpenEffects(_)), _) => self.settle(incarnation, orphan).await,
+                    (Ok(()), Work::Task(Attempt { task_id, .. })) => {
+                        // Its own span was cut off with its node.
+                        tracing::debug_span!(target: TARGET, "reclaimed", task = %task_id).in_scope(|| ());
+                        self.note_reclaimed_task();
+                        Ok(())
+                    }
+                    (answer, _) => answer,
+                });
+            }
+        }
+        Ok(settled)
+    }
+
+    /// Settles one call or task.
+    async fn settle(&self, incarnation: &Incarnation, orphan: &Orphan) -> LedgerResult<()> {
+        match orphan {
+            Orphan::Call { call_id, owner, turn, .. } => {
+                let mut reply = interrupted_reply(*call_id, owner, turn);
+                let work = Work::Call(*call_id);
+                LeftDrafts::read(&*self.ledger, &[work]).await?.end(work, &mut reply);
+                self.reclaim_call(incarnation, *call_id, reply).await
+            }
+            Orphan::Task(record) => {
+                let task_id = record.task.task_id;
+                let write = |end| self.ledger.reclaim_task(incarnation, task_id, end);
+                self.write_unheld_end(task_id, BoundEnd::plain(interrupted_end(record)), write).await?;
+                self.note_reclaimed_task();
+                Ok(())
+            }
+        }
+    }
+
+    async fn reclaim_call(&self, incarnation: &Incarnation, call_id: CallId, reply: TurnBody) -> LedgerResult<()> {
+        self.ledger.reclaim_call(incarnation, call_id, reply).await?;
+        self.meters.reclaimed(Reclaimed::Call);
+        failpoint::hit("call-recovered");
         Ok(())
     }
+
+    fn note_reclaimed_task(&self) {
+        self.meters.reclaimed(Reclaimed::Task);
+        failpoint::hit("task-recovered");
+    }
+}
+
+fn work_of(orphan: &Orphan) -> Work {
+    match orphan {
+        Orphan::Call { call_id, .. } => Work::Call(*call_id),
+        Orphan::Task(record) => Work::Task(record.task.attempt()),
+    }
+}
+
+/// The reply to a call whose process is gone.
+fn interrupted_reply(call_id: CallId, owner: &Owner, turn: &TurnBody) -> TurnBody {
+    // `None` for a call whose turn cannot be read.
+    let function = turn.function.as_deref().unwrap_or("The call");
+    let work = WorkRef {
+        tenant_id: &owner.tenant_id,
+        user_id: &owner.user_id,
+        app_id: &turn.app_id,
+        function,
+        call_id: Some(call_id),
+        task_id: None,
+    };
+    messages::answer_turn(work, messages::interrupted(function))
+}
+
+/// The end of a task whose process is gone.
+fn interrupted_end(record: &TaskRecord) -> TaskEnd {
+    messages::reclaimed(WorkRef::of_record(record), &record.task)
 }

@@ -129,6 +129,16 @@ pub enum Work {
     Task(Attempt),
 }
 
+impl Work {
+    /// The same value for all attempts of a task.
+    pub(crate) fn of_any_attempt(self) -> Self {
+        match self {
+            Self::Call(_) => self,
+            Self::Task(attempt) => Self::Task(Attempt::first(attempt.task_id)),
+        }
+    }
+}
+
 /// The right to write for a piece of work: its incarnation is current, and it is not settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -281,6 +281,22 @@ impl World {
                 self.known(&reclaimed, &self.model.tasks[task])?;
                 assert_eq!(reclaimed.map(drop), self.model.finish(incarnation, task, true));
             }
+            Op::ReclaimTasks { incarnation, tasks } => {
+                let incarnation = pick(incarnation, self.incarnations.len())?;
+                let tasks: Option<Vec<usize>> = tasks.iter().map(|task| pick(*task, self.tasks.len())).collect();
+                let (held, tasks) = (&self.incarnations[incarnation], tasks?);
+                let ends: Vec<_> = tasks.iter().map(|task| (self.tasks[*task], self.end(*task))).collect();
+                let answers = both!(self, ledger => ledger.reclaim_tasks(held, ends.clone()));
+                assert_eq!(
+                    answers.as_ref().map(Vec::len).map_err(Clone::clone),
+                    self.model.fence(incarnation).map(|()| tasks.len())
+                );
+                for (task, answer) in tasks.into_iter().zip(answers.ok()?) {
+                    if self.known(&answer, &self.model.tasks[task]).is_some() {
+                        assert_eq!(answer, self.model.finish(incarnation, task, true));
+                    }
+                }
+            }
             Op::Prune { ages, limit } => {
                 let [turns, tasks, events, audit] = ages.map(|age| age.map(Duration::from_secs));
                 let mut keep = RetentionPolicy::FOREVER;

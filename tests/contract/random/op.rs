@@ -22,6 +22,7 @@ pub(super) enum Op {
     Orphans { incarnation: usize },
     ReclaimCall { incarnation: usize, call: usize },
     ReclaimTask { incarnation: usize, task: usize },
+    ReclaimTasks { incarnation: usize, tasks: Vec<usize> },
     Prune { ages: [Option<u64>; 4], limit: u32 },
 }
 
@@ -43,6 +44,8 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         2 => n().prop_map(|incarnation| Op::Orphans { incarnation }),
         3 => (n(), n()).prop_map(|(incarnation, call)| Op::ReclaimCall { incarnation, call }),
         3 => (n(), n()).prop_map(|(incarnation, task)| Op::ReclaimTask { incarnation, task }),
+        3 => (n(), prop::collection::vec(n(), 0..6))
+            .prop_map(|(incarnation, tasks)| Op::ReclaimTasks { incarnation, tasks }),
         1 => (prop::array::uniform4(prop::option::of(0..3 * LEASE)), 1..20_u32)
             .prop_map(|(ages, limit)| Op::Prune { ages, limit }),
     ]

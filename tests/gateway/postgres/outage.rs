@@ -158,7 +158,7 @@ async fn node_cut_off_past_its_lease_is_fenced() {
     };
     let all = |spans: &[Span]| {
         ["unavailable", "fenced"].iter().all(|outcome| seen(spans, "lease renew", Some(outcome)))
-            && seen(spans, "ledger reclaim_task", None)
+            && seen(spans, "ledger reclaim_tasks", None)
             && seen(spans, "task steps", Some("lost"))
     };
     collector.until(all).await;

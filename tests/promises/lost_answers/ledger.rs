@@ -251,8 +251,8 @@ impl Drafts for LosesAnswers {
         self.inner.draft_text(owner, draft_id, from).await
     }
 
-    async fn drafts_of_work(&self, work: Work) -> LedgerResult<Vec<DraftPiece>> {
-        self.inner.drafts_of_work(work).await
+    async fn drafts_of_work(&self, works: &[Work]) -> LedgerResult<Vec<DraftPiece>> {
+        self.inner.drafts_of_work(works).await
     }
 }
 

@@ -94,6 +94,9 @@ macro_rules! ledger_conformance {
                 task_is_reclaimed_after_its_call
                 racing_reclaimers_have_one_winner
                 end_and_reclaim_of_one_task_have_one_winner
+                tasks_are_reclaimed_together
+                refused_end_stops_no_other
+                racing_reclaims_of_many_have_one_winner_each
             }
             claims {
                 durable_task_starts_in_attempt_1

@@ -26,7 +26,7 @@ impl Node {
     }
 
     async fn whole(&self, work: Work) -> Vec<(DraftId, String)> {
-        let whole = ok(self.ledger.drafts_of_work(work).await);
+        let whole = ok(self.ledger.drafts_of_work(&[work]).await);
         assert!(whole.iter().all(|piece| piece.offset == 0));
         whole.into_iter().map(|piece| (piece.draft_id, piece.text)).collect()
     }

@@ -40,6 +40,7 @@ pub trait Drafts: Send + Sync {
         from: u64,
     ) -> impl Future<Output = LedgerResult<Option<DraftPiece>>> + Send;
 
-    /// The drafts of a call, or of a task in whatever attempt, with their whole text, oldest first.
-    fn drafts_of_work(&self, work: Work) -> impl Future<Output = LedgerResult<Vec<DraftPiece>>> + Send;
+    /// The drafts of calls, and of tasks in whatever attempt, with their whole text. Those of one call or task are oldest
+    /// first.
+    fn drafts_of_work(&self, works: &[Work]) -> impl Future<Output = LedgerResult<Vec<DraftPiece>>> + Send;
 }

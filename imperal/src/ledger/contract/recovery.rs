@@ -2,7 +2,10 @@
 
 use std::future::Future;
 
-use super::LedgerResult;
+use futures_util::future::BoxFuture;
+use futures_util::{StreamExt, stream};
+
+use super::{LedgerError, LedgerResult};
 use crate::ids::{CallId, TaskId};
 use crate::ledger::{Incarnation, Orphan, TaskEnd, Turn, TurnBody};
 
@@ -52,4 +55,30 @@ pub trait Recovery: Send + Sync {
         task_id: TaskId,
         end: TaskEnd,
     ) -> impl Future<Output = LedgerResult<Turn>> + Send;
+
+    /// [`Recovery::reclaim_task`] for many tasks. The answers have the order of the ends. A task that cannot be ended,
+    /// for example because its row is damaged, has its error in its answer and does not stop the others.
+    ///
+    /// A backend may use one transaction for all of them, or one for each. Each end is whole in either case. The default
+    /// runs [`Recovery::reclaim_task`], up to 128 at the same time.
+    ///
+    /// # Errors
+    /// `Fenced`, and then some of the tasks may have ended before; a failure of the whole write.
+    fn reclaim_tasks(
+        &self,
+        incarnation: &Incarnation,
+        ends: Vec<(TaskId, TaskEnd)>,
+    ) -> impl Future<Output = LedgerResult<Vec<LedgerResult<()>>>> + Send {
+        async move {
+            let one = |(task_id, end)| -> BoxFuture<'_, LedgerResult<()>> {
+                Box::pin(async move { self.reclaim_task(incarnation, task_id, end).await.map(drop) })
+            };
+            let ends: Vec<_> = ends.into_iter().map(one).collect();
+            let answers: Vec<_> = stream::iter(ends).buffered(AT_ONCE).collect().await;
+            if answers.contains(&Err(LedgerError::Fenced)) { Err(LedgerError::Fenced) } else { Ok(answers) }
+        }
+    }
 }
+
+/// Ends that the default of [`Recovery::reclaim_tasks`] writes at the same time.
+const AT_ONCE: usize = 128;

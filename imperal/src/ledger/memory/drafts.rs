@@ -21,7 +21,7 @@ impl Drafts for MemoryLedger {
         Ok(self.read(|state| state.draft_text(owner, draft_id, from)))
     }
 
-    async fn drafts_of_work(&self, work: Work) -> LedgerResult<Vec<DraftPiece>> {
-        Ok(self.read(|state| state.drafts_of_work(work)))
+    async fn drafts_of_work(&self, works: &[Work]) -> LedgerResult<Vec<DraftPiece>> {
+        Ok(self.read(|state| state.drafts_of_work(works)))
     }
 }

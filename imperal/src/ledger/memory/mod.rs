@@ -129,6 +129,23 @@ impl Recovery for MemoryLedger {
         end.turn.check_depth()?;
         self.write(|state, now| state.reclaim_task(incarnation, task_id, end, now))
     }
+
+    async fn reclaim_tasks(
+        &self,
+        incarnation: &Incarnation,
+        ends: Vec<(TaskId, TaskEnd)>,
+    ) -> LedgerResult<Vec<LedgerResult<()>>> {
+        let ended = self.with(|state, now| -> LedgerResult<Vec<LedgerResult<(Owner, Turn)>>> {
+            state.fence(incarnation)?;
+            let reclaim = |(task_id, end): (TaskId, TaskEnd)| {
+                end.turn.check_depth()?;
+                state.reclaim_task(incarnation, task_id, end, now)
+            };
+            Ok(ends.into_iter().map(reclaim).collect())
+        })?;
+        let told = |ended: LedgerResult<(Owner, Turn)>| ended.map(|(owner, _)| self.feed.publish_events(&owner));
+        Ok(ended.into_iter().map(told).collect())
+    }
 }
 
 impl Calls for MemoryLedger {

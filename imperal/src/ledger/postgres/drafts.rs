@@ -76,15 +76,23 @@ impl Drafts for PostgresLedger {
         Ok(Some(whole(&self.store, &end, from).await?.from(from).unwrap_or(end)))
     }
 
-    async fn drafts_of_work(&self, work: Work) -> LedgerResult<Vec<DraftPiece>> {
-        let (column, id) = match work {
-            Work::Call(call_id) => ("call_id", call_id.to_string()),
-            Work::Task(Attempt { task_id, .. }) => ("task_id", task_id.to_string()),
-        };
-        let sql = format!("SELECT {HEAD} FROM @.draft d WHERE d.{column} = $1::uuid ORDER BY d.draft_id");
+    async fn drafts_of_work(&self, works: &[Work]) -> LedgerResult<Vec<DraftPiece>> {
+        let (mut calls, mut tasks) = (Vec::new(), Vec::new());
+        for work in works {
+            match work {
+                Work::Call(call_id) => calls.push(call_id.to_string()),
+                Work::Task(Attempt { task_id, .. }) => tasks.push(task_id.to_string()),
+            }
+        }
         let mut texts = Vec::new();
-        for head in self.store.repeatable(&sql, &[text(&id)]).await?.iter().filter_map(head) {
-            texts.push(whole(&self.store, &head, 0).await?);
+        for (column, of_work) in [("call_id", calls), ("task_id", tasks)] {
+            if of_work.is_empty() {
+                continue;
+            }
+            let sql = format!("SELECT {HEAD} FROM @.draft d WHERE d.{column} = ANY ($1::uuid[]) ORDER BY d.draft_id");
+            for head in self.store.repeatable(&sql, &[ids(&of_work)]).await?.iter().filter_map(head) {
+                texts.push(whole(&self.store, &head, 0).await?);
+            }
         }
         Ok(texts)
     }

@@ -64,15 +64,21 @@ impl Drafts for SqliteLedger {
         self.readers.read(read).await
     }
 
-    async fn drafts_of_work(&self, work: Work) -> LedgerResult<Vec<DraftPiece>> {
+    async fn drafts_of_work(&self, works: &[Work]) -> LedgerResult<Vec<DraftPiece>> {
+        let works = works.to_vec();
         let read = move |reading: &Reading<'_>| {
             let look = reading.conn.unchecked_transaction()?;
-            let (sql, id) = match work {
-                Work::Call(call_id) => (DRAFTS_OF_CALL, call_id.to_string()),
-                Work::Task(Attempt { task_id, .. }) => (DRAFTS_OF_TASK, task_id.to_string()),
-            };
-            let heads = all(&look, sql, [id], |row| Ok(head(row)))?;
-            heads.into_iter().flatten().map(|head| text(&look, &head, 0)).collect()
+            let mut texts = Vec::new();
+            for work in &works {
+                let (sql, id) = match work {
+                    Work::Call(call_id) => (DRAFTS_OF_CALL, call_id.to_string()),
+                    Work::Task(Attempt { task_id, .. }) => (DRAFTS_OF_TASK, task_id.to_string()),
+                };
+                for head in all(&look, sql, [id], |row| Ok(head(row)))?.into_iter().flatten() {
+                    texts.push(text(&look, &head, 0)?);
+                }
+            }
+            Ok(texts)
         };
         self.readers.read(read).await
     }

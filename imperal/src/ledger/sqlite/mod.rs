@@ -15,6 +15,7 @@ mod questions;
 mod queues;
 mod readers;
 mod reads;
+mod recovery;
 mod rows;
 mod schedules;
 mod schema;
@@ -34,16 +35,14 @@ use self::ops::{DueOwners, EndJson, TurnJson};
 use self::readers::Readers;
 use self::writer::Writer;
 use super::clock::before;
-use super::contract::{
-    AuditTrail, Calls, Chat, DurableTasks, Health, Leases, LedgerResult, Recovery, Retention, Tasks,
-};
+use super::contract::{AuditTrail, Calls, Chat, DurableTasks, Health, Leases, LedgerResult, Retention, Tasks};
 use super::retention::Cutoffs;
 use super::{
     Attempt, AttemptReport, AuditFilter, AuditRow, Backlog, CallCancel, CallRecord, CancelOutcome, ChainEnds,
     ClaimRequest, ClaimedTask, Clock, DurableName, DurableProgram, Event, Feed, Incarnation, LedgerError, LedgerMeters,
-    MessageSource, NewAudit, NewCall, NewStep, NewTask, Orphan, Owner, Page, PageLimit, Progress, Pruned, Release,
-    RenewalNews, RetentionPolicy, StoredDurable, StoredStep, SystemClock, Task, TaskAttempt, TaskEnd, TaskRecord, Turn,
-    TurnBody, rules,
+    MessageSource, NewAudit, NewCall, NewStep, NewTask, Owner, Page, PageLimit, Progress, Pruned, Release, RenewalNews,
+    RetentionPolicy, StoredDurable, StoredStep, SystemClock, Task, TaskAttempt, TaskEnd, TaskRecord, Turn, TurnBody,
+    rules,
 };
 use crate::ids::{CallId, TaskId, TurnId};
 
@@ -52,6 +51,7 @@ use crate::ids::{CallId, TaskId, TurnId};
 /// Dropping it writes the requested writes and waits for them, at most 2 s.
 #[derive(Debug)]
 pub struct SqliteLedger {
+    path: Arc<Path>,
     clock: Arc<dyn Clock>,
     // Dropped in this order: the last connection to close can remove the log.
     readers: Readers,
@@ -85,8 +85,8 @@ impl SqliteLedger {
         let feed = Feed::default();
         let meters = LedgerMeters::default();
         let readers = Readers::start(path.clone(), busy, &meters)?;
-        let writer = Writer::start(conn, path, clock.clone(), feed.clone(), meters.clone())?;
-        Ok(Self { clock, readers, writer, feed, meters })
+        let writer = Writer::start(conn, path.clone(), clock.clone(), feed.clone(), meters.clone())?;
+        Ok(Self { path, clock, readers, writer, feed, meters })
     }
 }
 
@@ -126,34 +126,6 @@ impl Leases for SqliteLedger {
     async fn leave(&self, incarnation: &Incarnation) -> LedgerResult<()> {
         let incarnation = incarnation.clone();
         self.writer.write(Weight::Durable, move |tx| tx.leave(&incarnation)).await
-    }
-}
-
-impl Recovery for SqliteLedger {
-    async fn expire_leases(&self, incarnation: &Incarnation) -> LedgerResult<u64> {
-        let incarnation = incarnation.clone();
-        self.writer.write(Weight::Durable, move |tx| tx.expire_leases(&incarnation)).await
-    }
-
-    async fn orphans(&self, limit: u32) -> LedgerResult<Vec<Orphan>> {
-        self.readers.read(move |reading| reads::orphans(reading, limit)).await
-    }
-
-    async fn reclaim_call(&self, incarnation: &Incarnation, call_id: CallId, turn: TurnBody) -> LedgerResult<Turn> {
-        let incarnation = incarnation.clone();
-
-        let row = json(&turn)?;
-        let bytes = row.json.len();
-        let work = move |tx: &mut ops::Tx<'_>| tx.reclaim_call(&incarnation, call_id, &row);
-        Ok(self.writer.write_sized(Weight::Durable, bytes, work).await?.on(turn))
-    }
-
-    async fn reclaim_task(&self, incarnation: &Incarnation, task_id: TaskId, end: TaskEnd) -> LedgerResult<Turn> {
-        let incarnation = incarnation.clone();
-        let (end, turn) = end_json(end)?;
-        let bytes = end.turn.json.len();
-        let work = move |tx: &mut ops::Tx<'_>| tx.reclaim_task(&incarnation, task_id, &end);
-        Ok(self.writer.write_sized(Weight::Durable, bytes, work).await?.on(turn))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Drafts: one text each, until their work ends.
 
+use std::collections::HashSet;
+
 use super::State;
 use crate::ids::{CallId, DraftId, TaskId};
 use crate::ledger::{Attempt, DraftPiece, Incarnation, LedgerError, Owner, Work};
@@ -91,12 +93,9 @@ impl State {
         Some(rest.unwrap_or_else(|| DraftPiece::new(draft_id, row.work, row.text.len() as u64, "")))
     }
 
-    pub(in crate::ledger::memory) fn drafts_of_work(&self, work: Work) -> Vec<DraftPiece> {
-        let is_it = |row: &&DraftRow| match (row.work, work) {
-            (Work::Task(a), Work::Task(b)) => a.task_id == b.task_id,
-            (a, b) => a == b,
-        };
-        let of_work = self.drafts.iter().filter(|(_, row)| is_it(row));
+    pub(in crate::ledger::memory) fn drafts_of_work(&self, works: &[Work]) -> Vec<DraftPiece> {
+        let works: HashSet<Work> = works.iter().map(|work| work.of_any_attempt()).collect();
+        let of_work = self.drafts.iter().filter(|(_, row)| works.contains(&row.work.of_any_attempt()));
         of_work.map(|(id, row)| DraftPiece::new(*id, row.work, 0, row.text.clone())).collect()
     }
 }

@@ -43,7 +43,7 @@ impl State {
             .is_some_and(|state| state.number == incarnation.number && state.lease_until.is_some())
     }
 
-    pub(super) fn fence(&self, incarnation: &Incarnation) -> Result<(), LedgerError> {
+    pub(in crate::ledger::memory) fn fence(&self, incarnation: &Incarnation) -> Result<(), LedgerError> {
         if self.is_current(incarnation) { Ok(()) } else { Err(LedgerError::Fenced) }
     }
 

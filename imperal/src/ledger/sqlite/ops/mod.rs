@@ -10,6 +10,7 @@ mod claims;
 mod documents;
 mod drafts;
 mod durable;
+mod ends;
 mod files;
 mod follow;
 mod incarnations;
@@ -31,6 +32,9 @@ pub(super) use claims::{CANDIDATE_TASK, READY_TASKS};
 pub(super) use documents::EXPIRED_DOCUMENTS;
 #[cfg(test)]
 pub(super) use durable::{HAS_LEFT_ROWS, HELD_DURABLE_TASKS, LAST_PROGRESS, LAST_STEP};
+pub(super) use ends::EndIsolation;
+#[cfg(test)]
+pub(super) use ends::LEFT_TASK;
 pub(super) use files::DUE_FILES;
 #[cfg(test)]
 pub(super) use follow::{HAS_LOST_VALUE, INHERIT};
@@ -76,6 +80,14 @@ use crate::ledger::unreadable::{Unreadable, UnreadableRow};
 use crate::ledger::{
     AuditHash, DraftPiece, Incarnation, LedgerError, NewAudit, Owner, Progress, TaskState, Turn, decode,
 };
+
+/// The bytes that an owner has stored on the day `?2`.
+macro_rules! stored_today {
+    () => {
+        "CASE WHEN stored_day = ?2 AND stored BETWEEN 0 AND 9007199254740992 THEN stored ELSE 0 END"
+    };
+}
+use stored_today;
 
 /// A message to the feed, sent after the commit.
 #[derive(Debug)]
@@ -142,6 +154,13 @@ impl TxCache {
     /// Forgets everything: what was read in the transaction may have been undone.
     pub(in crate::ledger::sqlite) fn roll_back(&mut self) {
         *self = Self::default();
+    }
+
+    /// Forgets what may have been read in the part of the transaction that was undone.
+    fn forget(&self) {
+        self.current.borrow_mut().clear();
+        self.owner_ids.borrow_mut().clear();
+        self.owners.borrow_mut().clear();
     }
 
     fn remember(&self, owner_id: i64, owner: &Owner) {
@@ -237,9 +256,7 @@ impl<'c> Tx<'c> {
         let owner = self.owner(owner_id)?;
         let today = self.today();
         // Not by RETURNING, for which SQLite makes a table of its own each time.
-        let sql =
-            "SELECT head, CASE WHEN stored_day = ?2 AND stored BETWEEN 0 AND 9007199254740992 THEN stored ELSE 0 END
-                   FROM owner WHERE owner_id = ?1";
+        let sql = concat!("SELECT head, ", stored_today!(), " FROM owner WHERE owner_id = ?1");
         let read = |row: &Row<'_>| Ok((get_number(row, 0)?, get_number(row, 1)?));
         let (head, stored) = one(self.conn, sql, [owner_id, today], read)?
             .ok_or_else(|| Fault::Row(format!("owner {owner_id} is missing")))?;
@@ -287,7 +304,15 @@ impl<'c> Tx<'c> {
     fn add_audit(&self, owner_id: i64, row: &NewAudit) -> Result<(), Fault> {
         let sql = "SELECT audit_end FROM owner WHERE owner_id = ?1";
         let previous = one(self.conn, sql, [owner_id], |row| Ok(row.get::<_, Option<Vec<u8>>>(0)?))?.flatten();
-        let previous = previous.map(|end| {
+        let hash = self.insert_audit(owner_id, self.audit_end(owner_id, previous).as_ref(), row)?;
+        let sql = "UPDATE owner SET audit_end = ?2 WHERE owner_id = ?1";
+        execute(self.conn, sql, params![owner_id, hash.as_bytes()])?;
+        Ok(())
+    }
+
+    /// The stored end of an owner's audit chain.
+    fn audit_end(&self, owner_id: i64, stored: Option<Vec<u8>>) -> Option<AuditHash> {
+        stored.map(|end| {
             // The chain continues from an unreadable end, and the audit check reports the place.
             AuditHash::from_bytes(end.try_into().unwrap_or_else(|_| {
                 let row = owner_id.to_string();
@@ -295,8 +320,12 @@ impl<'c> Tx<'c> {
                 self.unreadable.report(&UnreadableRow { table: "owner", row: &row, owner: None, why });
                 [0; 32]
             }))
-        });
-        let hash = AuditHash::of(previous.as_ref(), self.now, row);
+        })
+    }
+
+    /// Writes an audit row behind the end of its owner's chain. Returns the new end, which the caller stores.
+    fn insert_audit(&self, owner_id: i64, end: Option<&AuditHash>, row: &NewAudit) -> Result<AuditHash, Fault> {
+        let hash = AuditHash::of(end, self.now, row);
         let sql = "INSERT INTO audit (at, owner_id, actor, app_id, action, target, outcome, detail, hash)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         let params = params![
@@ -311,9 +340,7 @@ impl<'c> Tx<'c> {
             hash.as_bytes()
         ];
         execute(self.conn, sql, params)?;
-        let sql = "UPDATE owner SET audit_end = ?2 WHERE owner_id = ?1";
-        execute(self.conn, sql, params![owner_id, hash.as_bytes()])?;
-        Ok(())
+        Ok(hash)
     }
 
     /// Writes a row that no reader uses. Succeeds if the file can be written.

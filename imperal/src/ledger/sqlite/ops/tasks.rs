@@ -1,4 +1,4 @@
-//! Tasks: start, progress, cancel request, end.
+//! Tasks: start, progress, cancel request. `ends` writes their ends.
 
 use jiff::Timestamp;
 use rusqlite::types::ValueRef;
@@ -12,7 +12,7 @@ use crate::ids::TaskId;
 use crate::ledger::clock::after;
 use crate::ledger::rules::{self, Hold, TaskFacts};
 use crate::ledger::sqlite::fault::Fault;
-use crate::ledger::sqlite::rows::{execute, incarnation, number, one, open_states, select_task};
+use crate::ledger::sqlite::rows::{execute, incarnation, number, one, open_states, record, select_task};
 use crate::ledger::{
     Attempt, CancelOutcome, Incarnation, LedgerError, NewAudit, NewTask, Progress, Task, TaskRecord, TaskState, Work,
     decode,
@@ -36,10 +36,17 @@ pub(in crate::ledger::sqlite) const OPEN_TASK_COUNT: &str = concat!(
 pub(in crate::ledger::sqlite) const HAS_UNHELD_TASK: &str =
     "SELECT 1 FROM task WHERE owner_id = ?1 AND state IN ('queued', 'stuck') LIMIT 1";
 
+/// Whether a call `c` has its reply.
+macro_rules! is_replied {
+    () => {
+        "c.state = 'replied' OR (c.state NOT IN ('open', 'left') AND c.reply_seq IS NOT NULL)"
+    };
+}
+pub(super) use is_replied;
+
 /// Whether the task's call has its reply; no row if the call is missing.
 const CALL_IS_REPLIED: &str =
-    "SELECT c.state = 'replied' OR (c.state NOT IN ('open', 'left') AND c.reply_seq IS NOT NULL)
-    FROM task t JOIN call c ON c.call_id = t.call_id WHERE t.task_no = ?1";
+    concat!("SELECT ", is_replied!(), " FROM task t JOIN call c ON c.call_id = t.call_id WHERE t.task_no = ?1");
 
 /// Excludes the new task itself: a repeated start is refused because its id exists.
 const TASK_UNDER_KEY: &str = concat!(
@@ -130,7 +137,7 @@ impl Tx<'_> {
     }
 
     pub(super) fn task_record(&self, number: i64) -> Result<TaskRecord, Fault> {
-        let found = one(self.conn, TASK_BY_NUMBER, [number], |row| Ok(decode::record(row, self.unreadable)))?;
+        let found = one(self.conn, TASK_BY_NUMBER, [number], |row| Ok(record(row, self.unreadable)))?;
         found.ok_or_else(|| LedgerError::NotFound.into())
     }
 
@@ -263,52 +270,6 @@ impl Tx<'_> {
         let task = self.task(attempt.task_id)?;
         task.facts().check_write(incarnation, attempt.number)?;
         self.end_task(&task, end)
-    }
-
-    pub(in crate::ledger::sqlite) fn reclaim_task(
-        &mut self,
-        incarnation: &Incarnation,
-        task_id: TaskId,
-        end: &EndJson,
-    ) -> Result<Stamp, Fault> {
-        self.fence(incarnation)?;
-        let task = self.task(task_id)?;
-        task.facts().check_reclaim()?;
-        self.end_task(&task, end)
-    }
-
-    /// Writes a task's end. The caller has checked the rules of the task, but not those of its call.
-    pub(super) fn end_task(&mut self, task: &TaskRow, end: &EndJson) -> Result<Stamp, Fault> {
-        rules::check_call_replied(self.is_call_replied(task.number)?)?;
-        let (owner_id, EndJson { state, turn, audit, open_effects, notes }) = (task.owner_id, end);
-        if task.durable {
-            rules::check_open_effects(self.open_effects(task.number)?, *open_effects)?;
-        }
-        let seq = self.take_numbers(owner_id, 2, turn.json.len())?;
-        let outcome_seq = seq + 1;
-        if task.durable {
-            self.withdraw_questions(task.number)?;
-        }
-        let sql =
-            "UPDATE task SET state = ?2, finished_at = ?3, outcome_seq = ?4, waits_for = NULL, open_questions = 0,
-                   open_effects = ?5, untold_since = NULL WHERE task_no = ?1";
-        let finished_at = self.now.as_microsecond();
-        let params = params![task.number, state.as_str(), finished_at, number(outcome_seq), open_effects];
-        execute(self.conn, sql, params)?;
-        self.end_drafts_of_task(task.number)?;
-        if task.durable {
-            self.end_durable(task.number, *state)?;
-            self.note_attempt(task.number, notes.as_deref())?;
-        }
-        // The outcome turn is not written yet, so the record has no result.
-        let ended = self.task_record(task.number)?.task;
-        self.add_task_event(owner_id, seq, &ended, Some(outcome_seq))?;
-        self.audit_of(owner_id, audit)?;
-        let frees_slot = task.hold != Hold::Free;
-        if frees_slot && (task.in_queue || one(self.conn, HAS_UNHELD_TASK, [owner_id], |_| Ok(()))?.is_some()) {
-            self.notifications.push(Notification::ReadyTask);
-        }
-        self.insert_turn(owner_id, outcome_seq, turn)
     }
 
     pub(super) fn is_call_replied(&self, number: i64) -> Result<Option<bool>, Fault> {

@@ -4,6 +4,7 @@
 
 mod document_plans;
 mod durable;
+mod ends;
 mod file;
 mod questions;
 mod reading;
