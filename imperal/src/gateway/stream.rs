@@ -162,7 +162,9 @@ impl EventCursor {
         }
         loop {
             if self.is_behind() {
-                let (events, as_of) = self.member.next_events(self.seen, self.subscription.heard()).await;
+                // Boxed, as the next one: an idle stream keeps no room for reads.
+                let read = Box::pin(self.member.next_events(self.seen, self.subscription.heard()));
+                let (events, as_of) = read.await;
                 match events {
                     NextEvents::Batch(batch) => {
                         self.as_of = (!batch.more).then_some(as_of);
@@ -184,7 +186,8 @@ impl EventCursor {
                 }
             }
             if self.drafts.is_behind() {
-                match self.drafts.catch_up(self.member.access()).await {
+                let caught_up = Box::pin(self.drafts.catch_up(self.member.access())).await;
+                match caught_up {
                     Ok(Some(piece)) => return Some(self.count(Sent::Draft, draft_frame(&piece))),
                     Ok(None) => continue,
                     Err(error) => {
