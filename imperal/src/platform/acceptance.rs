@@ -13,7 +13,6 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::durable_write::Written;
 use crate::ledger::{NewTask, Task};
 use crate::sync::Mutex;
 
@@ -30,12 +29,12 @@ pub(super) struct WantedStart {
 /// What became of a start that was to be written with its call.
 #[derive(Debug)]
 pub(super) enum StartWith {
-    /// The task is stored.
-    Stored(Box<Written<Task>>),
+    /// The task is stored. `None`: by an earlier attempt, whose answer was lost.
+    Stored(Option<Box<Task>>),
     /// Only the call is: the ledger refused both together because of the task.
     CallAlone,
     /// The task is stored, but its caller has an error already: it must not run.
-    TooLate(Box<Written<Task>>),
+    TooLate(Option<Box<Task>>),
 }
 
 /// The first start of a deferred call.

@@ -16,6 +16,7 @@ use super::acceptance::{Acceptance, StartWith, WantedStart};
 use super::active::{ActiveWork, Lease};
 use super::drafts::end_drafts;
 use super::durable_write::WRITE_DEADLINE;
+use super::first_tasks::{OfferedEnd, Taken};
 use super::idempotency::{Answered, Claim};
 use super::ledger_errors::{file_error, reply_unconfirmed, unavailable};
 use super::messages::{self, WorkRef};
@@ -25,7 +26,7 @@ use crate::context::{Context, Origin, StopReason};
 use crate::error::Error;
 use crate::failpoint;
 use crate::function::BoundHandler;
-use crate::ids::FileId;
+use crate::ids::{CallId, FileId};
 use crate::ledger::{Incarnation, LedgerError, LedgerResult, NewCall, Turn, TurnBody};
 use crate::panic_text::{log_excerpt, panic_text};
 use crate::result::{Result, WireResult};
@@ -416,7 +417,38 @@ async fn first_reply(node: &Node, work: &ActiveWork, turn: &TurnBody) -> LedgerR
         tokio::task::yield_now().await;
     }
     match work.tasks.take_end() {
-        Some(end) => node.reply_with_end(incarnation, call_id, turn, end).await,
+        Some(end) => reply_with_end(node, incarnation, call_id, turn, end).await,
         None => node.ledger.reply(incarnation, call_id, turn.clone()).await,
+    }
+}
+
+/// Writes the reply of a call, and the end of a task that waits for it.
+///
+/// # Errors
+/// Those of the reply.
+async fn reply_with_end(
+    node: &Node,
+    incarnation: &Incarnation,
+    call_id: CallId,
+    turn: &TurnBody,
+    offered: Box<OfferedEnd>,
+) -> LedgerResult<Turn> {
+    let OfferedEnd { attempt, end, started_at, taken } = *offered;
+    // Counted before the write: a reader that sees the outcome finds it counted.
+    node.meters.task(end.state, started_at.elapsed());
+    match node.ledger.reply_and_finish(incarnation, call_id, turn.clone(), attempt, end).await {
+        Ok([reply, _]) => {
+            let _ = taken.send(Taken::Stored);
+            Ok(reply)
+        }
+        Err(error) => {
+            let _ = taken.send(Taken::Counted);
+            // Any other error may be the task's.
+            if matches!(error, LedgerError::Indeterminate(_)) {
+                Err(error)
+            } else {
+                node.ledger.reply(incarnation, call_id, turn.clone()).await
+            }
+        }
     }
 }

@@ -11,9 +11,7 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::Node;
-use crate::ids::CallId;
-use crate::ledger::{Attempt, Incarnation, LedgerError, LedgerResult, TaskEnd, Turn, TurnBody};
+use crate::ledger::{Attempt, TaskEnd};
 use crate::sync::Mutex;
 use crate::sync::atomic::AtomicBool;
 
@@ -78,39 +76,6 @@ impl FirstTasks {
         match mem::replace(&mut *first, FirstEnd::Past) {
             FirstEnd::Offered(end) => Some(end),
             FirstEnd::None | FirstEnd::Past => None,
-        }
-    }
-}
-
-impl Node {
-    /// Writes the reply of a call, and the end of a task that waits for it.
-    ///
-    /// # Errors
-    /// Those of the reply.
-    pub(super) async fn reply_with_end(
-        &self,
-        incarnation: &Incarnation,
-        call_id: CallId,
-        turn: &TurnBody,
-        offered: Box<OfferedEnd>,
-    ) -> LedgerResult<Turn> {
-        let OfferedEnd { attempt, end, started_at, taken } = *offered;
-        // Counted before the write: a reader that sees the outcome finds it counted.
-        self.meters.task(end.state, started_at.elapsed());
-        match self.ledger.reply_and_finish(incarnation, call_id, turn.clone(), attempt, end).await {
-            Ok([reply, _]) => {
-                let _ = taken.send(Taken::Stored);
-                Ok(reply)
-            }
-            Err(error) => {
-                let _ = taken.send(Taken::Counted);
-                // Any other error may be the task's.
-                if matches!(error, LedgerError::Indeterminate(_)) {
-                    Err(error)
-                } else {
-                    self.ledger.reply(incarnation, call_id, turn.clone()).await
-                }
-            }
         }
     }
 }

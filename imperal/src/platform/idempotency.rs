@@ -105,15 +105,14 @@ impl Node {
                 }
             })
         };
-        let earlier = || StartWith::Stored(Box::new(Written::Earlier));
         match self.write_idempotent("call", accept).await {
-            Ok(Written::Now(Some(task))) => Ok((Claim::Ours, StartWith::Stored(Box::new(Written::Now(task))))),
+            Ok(Written::Now(Some(task))) => Ok((Claim::Ours, StartWith::Stored(Some(Box::new(task))))),
             Ok(Written::Now(None)) => match self.claim_call(incarnation, call, &[]).await? {
                 Claim::Ours => Ok((Claim::Ours, StartWith::CallAlone)),
                 // The call's own id refuses it, if an earlier attempt stored both.
-                Claim::Duplicate => Ok((self.read_claim(call).await?, earlier())),
+                Claim::Duplicate => Ok((self.read_claim(call).await?, StartWith::Stored(None))),
             },
-            Ok(Written::Earlier) => Ok((self.read_claim(call).await?, earlier())),
+            Ok(Written::Earlier) => Ok((self.read_claim(call).await?, StartWith::Stored(None))),
             Err(LedgerError::IdExists) => Ok((Claim::Duplicate, StartWith::CallAlone)),
             Err(error) => Err(error),
         }

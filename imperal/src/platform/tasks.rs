@@ -143,10 +143,11 @@ impl Node {
     /// When the call is over without having been written.
     async fn start_with_call(&self, run: &TaskRun<'_>, row: &NewTask) -> Result<Option<(Written<Task>, bool)>> {
         let Some(acceptance) = &run.work.acceptance else { return Ok(None) };
+        let written = |task: Option<Box<Task>>| task.map_or(Written::Earlier, |task| Written::Now(*task));
         if let Some(answer) = acceptance.start(row) {
             match answer.await {
-                Ok(StartWith::Stored(written)) => return Ok(Some((*written, false))),
-                Ok(StartWith::TooLate(written)) => return Ok(Some((*written, true))),
+                Ok(StartWith::Stored(task)) => return Ok(Some((written(task), false))),
+                Ok(StartWith::TooLate(task)) => return Ok(Some((written(task), true))),
                 Ok(StartWith::CallAlone) | Err(_) => {}
             }
         }

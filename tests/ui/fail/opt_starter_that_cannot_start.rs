@@ -1,4 +1,5 @@
 //! `starter` on functions that start nothing, or that are written late without it.
+//! mistakes: 2
 
 use imperal::prelude::*;
 

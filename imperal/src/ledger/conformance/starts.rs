@@ -147,7 +147,7 @@ pub async fn reply_and_an_end_are_one_write(backend: &impl Backend) {
     let look = other.look(&anna()).await;
     let added: Vec<_> = look.events[before.events.len()..].iter().map(|event| event.body.clone()).collect();
     let record = ok(other.ledger.find_task(task_id).await);
-    let task = Task { result: None, ..record.map(|record| record.task).unwrap_or_else(|| panic!("the task is gone")) };
+    let task = Task { result: None, ..record.map_or_else(|| panic!("the task is gone"), |record| record.task) };
     assert_eq!((task.state, task.finished_at), (TaskState::Succeeded, Some(ended.at)));
     assert_eq!(added, [EventBody::Turn(replied.clone()), EventBody::Task(task), EventBody::Turn(ended)]);
     assert_eq!(look.audit.len(), before.audit.len() + 1);
@@ -173,7 +173,7 @@ pub async fn reply_with_an_end_that_is_refused_writes_nothing(backend: &impl Bac
     let durable = durable.clone().durable(NewDurable::new(durable.task_id, "generate", "{}", "{}"));
     let durable = ok(node.ledger.start_task(&node.incarnation, durable).await).task_id;
     let before = node.look(&anna()).await;
-    let refused = [
+    let refused = vec![
         (replied, bot("again"), task_id, done("done"), LedgerError::AlreadyReplied),
         (CallId::generate(), bot("?"), task_id, done("done"), LedgerError::NotFound),
         (call_id, bot("!"), ended, done("again"), LedgerError::AlreadyEnded),
