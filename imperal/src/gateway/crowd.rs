@@ -1,15 +1,15 @@
 //! Reads a user's new events once for all of the user's streams on this node.
 //!
 //! A commit wakes all streams of its user at once. The first of them reads and renders the next events, and those at the
-//! same number wait for the same bytes. A stream at another number, or one that was told of a later commit, reads for
-//! itself, and may be joined in turn. Nothing is kept longer than a stream waits for it.
+//! same number wait for the same bytes. A stream at another number, or one that has heard of a later commit, reads for
+//! itself, and may be joined in turn. If the stream that reads ends, one of those that wait reads. Nothing is kept longer
+//! than a stream waits for it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Shared, WeakShared};
+use tokio::sync::OnceCell;
 
 use crate::ids::DraftId;
 use crate::ledger::{Event, EventBody, Owner, Page, PageLimit};
@@ -128,18 +128,17 @@ impl CrowdMember {
             let as_of = self.access.published_events();
             return (read(&self.access, after).await, as_of);
         }
-        let (events, as_of) = self.reads.join(after, heard, || {
-            let (access, as_of) = (self.access.clone(), self.access.published_events());
-            (async move { read(&access, after).await }.boxed(), as_of)
-        });
-        (events.await, as_of)
+        let (events, as_of) = self.reads.join(after, heard, || self.access.published_events());
+        (events.get_or_init(|| read(&self.access, after)).await.clone(), as_of)
     }
 }
 
 impl Drop for CrowdMember {
     fn drop(&mut self) {
         let mut of_users = self.crowds.of_users();
-        if Arc::strong_count(&self.reads) <= 2 {
+        // Under the lock, so that of two streams that end at once the second one is the last.
+        drop(std::mem::take(&mut self.reads));
+        if of_users.get(self.access.owner()).is_some_and(|reads| Arc::strong_count(reads) == 1) {
             of_users.remove(self.access.owner());
         }
     }
@@ -171,7 +170,7 @@ struct Read<T> {
     after: u64,
     /// The number of signals when it was made, see [`Feed::published`](crate::ledger::Feed::published).
     as_of: u64,
-    running: WeakShared<BoxFuture<'static, T>>,
+    events: Weak<OnceCell<T>>,
 }
 
 impl<T> Default for Reads<T> {
@@ -180,38 +179,32 @@ impl<T> Default for Reads<T> {
     }
 }
 
-impl<T: Clone> Reads<T> {
-    /// A read after this number, as of the signal `heard` or a later one, with the number of its own signal. `start` makes
-    /// a new one unless there is one to join.
-    fn join(
-        &self,
-        after: u64,
-        heard: u64,
-        start: impl FnOnce() -> (BoxFuture<'static, T>, u64),
-    ) -> (Shared<BoxFuture<'static, T>>, u64) {
+impl<T> Reads<T> {
+    /// A read after this number, as of the signal `heard` or a later one, with the number of its own signal. `start`
+    /// returns the number of a new one, unless there is one to join.
+    fn join(&self, after: u64, heard: u64, start: impl FnOnce() -> u64) -> (Arc<OnceCell<T>>, u64) {
         let mut reads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Ended reads are dropped outside of the lock.
         let mut ended = Vec::new();
         let mut found = None;
-        reads.retain(|read| match read.running.upgrade() {
+        reads.retain(|read| match read.events.upgrade() {
             None => false,
-            Some(running) if found.is_none() && read.after == after && read.as_of >= heard => {
-                found = Some((running, read.as_of));
+            Some(events) if found.is_none() && read.after == after && read.as_of >= heard => {
+                found = Some((events, read.as_of));
                 true
             }
-            Some(running) => {
-                ended.push(running);
+            Some(events) => {
+                ended.push(events);
                 true
             }
         });
         let joined = found.unwrap_or_else(|| {
-            let (read, as_of) = start();
-            let read = read.shared();
+            let (events, as_of) = (Arc::new(OnceCell::new()), start());
             if reads.len() == MOST_READS {
                 reads.remove(0);
             }
-            reads.extend(read.downgrade().map(|running| Read { after, as_of, running }));
-            (read, as_of)
+            reads.push(Read { after, as_of, events: Arc::downgrade(&events) });
+            (events, as_of)
         });
         drop(reads);
         drop(ended);
@@ -223,7 +216,7 @@ impl<T: Clone> Reads<T> {
 mod tests {
     use std::cell::Cell;
 
-    use futures_util::future;
+    use futures_util::{FutureExt, future};
 
     use super::*;
 
@@ -241,16 +234,18 @@ mod tests {
             Self { reads, started: Cell::new(0), published: Cell::new(0), gate }
         }
 
-        fn join(&self, after: u64, heard: u64) -> (Shared<BoxFuture<'static, u64>>, u64) {
-            self.reads.join(after, heard, || {
-                self.started.set(self.started.get() + 1);
-                let (number, mut gate) = (self.started.get(), self.gate.subscribe());
-                let read = async move {
+        fn join(&self, after: u64, heard: u64) -> (impl Future<Output = u64> + Unpin, u64) {
+            let (events, as_of) = self.reads.join(after, heard, || self.published.get());
+            let read = async move {
+                let read = || async {
+                    self.started.set(self.started.get() + 1);
+                    let (number, mut gate) = (self.started.get(), self.gate.subscribe());
                     gate.wait_for(|open| *open).await.unwrap();
                     number
                 };
-                (read.boxed(), self.published.get())
-            })
+                *events.get_or_init(read).await
+            };
+            (Box::pin(read), as_of)
         }
     }
 
@@ -281,23 +276,27 @@ mod tests {
     #[tokio::test]
     async fn a_stream_at_another_number_reads_for_itself() {
         let ledger = Ledger::new();
-        let reads: Vec<_> = (0..20).map(|after| ledger.join(after, 0)).collect();
-        assert_eq!(ledger.started.get(), 20);
+        let reads: Vec<_> = (0..20).map(|after| ledger.join(after, 0).0).collect();
         assert!(ledger.reads.0.lock().unwrap().len() <= MOST_READS);
-        drop(reads);
+        ledger.gate.send_replace(true);
+        future::join_all(reads).await;
+        assert_eq!(ledger.started.get(), 20);
         let _last = ledger.join(30, 0);
         assert_eq!(ledger.reads.0.lock().unwrap().len(), 1, "nothing is kept of reads that no stream waits for");
     }
 
+    /// Wherever the stream that reads ends, the others get their events.
     #[tokio::test]
-    async fn a_read_goes_on_when_the_stream_that_began_it_ends() {
+    async fn another_stream_reads_when_the_one_that_reads_ends() {
         let ledger = Ledger::new();
-        let first = ledger.join(10, 0).0;
+        let mut first = ledger.join(10, 0).0;
         let mut second = ledger.join(10, 0).0;
+        assert!((&mut first).now_or_never().is_none());
         assert!((&mut second).now_or_never().is_none());
+        assert_eq!(ledger.started.get(), 1);
         drop(first);
         ledger.gate.send_replace(true);
-        assert_eq!((second.await, ledger.started.get()), (1, 1));
+        assert_eq!((second.await, ledger.started.get()), (2, 2));
     }
 
     #[test]
