@@ -48,11 +48,6 @@ impl NewTask {
     /// The cap of a task that is not long-running.
     pub const CAP: Duration = Duration::from_secs(180);
 
-    /// The bytes of its texts that a ledger stores as they are, about.
-    pub(crate) fn stored_bytes(&self) -> usize {
-        self.durable.as_ref().map_or(0, |durable| durable.input.len() + durable.user.len())
-    }
-
     /// A task under a new id: named after its function, without a key, with [`CAP`](Self::CAP) and without
     /// limits. `call_id`'s handler starts it.
     pub fn new(call_id: CallId, owner: Owner, app_id: impl Into<String>, function: impl Into<String>) -> Self {

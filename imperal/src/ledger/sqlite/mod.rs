@@ -103,6 +103,10 @@ fn end_json(TaskEnd { state, turn, audit, open_effects, notes }: TaskEnd) -> Res
     Ok((EndJson { state, turn: json(&turn)?, audit, open_effects, notes }, turn))
 }
 
+fn start_bytes(task: &NewTask) -> usize {
+    task.durable.as_ref().map_or(0, |durable| durable.input.len() + durable.user.len())
+}
+
 fn step_bytes(step: &NewStep) -> usize {
     step.name.len() + step.value.len() + step.log.as_ref().map_or(0, String::len)
 }
@@ -171,7 +175,7 @@ impl Calls for SqliteLedger {
         let incarnation = incarnation.clone();
         let NewCall { call_id, owner, turn, max_stored } = call;
         let row = json(&turn)?;
-        let bytes = row.json.len() + task.stored_bytes();
+        let bytes = row.json.len() + start_bytes(&task);
         let work =
             move |tx: &mut ops::Tx<'_>| tx.accept_and_start(&incarnation, (call_id, &owner, &row, max_stored), &task);
         let (stamp, task) = self.writer.write_sized(Weight::Durable, bytes, work).await?;
@@ -209,7 +213,7 @@ impl Calls for SqliteLedger {
 impl Tasks for SqliteLedger {
     async fn start_task(&self, incarnation: &Incarnation, task: NewTask) -> LedgerResult<Task> {
         let incarnation = incarnation.clone();
-        let bytes = task.stored_bytes();
+        let bytes = start_bytes(&task);
         self.writer.write_sized(Weight::Durable, bytes, move |tx| tx.start_task(&incarnation, &task)).await
     }
 
