@@ -1,4 +1,4 @@
-//! The ledger's answer to the write of a secret is lost: the secret is stored once, and the work is told so.
+//! The ledger's answer to the write of a secret is lost: the secret is stored once, and the work learns of it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

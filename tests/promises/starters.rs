@@ -148,7 +148,7 @@ async fn reply_is_written_with_the_end_of_a_task() {
         assert_eq!(anna.turns().await.len(), before + 1, "an outcome came before the reply");
         scene.ledger.to_lose.store(to_lose, Ordering::SeqCst);
         let reply = call.await.unwrap();
-        // Its answer is lost: the caller is told so, and the chat has it.
+        // Its answer is lost: the caller gets an error, and the chat has the reply.
         assert_eq!(reply.is_err(), to_lose > 0);
         let turns = settled(&anna).await;
         assert_eq!(turns.len(), before + 2 + tasks);
@@ -310,7 +310,7 @@ async fn repeated_start_does_not_wait_for_a_slot() {
     assert_eq!((settled(&anna).await.len(), scene.begun()), (4, (2, 1)));
 }
 
-/// The ledger answers after the caller was told that it did not: the task does not run, and nothing is left open.
+/// The ledger answers after the caller's deadline: the task does not run, and nothing is left open.
 #[tokio::test(start_paused = true)]
 async fn task_that_is_written_too_late_does_not_run() {
     let scene = Scene::start().await;

@@ -26,7 +26,7 @@ pub(super) struct WantedStart {
     pub(super) answer: oneshot::Sender<StartWith>,
 }
 
-/// What became of a start that was to be written with its call.
+/// The fate of a start that was to be written with its call.
 #[derive(Debug)]
 pub(super) enum StartWith {
     /// The task is stored. `None`: by an earlier attempt, whose answer was lost.

@@ -11,7 +11,8 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use tracing::Instrument;
 
-use super::call_run::{Caller, Dispatched, Request, guarded_call};
+use super::call_run::guarded_call;
+use super::call_writes::{Caller, Dispatched, Request};
 use super::{CallPermit, CallReply, Node, Platform};
 use crate::codes;
 use crate::context::{Context, Origin, WorkSpan};

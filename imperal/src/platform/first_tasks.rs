@@ -1,4 +1,4 @@
-//! What a call and the tasks that it starts have in common until the call has its reply.
+//! State that a call and its tasks share until the call has its reply.
 //!
 //! The outcome of a task never comes before the reply of its call. A task that has ended by then offers its end, and the
 //! reply takes it along: both are one transaction, one synced commit instead of two. If the ledger refuses both together,
@@ -21,11 +21,11 @@ pub(super) struct OfferedEnd {
     pub(super) attempt: Attempt,
     pub(super) end: TaskEnd,
     pub(super) started_at: Instant,
-    /// What became of it. Not told if the reply did not take it.
+    /// Gets its fate, if the reply takes it.
     pub(super) taken: oneshot::Sender<Taken>,
 }
 
-/// What became of an end that the reply took.
+/// The fate of an end that the reply took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Taken {
     Stored,

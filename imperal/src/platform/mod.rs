@@ -12,6 +12,7 @@ mod answer_types;
 mod assistant_meters;
 mod call_reply;
 mod call_run;
+mod call_writes;
 mod chat;
 mod dispatch;
 mod documents;

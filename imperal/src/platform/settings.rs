@@ -152,7 +152,7 @@ const CENTURY: Duration = Duration::from_secs(36_500 * 24 * 3600);
 const RENEWALS: u32 = 3;
 /// Longest name of a node or a version, in bytes.
 const NAME_LIMIT: usize = 255;
-/// What the task's id replaces in `trace_url`.
+/// The part of `trace_url` that the task's id replaces.
 const TASK_PLACE: &str = "{task}";
 /// Longest `trace_url`, in bytes.
 const URL_LIMIT: usize = 2048;

@@ -38,7 +38,7 @@ impl StepQuota {
         self.take_at(Timestamp::now(), owner, bytes, limit)
     }
 
-    /// Takes back the bytes of what was not stored after all.
+    /// Takes back the bytes of a write that was not stored after all.
     pub(super) fn give_back(&self, owner: &Owner, bytes: u64) {
         let mut today = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(stored) = today.bytes.get_mut(owner) {

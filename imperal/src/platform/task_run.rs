@@ -216,7 +216,7 @@ impl TaskRun<'_> {
         failpoint::hit("after-release");
     }
 
-    /// What the timeline says of the attempt besides its rows.
+    /// The notes of the attempt, which the timeline shows besides its rows.
     fn notes(&self, ending: &Ending) -> Option<String> {
         let run = self.work.ctx.durable_run()?;
         let mut notes = AttemptNotes { unfinished: run.unfinished(), ..AttemptNotes::default() };

@@ -108,7 +108,7 @@ impl Tx<'_> {
         let (before, after) = if let Some(after) = kept.totals.after(delta) {
             (kept.totals, after)
         } else {
-            // They were less than what was removed.
+            // They were smaller than the removed ones.
             let after = self.count_shelf(kept.number)?;
             (after.before(delta), after)
         };

@@ -99,7 +99,7 @@ fn hold(row: &Row<'_>) -> Result<Hold, Fault> {
     })
 }
 
-/// What the rules of a start say.
+/// The answers of the rules of a start.
 pub(super) struct Start {
     followed: Option<Followed>,
     open: Result<(), LedgerError>,
@@ -181,7 +181,7 @@ impl Tx<'_> {
         Ok(task)
     }
 
-    /// Reads what the rules of a start need besides its parent.
+    /// Applies the rules of a start, except those of its parent.
     pub(super) fn check_start(&self, owner_id: i64, new: &NewTask) -> Result<Start, Fault> {
         let followed = new.follows().map(|follows| self.followed(owner_id, follows)).transpose()?;
         if let Some(running) = self.running_under_key(owner_id, new)? {
