@@ -52,6 +52,13 @@ async fn park(ctx: Context, _params: Nothing) -> Result<ActionResult<Started>> {
     Ok(ActionResult::success(Started { nanos }, "Parked."))
 }
 
+/// The same, written with its task.
+#[chat_function(action_type = "write", event = "parked", effects = ["update:nothing"], starter)]
+async fn park_first(ctx: Context, _params: Nothing) -> Result<ActionResult> {
+    ctx.background_task(|_| std::future::pending::<Result<ActionResult>>()).long_running(true).await?;
+    Ok(ActionResult::done("Parked."))
+}
+
 /// Work in the background until it is told to stop.
 #[chat_function(action_type = "write", event = "waited", effects = ["update:nothing"])]
 async fn obey(ctx: Context, _params: Nothing) -> Result<ActionResult> {
