@@ -219,7 +219,7 @@ mod tests {
         let tables: String = TABLE_FILES.concat();
         let functions: String = FUNCTION_FILES.iter().map(|(_, sql)| *sql).collect();
         assert_eq!((TABLES, &hash_of(&tables)[..16]), (20, "0f841dcdf8456efa"));
-        assert_eq!((FUNCTIONS, &hash_of(&functions)[..16]), (24, "705a22d338483ddd"));
+        assert_eq!((FUNCTIONS, &hash_of(&functions)[..16]), (24, "1025e3098686a24c"));
     }
 
     #[test]

@@ -25,6 +25,9 @@ BEGIN
         ORDER BY n.lease_until
     LOOP
         EXIT WHEN v_ended >= 64;
+        -- Looked at first: the lock of a node that has renewed its lease meanwhile would hold its writes up.
+        CONTINUE WHEN NOT EXISTS (
+            SELECT FROM @.node n WHERE n.node_id = v_lapsed_id AND n.lease_until <= @.micros());
         -- Without waiting: two nodes that take each other's lease for lapsed hold their own locks.
         CONTINUE WHEN NOT pg_try_advisory_xact_lock(@.node_lock(v_key));
         -- The row as it is now: the node may have renewed its lease or begun its next incarnation.

@@ -6,6 +6,11 @@ DECLARE
     v_key bytea := @.node_key(p_node);
     v_node_id bigint;
 BEGIN
+    -- An older snapshot would not see an end that was committed while this one waited for the lock.
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'the ledger needs transactions of the isolation level read committed: this one is %',
+            current_setting('transaction_isolation') USING ERRCODE = '25000';
+    END IF;
     -- The first attempt is an expression, which costs less than a statement.
     IF NOT pg_try_advisory_xact_lock_shared(@.node_lock(v_key)) THEN
         PERFORM pg_advisory_xact_lock_shared(@.node_lock(v_key));

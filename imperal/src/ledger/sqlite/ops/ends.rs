@@ -158,13 +158,14 @@ impl Tx<'_> {
         let mut owners = HashMap::new();
         let mut answers = Vec::with_capacity(ends.len());
         for (task_id, end) in ends {
-            let before = self.conn.total_changes();
+            let mut before = self.conn.total_changes();
             let ended = match self.left_task(*task_id)? {
                 Some(left) if self.is_audited_for(left.owner_id, &end.audit)? => {
                     self.end_left(&mut owners, left, end, has_drafts)
                 }
                 _ => {
                     self.write_owners(&mut owners)?;
+                    before = self.conn.total_changes();
                     self.reclaim_task(incarnation, *task_id, end).map(drop)
                 }
             };
