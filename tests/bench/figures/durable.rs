@@ -76,7 +76,7 @@ pub(crate) async fn run(size: Size, folder: &Path, table: &mut Table) {
 
     let mut conn = bare(folder.path());
     let mut samples: [Sample; 6] = Default::default();
-    let [one_row, read, write, started, background, starter] = &mut samples;
+    let [one_row, read, write, started, background, paired] = &mut samples;
     let (mut reads, mut writes, mut tasks, mut starters) = (0.0_f64, 0.0_f64, 0.0_f64, 0.0_f64);
     for _ in 0..size.of(ROUNDS, 1) {
         for n in 0..size.of(100, 2) {
@@ -88,7 +88,7 @@ pub(crate) async fn run(size: Size, folder: &Path, table: &mut Table) {
             write.push(timed(user, "keep", echo.clone()).await.0);
             let (took, answer) = timed(user, "park", json!({})).await;
             background.push(took);
-            starter.push(timed(user, "park_first", json!({})).await.0);
+            paired.push(timed(user, "park_first", json!({})).await.0);
             started.push(Duration::from_nanos(answer["data"]["nanos"].as_u64().unwrap()));
         }
         let each = size.of(60, 1);
@@ -104,7 +104,7 @@ pub(crate) async fn run(size: Size, folder: &Path, table: &mut Table) {
     table.row("a whole read call: asked, answered, both turns on disk", ratio(read), "1.2 x");
     table.row("a whole write call", ratio(write), "2.0 x");
     table.row("a whole call that starts a background task, up to its acknowledgement", ratio(background), "");
-    table.row("the same of a function that is marked `starter`", ratio(starter), "2.2 x");
+    table.row("the same of a function that is marked `starter`", ratio(paired), "2.2 x");
     let many = |rate: f64| format!("{:.1} x ({rate:.0} a second)", rate * one);
     table.row(
         format!("tasks accepted and acknowledged, {CALLERS} callers, compared with one commit each"),
