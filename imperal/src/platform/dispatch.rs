@@ -68,15 +68,14 @@ impl Platform {
         let node = &self.node;
         node.check_accepting()?;
         node.wait_for_lease().await?;
-        let (origin, checked) = node.check_call(user, app_id, function, params, key).await?;
-        let function = node.find_function(app_id, function)?.1;
+        let (origin, def, checked) = node.check_call(user, app_id, function, params, key).await?;
         let CheckedParams { handler, redacted, files } = checked;
         if node.seen.note(user, origin.app_id) {
             node.schedules_changed.notify_one();
         }
         let turn = TurnBody { client, ..user_turn(&origin, redacted) };
         let request = self.request(&origin, turn, files);
-        let has_no_effects = function.action_type == ActionType::Read || function.starter;
+        let has_no_effects = def.action_type == ActionType::Read || def.starter;
         let is_deferred = has_no_effects && request.files.is_empty();
         Ok(self.run_call(origin, handler, Request { is_deferred, ..request }, permit))
     }
@@ -135,7 +134,7 @@ impl Platform {
     /// As [`Access::call`](super::Access::call), and the handler's own.
     #[doc(hidden)]
     pub async fn handle(&self, user: &User, app_id: &str, function: &str, params: Value) -> Result<WireResult> {
-        let (origin, checked) = self.node.check_call(user, app_id, function, params, None).await?;
+        let (origin, _, checked) = self.node.check_call(user, app_id, function, params, None).await?;
         (checked.handler)(Context::new(origin, self.services.clone(), WorkSpan::none())).await
     }
 }
@@ -149,7 +148,7 @@ impl Node {
         function: &str,
         mut params: Value,
         key: Option<&RequestKey>,
-    ) -> Result<(Origin, CheckedParams)> {
+    ) -> Result<(Origin, &'static FunctionDef, CheckedParams)> {
         let (extension, function) = self.find_function(app_id, function)?;
         let check = self.checks.find(extension.app_id(), function.name);
         let check = check.ok_or_else(|| Error::internal(format!("{function:?} has no compiled schema")))?;
@@ -169,7 +168,7 @@ impl Node {
             attempt: 0,
             secrets: SecretsInUse::default(),
         };
-        Ok((origin, checked))
+        Ok((origin, function, checked))
     }
 
     /// # Errors

@@ -72,17 +72,16 @@ impl Node {
         // A node that stops hands the loop over; the next one makes the call.
         self.check_starting(&parent).await?;
         let user = parent.user().clone();
-        let (origin, checked) = self.check_call(&user, &call.app_id, &call.function, call.params, None).await?;
+        let (origin, def, checked) = self.check_call(&user, &call.app_id, &call.function, call.params, None).await?;
         let check = self.checks.find(origin.app_id, origin.function);
         let check = check.ok_or_else(|| Error::internal(format!("`{}` has no compiled schema", origin.function)))?;
-        let (kind, is_safe) =
-            self.find_function(origin.app_id, origin.function).map(|(_, def)| (kind_of(def.action_type), def.safe))?;
+        let kind = kind_of(def.action_type);
         let wanted = approval(origin.app_id, origin.function, kind, checked.redacted, check);
         // After the first round a result is in the prompt, whatever the loop says.
         let tainted = call.tainted || call.place[0] > 0;
         let needs = match kind {
             ToolKind::Read => false,
-            ToolKind::Write => tainted && !is_safe,
+            ToolKind::Write => tainted && !def.safe,
             ToolKind::Destructive => true,
         };
         let mut allows = false;
@@ -101,8 +100,9 @@ impl Node {
         } else {
             wanted.params
         };
-        // What runs is what the chat shows and the user approved: nothing that the schema does not name, no secret.
-        let (mut origin, checked) = self.check_call(&user, origin.app_id, origin.function, params, None).await?;
+        // The checked parameters run: the chat shows them, and the user approved them. They have no field that the schema does not
+        // name, and no secret.
+        let (mut origin, _, checked) = self.check_call(&user, origin.app_id, origin.function, params, None).await?;
         origin.call_id = call_id(task_id, call.place);
         let CheckedParams { handler, redacted, files } = checked;
         let mark = AssistantMark::new(task_id, needs);
