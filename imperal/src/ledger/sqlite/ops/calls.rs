@@ -78,10 +78,16 @@ impl Tx<'_> {
         let owner_id = self.find_or_add_owner(owner)?;
         self.check_stored(owner_id, Some(call_id), turn, max_stored)?;
         // The call is written before its turn, so a repeated request is refused before anything was written.
+        self.insert_open_call(incarnation, owner_id, call_id)?;
+        self.add_turn(owner_id, turn)
+    }
+
+    /// Writes a call, whose turn gets the owner's next number.
+    fn insert_open_call(&self, incarnation: &Incarnation, owner_id: i64, call_id: CallId) -> Result<(), Fault> {
         let sql = "INSERT INTO call (call_id, owner_id, node, incarnation, turn_seq)
                    SELECT ?1, owner_id, ?3, ?4, head + 1 FROM owner WHERE owner_id = ?2";
         execute(self.conn, sql, params![call_id.to_string(), owner_id, &*incarnation.node, incarnation.number])?;
-        self.add_turn(owner_id, turn)
+        Ok(())
     }
 
     /// Writes a call together with its reply.
@@ -130,9 +136,7 @@ impl Tx<'_> {
                 });
             }
         };
-        let sql = "INSERT INTO call (call_id, owner_id, node, incarnation, turn_seq)
-                   SELECT ?1, owner_id, ?3, ?4, head + 1 FROM owner WHERE owner_id = ?2";
-        execute(self.conn, sql, params![call_id.to_string(), owner_id, &*incarnation.node, incarnation.number])?;
+        self.insert_open_call(incarnation, owner_id, call_id)?;
         let first = self.take_numbers(owner_id, 2, turn.json.len())?;
         let stamp = self.insert_turn(owner_id, first, turn)?;
         let task = self.insert_task(incarnation, owner_id, task, &start)?;
