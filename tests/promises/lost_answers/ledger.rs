@@ -74,6 +74,17 @@ impl LosesAnswers {
         &self.inner
     }
 
+    /// The same for a write of a call, which may also be refused, or forgotten before it is written.
+    async fn losing_call<T>(&self, write: impl Future<Output = LedgerResult<T>>) -> LedgerResult<T> {
+        if counted_down(&self.calls_to_refuse) {
+            return Err(LedgerError::Unavailable("the disk is full".to_owned()));
+        }
+        if counted_down(&self.to_forget) {
+            return Err(LedgerError::Indeterminate("the connection was lost".to_owned()));
+        }
+        self.losing(write).await
+    }
+
     async fn losing<T>(&self, write: impl Future<Output = LedgerResult<T>>) -> LedgerResult<T> {
         let written = write.await?;
         if counted_down(&self.to_lose) {
@@ -130,24 +141,12 @@ impl Recovery for LosesAnswers {
 impl Calls for LosesAnswers {
     async fn accept_call(&self, incarnation: &Incarnation, call: NewCall) -> LedgerResult<Turn> {
         self.accepted.fetch_add(1, Ordering::SeqCst);
-        if counted_down(&self.calls_to_refuse) {
-            return Err(LedgerError::Unavailable("the disk is full".to_owned()));
-        }
-        if counted_down(&self.to_forget) {
-            return Err(LedgerError::Indeterminate("the connection was lost".to_owned()));
-        }
-        self.losing(self.inner.accept_call(incarnation, call)).await
+        self.losing_call(self.inner.accept_call(incarnation, call)).await
     }
 
     async fn answer_call(&self, incarnation: &Incarnation, call: NewCall, reply: TurnBody) -> LedgerResult<[Turn; 2]> {
         self.answered.fetch_add(1, Ordering::SeqCst);
-        if counted_down(&self.calls_to_refuse) {
-            return Err(LedgerError::Unavailable("the disk is full".to_owned()));
-        }
-        if counted_down(&self.to_forget) {
-            return Err(LedgerError::Indeterminate("the connection was lost".to_owned()));
-        }
-        self.losing(self.inner.answer_call(incarnation, call, reply)).await
+        self.losing_call(self.inner.answer_call(incarnation, call, reply)).await
     }
 
     async fn accept_and_start(
@@ -157,13 +156,7 @@ impl Calls for LosesAnswers {
         task: NewTask,
     ) -> LedgerResult<(Turn, Task)> {
         self.accepted.fetch_add(1, Ordering::SeqCst);
-        if counted_down(&self.calls_to_refuse) {
-            return Err(LedgerError::Unavailable("the disk is full".to_owned()));
-        }
-        if counted_down(&self.to_forget) {
-            return Err(LedgerError::Indeterminate("the connection was lost".to_owned()));
-        }
-        let accepted = self.losing(self.inner.accept_and_start(incarnation, call, task)).await;
+        let accepted = self.losing_call(self.inner.accept_and_start(incarnation, call, task)).await;
         if self.slow_starts.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_secs(30)).await;
         }
