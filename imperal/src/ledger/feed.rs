@@ -199,7 +199,7 @@ impl Subscription {
 #[cfg(feature = "platform")]
 impl Subscription {
     /// The number of the latest signal about events that this watcher knows of; see [`Feed::published`]. A read that
-    /// began at this number or later has all events that the watcher was told of.
+    /// began at this number or later has all events that the watcher has heard of.
     pub(crate) const fn heard(&self) -> u64 {
         self.heard
     }

@@ -1,6 +1,6 @@
 //! The writes of a call, and what each of them tells its caller: accepted, refused, repeated, answered.
 //!
-//! Nothing is told before the ledger has answered, except that it does not answer.
+//! A caller hears of a write after the ledger has answered, or that the ledger does not answer.
 
 use std::pin::pin;
 use std::time::Instant;
@@ -58,7 +58,7 @@ pub(super) async fn write_interrupted_reply(node: &Node, incarnation: &Incarnati
 pub(super) enum Accepted {
     /// It runs.
     Ours(CallPermit, oneshot::Sender<Result<Dispatched>>),
-    /// It is stored and has its reply: the ledger answered after the caller was told that it did not.
+    /// It is stored and has its reply: the ledger answered after the caller had its error.
     Late,
     /// It is not stored.
     No,

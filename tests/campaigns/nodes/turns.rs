@@ -44,7 +44,7 @@ pub(super) struct Turns {
     pub(super) dice: Dice,
 }
 
-/// What has happened in the queue.
+/// The events of the queue.
 struct Progress {
     /// Tasks of the greedy user that were started, and those among them that have not ended.
     started: u64,

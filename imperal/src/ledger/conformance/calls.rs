@@ -207,7 +207,7 @@ pub async fn racing_answered_calls_have_one_winner(backend: &impl Backend) {
     }
 }
 
-/// Any node may store the request. It makes no event, and is told until the reply.
+/// Any node may store the request. It makes no event, and the holder hears of it until the reply.
 pub async fn stop_of_a_call_is_told_to_its_holder(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let (asked, elsewhere) = (node.call(&anna()).await, other.call(&anna()).await);

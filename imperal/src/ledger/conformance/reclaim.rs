@@ -303,7 +303,7 @@ pub async fn refused_end_stops_no_other(backend: &impl Backend) {
         }
     }
     assert_eq!(ok(AuditCheck::run(&*other.ledger, None).await).broken, None);
-    // What was refused ends later.
+    // The refused one ends later.
     let again = [(deep, anna()), (same_turn, anna()), (twice, ben())];
     assert_eq!(ok(other.reclaim_many(&again).await), [Ok(()), Ok(()), Err(LedgerError::AlreadyEnded)]);
     assert_eq!(ok(other.ledger.events(&anna(), 0, ALL).await).rows.len() as u64, other.look(&anna()).await.head);

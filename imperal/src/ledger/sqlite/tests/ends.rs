@@ -1,4 +1,4 @@
-//! Many ends in one write: its cost, and what one bad row costs.
+//! Many ends in one write: its cost, and the cost of one bad row.
 
 use super::*;
 use crate::ids::{TaskId, TurnId};
