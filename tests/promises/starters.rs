@@ -41,6 +41,18 @@ struct Send {
     /// Give up the start at once, and answer.
     #[serde(default)]
     give_up: bool,
+    /// Answer with an error after the starts.
+    #[serde(default)]
+    fails: bool,
+    /// Look for the running task under the key.
+    #[serde(default)]
+    look: bool,
+    /// Say so in the chat after the starts.
+    #[serde(default)]
+    say: bool,
+    /// Leave something behind that says so in the chat after a second.
+    #[serde(default)]
+    haunt: bool,
 }
 
 fn one() -> usize {
@@ -73,7 +85,24 @@ async fn send_letters(ctx: Context, params: Send) -> Result<ActionResult> {
     }
     let refused = starting.await.into_iter().filter_map(Result::err).map(|error| error.code().to_string());
     let refused: Vec<_> = refused.collect();
+    if params.haunt {
+        let ctx = ctx.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            ctx.deliver_chat_message("A ghost.").await
+        });
+    }
+    if params.look {
+        let running = ctx.running_task(params.key.as_deref().unwrap_or_default()).await?;
+        return Ok(ActionResult::done(format!("Running: {}.", running.is_some())));
+    }
+    if params.say {
+        ctx.deliver_chat_message("On its way.").await?;
+    }
     tokio::time::sleep(Duration::from_millis(params.linger)).await;
+    if params.fails {
+        return Err(Error::user("NO_PAPER", "There is no paper."));
+    }
     Ok(ActionResult::done(format!("Refused: {refused:?}.")))
 }
 
@@ -127,9 +156,47 @@ async fn call_is_written_with_its_task() {
     let scene = Scene::start().await;
     let anna = scene.platform.user("anna");
     anna.call("send_letters", json!({})).await.unwrap();
-    assert_eq!(scene.written(), (1, 0, 0));
+    assert_eq!(scene.written(), (0, 1, 0));
     assert_eq!(settled(&anna).await, sent());
     assert_eq!(scene.begun(), (1, 1));
+}
+
+/// An error of the handler does not take its task back.
+#[tokio::test(start_paused = true)]
+async fn failed_starter_is_written_with_its_task() {
+    let scene = Scene::start().await;
+    let anna = scene.platform.user("anna");
+    let reply = anna.call("send_letters", json!({"fails": true})).await.unwrap();
+    assert_eq!(reply.result.error_code.map(|code| code.to_string()).as_deref(), Some("NO_PAPER"));
+    assert_eq!(scene.written(), (0, 1, 0));
+    assert_eq!((settled(&anna).await.len(), scene.begun()), (3, (1, 1)));
+}
+
+/// What the handler does after a start finds the task in the ledger.
+#[tokio::test(start_paused = true)]
+async fn surfaces_after_a_start_wait_for_it() {
+    let scene = Scene::start().await;
+    let anna = scene.platform.user("anna");
+    let look = json!({"key": "letters", "minutes": 1, "look": true});
+    assert_eq!(anna.call("send_letters", look).await.unwrap().result.summary, "Running: true.");
+    assert_eq!(scene.written(), (1, 0, 0));
+    let said = anna.call("send_letters", json!({"say": true})).await.unwrap();
+    assert_eq!((said.result.summary.as_str(), scene.written()), ("Refused: [].", (2, 0, 0)));
+}
+
+/// The task runs when its caller has the reply: a cancel reaches it.
+#[tokio::test(start_paused = true)]
+async fn task_can_be_cancelled_from_its_reply_on() {
+    let scene = Scene::start().await;
+    let anna = scene.platform.user("anna");
+    for _ in 0..20 {
+        anna.call("send_letters", json!({"minutes": 5})).await.unwrap();
+        let task = anna.access().recent_tasks(1).await.unwrap().remove(0);
+        anna.access().cancel(task.task_id).await.unwrap();
+        // Without the cancel's grace period it would end at the next renewal of the lease, at the earliest.
+        tokio::time::sleep(Duration::from_millis(10_500)).await;
+        assert_eq!(anna.access().recent_tasks(1).await.unwrap()[0].state, TaskState::Cancelled);
+    }
 }
 
 /// A task that has ended before the reply ends with it.
@@ -219,13 +286,32 @@ async fn starter_with_lost_answers_starts_once() {
 async fn refused_start_is_the_handlers_to_answer() {
     let scene = Scene::start_with(|setup| setup.settings(|settings| settings.tasks_per_user = 1)).await;
     let anna = scene.platform.user("anna");
-    anna.call("send_letters", json!({"minutes": 1})).await.unwrap();
-    assert_eq!(scene.written(), (1, 0, 0));
+    anna.call("send_letters", json!({"minutes": 10})).await.unwrap();
+    assert_eq!(scene.written(), (0, 1, 0));
     let reply = anna.call("send_letters", json!({})).await.unwrap();
     assert_eq!(reply.result.summary, format!("Refused: [\"{}\"].", codes::RATE_LIMITED));
-    // Both together, then the call alone; and the start alone.
-    assert_eq!(scene.written(), (3, 0, 1));
-    assert_eq!((settled(&anna).await.len(), scene.begun()), (4, (2, 1)));
+    // All together, then the call alone; and the start alone, by a handler that runs again.
+    assert_eq!((scene.written(), scene.begun()), ((1, 2, 1), (3, 1)));
+    // A handler that takes longer is stopped where it is.
+    let reply = anna.call("send_letters", json!({"linger": 1_000})).await.unwrap();
+    assert_eq!(reply.result.summary, format!("Refused: [\"{}\"].", codes::RATE_LIMITED));
+    assert_eq!((scene.written(), scene.begun()), ((3, 2, 2), (5, 1)));
+    let reply = anna.call("send_letters", json!({"fails": true})).await.unwrap();
+    assert_eq!(reply.result.error_code.map(|code| code.to_string()).as_deref(), Some("NO_PAPER"));
+    assert_eq!((settled(&anna).await.len(), scene.begun()), (8, (7, 1)));
+}
+
+/// The run that heard of a task which was refused writes nothing more.
+#[tokio::test(start_paused = true)]
+async fn handler_that_runs_again_leaves_no_ghost() {
+    let scene = Scene::start_with(|setup| setup.settings(|settings| settings.tasks_per_user = 1)).await;
+    let anna = scene.platform.user("anna");
+    anna.call("send_letters", json!({"minutes": 10})).await.unwrap();
+    for linger in [0, 3_000] {
+        anna.call("send_letters", json!({"haunt": true, "linger": linger})).await.unwrap();
+    }
+    let ghosts = settled(&anna).await.into_iter().filter(|(_, text)| text == "A ghost.").count();
+    assert_eq!(ghosts, 1, "of the second run, whose call was open");
 }
 
 #[tokio::test(start_paused = true)]
@@ -307,16 +393,17 @@ async fn repeated_start_does_not_wait_for_a_slot() {
     let first = first.await.unwrap();
     assert_eq!(first.result.summary, format!("Refused: [\"{}\"].", codes::RATE_LIMITED));
     assert!(begun.elapsed() < Duration::from_secs(1));
-    assert_eq!((settled(&anna).await.len(), scene.begun()), (4, (2, 1)));
+    assert_eq!((settled(&anna).await.len(), scene.begun()), (4, (3, 1)));
 }
 
-/// The ledger answers after the caller's deadline: the task does not run, and nothing is left open.
+/// The ledger answers after the caller's deadline: a task whose handler still ran does not, and nothing is left open.
 #[tokio::test(start_paused = true)]
 async fn task_that_is_written_too_late_does_not_run() {
     let scene = Scene::start().await;
     let anna = scene.platform.user("anna");
     scene.ledger.slow_starts.store(true, Ordering::SeqCst);
-    let refused = send_under(&anna, "k", json!({})).await.unwrap_err();
+    let slow = json!({"linger": 1_000});
+    let refused = send_under(&anna, "k", slow.clone()).await.unwrap_err();
     assert_eq!(*refused.code(), codes::UNAVAILABLE);
     scene.ledger.slow_starts.store(false, Ordering::SeqCst);
     tokio::time::sleep(Duration::from_secs(60)).await;
@@ -324,10 +411,25 @@ async fn task_that_is_written_too_late_does_not_run() {
     let states: Vec<_> = anna.access().recent_tasks(9).await.unwrap().into_iter().map(|task| task.state).collect();
     assert_eq!(states, [TaskState::Reclaimed]);
     assert_eq!(settled(&anna).await.len(), 3, "the call, its reply, the end of the task");
-    assert!(send_under(&anna, "k", json!({})).await.unwrap().repeated);
+    assert!(send_under(&anna, "k", slow).await.unwrap().repeated);
     assert_eq!(anna.call("send_letters", json!({})).await.unwrap().result.summary, "Refused: [].");
     // The repeated request was deferred too, so its handler began.
     assert_eq!((settled(&anna).await.len(), scene.begun()), (6, (3, 1)));
+}
+
+/// One whose reply was written with it does: a repeated request finds both.
+#[tokio::test(start_paused = true)]
+async fn starter_that_is_written_late_is_whole() {
+    let scene = Scene::start().await;
+    let anna = scene.platform.user("anna");
+    scene.ledger.slow_starts.store(true, Ordering::SeqCst);
+    let refused = send_under(&anna, "k", json!({})).await.unwrap_err();
+    assert_eq!(*refused.code(), codes::UNAVAILABLE);
+    scene.ledger.slow_starts.store(false, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!((scene.begun(), settled(&anna).await), ((1, 1), sent()));
+    let again = send_under(&anna, "k", json!({})).await.unwrap();
+    assert_eq!((again.repeated, again.result.summary.as_str()), (true, "Refused: []."));
 }
 
 /// Another function has the key: the starter's task does not run on behalf of its call.

@@ -38,7 +38,8 @@ impl Context {
     /// `work` receives the task's own context, with all surfaces, and must return
     /// `Result<ActionResult<T>>`; anything else does not compile. Nothing runs until the returned
     /// builder is awaited, and the await returns only after the task is on disk. From then on the
-    /// task ends in exactly one outcome turn, whatever is killed.
+    /// task ends in exactly one outcome turn, whatever is killed. In a function that is marked `starter` the first await
+    /// returns at once, and the task is on disk before the caller has the reply.
     ///
     /// Limits: 180 s, or 1800 s with [`long_running`](BackgroundTask::long_running); then the work
     /// is dropped and the user gets an error turn `BACKEND_TIMEOUT`. 100 running tasks a user. A

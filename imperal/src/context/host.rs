@@ -38,7 +38,8 @@ pub(crate) type AnswerCheck = fn(&Value) -> std::result::Result<(), String>;
 
 /// The platform, as the surfaces of a call or task see it.
 pub(crate) trait Host: Send + Sync {
-    /// Starts a background task for the call or task `parent`. Completes when the task is on disk.
+    /// Starts a background task for the call or task `parent`. Completes when the task is on disk; in a starter it may
+    /// complete before.
     fn start_task(self: Arc<Self>, parent: Context, task: TaskRequest) -> HostFuture<'static, TaskId>;
 
     /// The running task of this extension and user under a key.
@@ -56,7 +57,8 @@ pub(crate) trait Host: Send + Sync {
     /// Writes a chat turn with its audit row. Completes when both are on disk.
     fn deliver_message<'a>(&'a self, origin: &'a Origin, delivery: ChatDelivery) -> HostFuture<'a, TurnId>;
 
-    /// Starts a durable task for the call or task `parent`. Completes when the task is on disk.
+    /// Starts a durable task for the call or task `parent`. Completes when the task is on disk; in a starter it may
+    /// complete before.
     fn start_durable_task(self: Arc<Self>, parent: Context, task: DurableRequest) -> HostFuture<'static, TaskId>;
 
     /// Stores a step of an attempt. Repeats the write until it is stored, or the attempt has no right to it.

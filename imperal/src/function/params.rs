@@ -77,6 +77,8 @@ pub(crate) struct CheckedParams {
     pub(crate) redacted: Value,
     /// The files that they name.
     pub(crate) files: Vec<FileId>,
+    /// The parameters of a starter, whose handler may have to run again.
+    pub(crate) again: Option<Value>,
 }
 
 impl ParamsCheck {
@@ -130,7 +132,16 @@ impl ParamsCheck {
         } else {
             (self.read(&params), Vec::new())
         };
-        Ok(CheckedParams { handler: handler?, redacted: self.redact(params), files })
+        let again = self.function.starter.then(|| params.clone());
+        Ok(CheckedParams { handler: handler?, redacted: self.redact(params), files, again })
+    }
+
+    /// Reads parameters that were checked and read before. They name no files.
+    ///
+    /// # Errors
+    /// As `check_params`; only if the author's own reading changed its mind.
+    pub(crate) fn read_again(&self, params: &Value) -> Result<BoundHandler> {
+        if self.has_files { ParamFiles::new(Vec::new()).read(|| self.read(params)).0 } else { self.read(params) }
     }
 
     /// The parameters as the chat keeps them: what the schema names, without its secrets. A user who runs

@@ -99,6 +99,7 @@ ledger! {
     Calls {
         write accept_call(incarnation: &'a Incarnation, call: NewCall) -> Turn;
         write accept_and_start(incarnation: &'a Incarnation, call: NewCall, task: NewTask) -> (Turn, Task);
+        write start_and_answer(incarnation: &'a Incarnation, call: NewCall, task: NewTask, reply: TurnBody) -> (Turn, Task, Turn);
         write answer_call(incarnation: &'a Incarnation, call: NewCall, reply: TurnBody) -> [Turn; 2];
         write reply(incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Turn;
         write reply_and_finish(incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody, attempt: Attempt, end: TaskEnd) -> [Turn; 2];

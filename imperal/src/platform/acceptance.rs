@@ -5,6 +5,10 @@
 //! begins at once. If it answers within [`DEFERRED`], the call and its reply are one transaction; if it starts a
 //! task, the call and the task are one: one synced commit instead of two. A deferred call that takes longer, or uses a
 //! surface that writes for it, is written at that moment, as every other call is at its beginning.
+//!
+//! The handler of a starter hears of its first task *early*: before that is written. So call, task and reply are one
+//! transaction, and nobody outside hears of the task before it. If the ledger then refuses the task, the
+//! call is written alone and the handler runs again: what it heard was wrong, and this time its start waits for the ledger.
 
 use std::mem;
 use std::sync::PoisonError;
@@ -24,6 +28,16 @@ pub(super) const DEFERRED: Duration = Duration::from_millis(5);
 pub(super) struct WantedStart {
     pub(super) task: NewTask,
     pub(super) answer: oneshot::Sender<StartWith>,
+    /// Resolves once the task runs on this node, or does not.
+    pub(super) begun: oneshot::Receiver<()>,
+}
+
+/// What the start of a task waits for.
+#[derive(Debug)]
+pub(super) struct WaitingStart {
+    pub(super) answer: oneshot::Receiver<StartWith>,
+    /// Dropped once the task runs on this node, or does not.
+    pub(super) begins: oneshot::Sender<()>,
 }
 
 /// The fate of a start that was to be written with its call.
@@ -31,7 +45,7 @@ pub(super) struct WantedStart {
 pub(super) enum StartWith {
     /// The task is stored. `None`: by an earlier attempt, whose answer was lost.
     Stored(Option<Box<Task>>),
-    /// Only the call is: the ledger refused both together because of the task.
+    /// Only the call is: the ledger refused both together because of the task. A handler that heard of the task runs again.
     CallAlone,
     /// The task is stored, but its caller has an error already: it must not run.
     TooLate(Option<Box<Task>>),
@@ -54,9 +68,19 @@ pub(super) struct Acceptance {
     accepted: CancellationToken,
     over: CancellationToken,
     start: Mutex<FirstStart>,
+    /// Whether the handler hears of its first task before that is written.
+    tells_early: bool,
 }
 
 impl Acceptance {
+    pub(super) fn new(tells_early: bool) -> Self {
+        Self { tells_early, ..Self::default() }
+    }
+
+    pub(super) fn tells_early(&self) -> bool {
+        self.tells_early
+    }
+
     /// Completes when the call has to be written.
     pub(super) async fn due(&self) {
         tokio::select! {
@@ -70,17 +94,25 @@ impl Acceptance {
         self.wanted.notify_one();
     }
 
-    /// Has the call written soon, and the task with it. `None` if the call is being written without it, or over. The answer
-    /// does not come if the call is refused.
-    pub(super) fn start(&self, task: &NewTask) -> Option<oneshot::Receiver<StartWith>> {
+    /// Has the task written with the call, and soon if its handler waits for it. `None` if the call is being written without
+    /// it, or over. The answer does not come if the call is refused.
+    pub(super) fn start(&self, task: &NewTask) -> Option<WaitingStart> {
         let mut start = self.start.lock().unwrap_or_else(PoisonError::into_inner);
         if !matches!(*start, FirstStart::None) {
             return None;
         }
-        let (answer, answered) = oneshot::channel();
-        *start = FirstStart::Wanted(Box::new(WantedStart { task: task.clone(), answer }));
-        self.request();
-        Some(answered)
+        let ((answer, answered), (begins, begun)) = (oneshot::channel(), oneshot::channel());
+        *start = FirstStart::Wanted(Box::new(WantedStart { task: task.clone(), answer, begun }));
+        if !self.tells_early {
+            self.request();
+        }
+        Some(WaitingStart { answer: answered, begins })
+    }
+
+    /// Whether the handler may have heard of a task that is not written yet.
+    pub(super) fn has_told(&self) -> bool {
+        let start = self.start.lock().unwrap_or_else(PoisonError::into_inner);
+        self.tells_early && !matches!(*start, FirstStart::None)
     }
 
     /// The start that is to be written with the call. Later ones are written alone.

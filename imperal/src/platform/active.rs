@@ -13,8 +13,10 @@ use tokio_util::sync::CancellationToken;
 use super::acceptance::Acceptance;
 use super::first_tasks::FirstTasks;
 use crate::context::{Context, Origin, StopReason};
+use crate::error::Error;
 use crate::ids::{CallId, TaskId};
 use crate::ledger::{Fence, Incarnation, Work};
+use crate::result::Result;
 use crate::sync::{Mutex, MutexGuard};
 
 /// The lease of one incarnation of this node, as its work sees it.
@@ -39,7 +41,7 @@ pub(super) struct ActiveWork {
     pub(super) ctx: Context,
     /// Cancelled when the call's reply is in the ledger.
     pub(super) replied: CancellationToken,
-    /// In a read that may not be in the ledger yet.
+    /// In a deferred call, which may not be in the ledger yet.
     pub(super) acceptance: Option<Arc<Acceptance>>,
     /// The tasks of the call.
     pub(super) tasks: Arc<FirstTasks>,
@@ -123,10 +125,22 @@ impl ActiveWorkRegistry {
         self.entries().get(&Work::Call(call_id)).cloned()
     }
 
-    /// Completes once the work's call is in the ledger, or over: at once, unless it is a read that just began.
-    pub(super) async fn wait_for_acceptance(&self, origin: &Origin) {
-        if let Some(acceptance) = self.find(origin).and_then(|work| work.acceptance) {
-            acceptance.decided().await;
+    /// Completes once the work's call is in the ledger: at once, unless it is a deferred call that just began.
+    ///
+    /// # Errors
+    /// When the call is over without having been written, or its handler runs again.
+    pub(super) async fn wait_for_acceptance(&self, origin: &Origin) -> Result<()> {
+        match self.find(origin).and_then(|work| work.acceptance) {
+            Some(acceptance) if !acceptance.decided().await => Err(Error::cancelled()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The same for work that may have heard of a task which is not in the ledger yet.
+    pub(super) async fn wait_for_told_start(&self, origin: &Origin) -> Result<()> {
+        match self.find(origin).and_then(|work| work.acceptance) {
+            Some(acceptance) if acceptance.has_told() && !acceptance.decided().await => Err(Error::cancelled()),
+            _ => Ok(()),
         }
     }
 

@@ -9,17 +9,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::FutureExt;
+use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::acceptance::Acceptance;
 use super::active::{ActiveWork, Lease};
 use super::call_writes::{
-    Accepted, Caller, Dispatched, Reply, Request, accept, answer_duplicate, reply_of, trace_outcome, write_answered,
-    write_interrupted_reply, write_reply,
+    Accepted, Answer, Caller, Dispatched, Reply, Request, accept, answer_duplicate, reply_of, trace_outcome,
+    write_answered, write_interrupted_reply, write_reply, write_started,
 };
 use super::{CallPermit, Node};
-use crate::context::{Context, StopReason};
+use crate::context::{Context, StopReason, WorkSpan};
 use crate::failpoint;
 use crate::function::BoundHandler;
 use crate::panic_text::{log_excerpt, panic_text};
@@ -82,7 +83,7 @@ async fn run_call(
         return run_deferred(node, lease, ctx, handler, request, permit, caller).await;
     }
     let accepted = accept(node, &lease.incarnation, &ctx, &request, None, permit, caller).await;
-    let Accepted::Ours(permit, answer) = accepted else { return };
+    let Accepted::Ours((permit, answer)) = accepted else { return };
     run_accepted(node, lease, ctx, handler, permit, answer).await;
 }
 
@@ -115,18 +116,57 @@ async fn run_deferred(
     lease: Lease,
     ctx: Context,
     handler: BoundHandler,
-    request: Request,
+    mut request: Request,
     permit: CallPermit,
     caller: Caller,
 ) {
+    let acceptance = Arc::new(Acceptance::new(request.again.is_some()));
+    let work = work_of(lease, ctx, Some(acceptance));
+    let open = run_before_write(node, &work, handler, &request, permit, caller).await;
+    if let (Some((permit, answer)), Some(params)) = (open, request.again.take()) {
+        // Seldom needed, so it has a box of its own.
+        Box::pin(run_again(node, &work, params, permit, answer)).await;
+    }
+}
+
+/// Runs the handler of an open call once more, because the ledger refused a task of which the first run had heard. What
+/// the first run left behind can write nothing more.
+async fn run_again(
+    node: &Node,
+    first: &ActiveWork,
+    params: Value,
+    permit: CallPermit,
+    answer: oneshot::Sender<Result<Dispatched>>,
+) {
+    let origin = first.ctx.origin();
+    let span = WorkSpan::of(first.ctx.span().span());
+    let ctx = Context::new(origin.clone(), first.ctx.services().clone(), span);
+    let handler: BoundHandler = match node.bind_again(origin, &params) {
+        Ok(handler) => handler,
+        Err(error) => Box::new(|_| Box::pin(async { Err(error) })),
+    };
+    // The new run takes the place of the first.
+    run_accepted(node, first.lease.clone(), ctx, handler, permit, answer).await;
+}
+
+/// Runs the handler of a deferred call and writes the call. Returns what is left to do if the call is open and its handler
+/// has to run again.
+async fn run_before_write(
+    node: &Node,
+    work: &ActiveWork,
+    handler: BoundHandler,
+    request: &Request,
+    permit: CallPermit,
+    caller: Caller,
+) -> Option<Answer> {
     let begun = Instant::now();
-    let acceptance = Arc::new(Acceptance::default());
-    let work = work_of(lease, ctx, Some(acceptance.clone()));
+    let acceptance = work.acceptance.as_deref()?;
     let (ctx, lost) = (&work.ctx, &work.lease.lost);
     while !node.active.insert(work.clone()) {
         // Another request under the same key runs here.
         if node.active.is_accepted(ctx.origin()).await {
-            return answer_duplicate(ctx, &request.call, permit, caller.answer);
+            answer_duplicate(ctx, &request.call, permit, caller.answer);
+            return None;
         }
         // Its entry may be removed a moment after its end.
         tokio::task::yield_now().await;
@@ -141,34 +181,53 @@ async fn run_deferred(
         () = lost.cancelled() => {
             trace::ended(ctx.span(), "lost", true);
             drafts.close(ctx.origin().work());
-            return node.active.remove_deferred(&work);
+            node.active.remove_deferred(work);
+            return None;
         }
         () = acceptance.due() => None,
     };
     if let Some(ending) = ending {
         let reply = reply_of(node, ctx, ending, begun);
         failpoint::hit("before-reply");
-        write_answered(node, &work, &request.call, reply, permit, caller).await;
+        let start = if acceptance.tells_early() { acceptance.take_start() } else { None };
+        match start {
+            Some(start) => {
+                let left = write_started(node, work, &request.call, *start, reply, permit, caller).await;
+                if left.is_some() {
+                    return left;
+                }
+            }
+            None => write_answered(node, work, &request.call, reply, permit, caller).await,
+        }
         // A start that the handler did not wait for may find the call in the ledger.
         work.replied.cancel();
-        return node.active.remove_deferred(&work);
+        node.active.remove_deferred(work);
+        return None;
     }
     let start = acceptance.take_start();
-    let accepted = accept(node, &work.lease.incarnation, ctx, &request, start, permit, caller).await;
-    if !matches!(accepted, Accepted::No) {
-        acceptance.note_accepted();
+    match accept(node, &work.lease.incarnation, ctx, request, start, permit, caller).await {
+        Accepted::Ours((permit, answer)) => {
+            acceptance.note_accepted();
+            failpoint::hit("after-accept");
+            node.progress.accept_drafts(ctx.origin().work());
+            finish(node, work, supervised, begun, permit, answer).await;
+            return None;
+        }
+        Accepted::CallAlone(left) => {
+            // The handler goes with its supervision.
+            ctx.signal().close(StopReason::Interrupted);
+            drafts.close(ctx.origin().work());
+            return Some(left);
+        }
+        Accepted::Late => acceptance.note_accepted(),
+        Accepted::No => {}
     }
-    let Accepted::Ours(permit, answer) = accepted else {
-        // A task that was written with the call ends behind its reply.
-        work.replied.cancel();
-        // The handler goes with its supervision.
-        ctx.signal().close(StopReason::Interrupted);
-        drafts.close(ctx.origin().work());
-        return node.active.remove_deferred(&work);
-    };
-    failpoint::hit("after-accept");
-    node.progress.accept_drafts(ctx.origin().work());
-    finish(node, &work, supervised, begun, permit, answer).await;
+    // A task that was written with the call ends behind its reply.
+    work.replied.cancel();
+    ctx.signal().close(StopReason::Interrupted);
+    drafts.close(ctx.origin().work());
+    node.active.remove_deferred(work);
+    None
 }
 
 fn run_handler<'a>(node: &'a Node, ctx: &'a Context, handler: BoundHandler) -> impl Future<Output = Ending> + 'a {
@@ -197,7 +256,10 @@ async fn finish(
         node.progress.drafts.close(origin.work());
         return node.active.remove(origin);
     };
-    let Reply { outcome, turn, result } = reply_of(node, ctx, ending, begun);
+    let reply = reply_of(node, ctx, ending, begun);
+    // Before the write: a reader that sees the reply finds it counted.
+    reply.count(node, origin);
+    let Reply { outcome, turn, result, .. } = reply;
     failpoint::hit("before-reply");
     if write_reply(node, work, turn, result, (permit, answer)).await {
         trace_outcome(ctx, outcome);

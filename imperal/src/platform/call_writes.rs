@@ -3,8 +3,9 @@
 //! A caller hears of a write after the ledger has answered, or that the ledger does not answer.
 
 use std::pin::pin;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::acceptance::{StartWith, WantedStart};
@@ -12,7 +13,7 @@ use super::active::ActiveWork;
 use super::drafts::end_drafts;
 use super::durable_write::WRITE_DEADLINE;
 use super::first_tasks::{OfferedEnd, Taken};
-use super::idempotency::{Answered, Claim};
+use super::idempotency::{Answered, AnsweredStart, Claim};
 use super::ledger_errors::{file_error, reply_unconfirmed, unavailable};
 use super::messages::{self, WorkRef};
 use super::meters::CallOutcome;
@@ -32,6 +33,8 @@ pub(super) struct Request {
     pub(super) files: Vec<FileId>,
     /// It may be written together with its reply.
     pub(super) is_deferred: bool,
+    /// The parameters of a starter, whose handler may have to run again.
+    pub(super) again: Option<Value>,
 }
 
 /// How a running call reports to the request that started it.
@@ -54,10 +57,15 @@ pub(super) async fn write_interrupted_reply(node: &Node, incarnation: &Incarnati
     node.retry_until_durable("reply", || node.ledger.reply(incarnation, origin.call_id, turn.clone())).await;
 }
 
+/// What a call holds until its caller is answered.
+pub(super) type Answer = (CallPermit, oneshot::Sender<Result<Dispatched>>);
+
 /// How a call was written.
 pub(super) enum Accepted {
     /// It runs.
-    Ours(CallPermit, oneshot::Sender<Result<Dispatched>>),
+    Ours(Answer),
+    /// It is stored without the task of which its handler has heard: the handler has to run again.
+    CallAlone(Answer),
     /// It is stored and has its reply: the ledger answered after the caller had its error.
     Late,
     /// It is not stored.
@@ -76,6 +84,7 @@ pub(super) async fn accept(
 ) -> Accepted {
     let Caller { accepted, answer } = caller;
     let Request { call, files, .. } = request;
+    let has_told = start.is_some() && request.again.is_some();
     let (task, starter) = start.map(|start| (start.task, start.answer)).unzip();
     let mut claiming = pin!(async {
         match &task {
@@ -106,11 +115,12 @@ pub(super) async fn accept(
             return Accepted::Late;
         }
     };
+    let has_heard_wrong = has_told && matches!(told, StartWith::CallAlone);
     if let Some(starter) = starter {
         let _ = starter.send(told);
     }
     let _ = accepted.send(());
-    Accepted::Ours(permit, answer)
+    if has_heard_wrong { Accepted::CallAlone((permit, answer)) } else { Accepted::Ours((permit, answer)) }
 }
 
 pub(super) fn answer_duplicate(
@@ -141,6 +151,7 @@ fn no_response() -> Error {
 /// The answer of a handler that has ended.
 pub(super) struct Reply {
     pub(super) outcome: CallOutcome,
+    took: Duration,
     pub(super) turn: TurnBody,
     pub(super) result: WireResult,
 }
@@ -148,12 +159,17 @@ pub(super) struct Reply {
 pub(super) fn reply_of(node: &Node, ctx: &Context, ending: Ending, begun: Instant) -> Reply {
     let origin = ctx.origin();
     let outcome = CallOutcome::from(&ending);
-    node.meters.call(origin.app_id, origin.function, outcome, begun.elapsed());
     let of = WorkRef::from(origin);
     let result = messages::call_answer(of, ending, &node.call_limits());
     let mut turn = messages::answer_turn(of, result.clone());
     end_drafts(&mut turn, node.progress.drafts.close(origin.work()));
-    Reply { outcome, turn, result }
+    Reply { outcome, took: begun.elapsed(), turn, result }
+}
+
+impl Reply {
+    pub(super) fn count(&self, node: &Node, origin: &Origin) {
+        node.meters.call(origin.app_id, origin.function, self.outcome, self.took);
+    }
 }
 
 pub(super) fn trace_outcome(ctx: &Context, outcome: CallOutcome) {
@@ -170,20 +186,15 @@ pub(super) async fn write_answered(
     permit: CallPermit,
     Caller { accepted, answer }: Caller,
 ) {
-    let ActiveWork { lease, ctx, acceptance, .. } = work;
-    let Reply { outcome, turn, result } = reply;
+    let ActiveWork { lease, ctx, .. } = work;
+    // Before the write: a reader that sees the reply finds it counted.
+    reply.count(node, ctx.origin());
+    let Reply { outcome, turn, result, .. } = reply;
     let mut claiming = pin!(node.claim_answered(&lease.incarnation, call, &turn));
     match tokio::time::timeout(WRITE_DEADLINE, &mut claiming).await {
         Ok(Ok(Answered::Ours(turn))) => {
             failpoint::hit("after-reply");
-            if let Some(acceptance) = acceptance {
-                acceptance.note_accepted();
-            }
-            drop(permit);
-            let _ = accepted.send(());
-            let may_have_tasks = work.tasks.are_started();
-            let reply = CallReply { call_id: call.call_id, turn: *turn, result, repeated: false, may_have_tasks };
-            let _ = answer.send(Ok(Dispatched::Replied(Box::new(reply))));
+            answer_stored(work, *turn, result, (permit, Caller { accepted, answer }));
             trace_outcome(ctx, outcome);
         }
         Ok(Ok(Answered::Duplicate)) => answer_duplicate(ctx, call, permit, answer),
@@ -197,6 +208,73 @@ pub(super) async fn write_answered(
         }
     }
     failpoint::hit("after-ack");
+}
+
+/// Answers the caller of a call that was written with its reply.
+fn answer_stored(work: &ActiveWork, turn: Turn, result: WireResult, (permit, caller): (CallPermit, Caller)) {
+    if let Some(acceptance) = &work.acceptance {
+        acceptance.note_accepted();
+    }
+    // Before the answer: the caller's next call finds the permit free.
+    drop(permit);
+    let _ = caller.accepted.send(());
+    let (call_id, may_have_tasks) = (work.ctx.origin().call_id, work.tasks.are_started());
+    let reply = CallReply { call_id, turn, result, repeated: false, may_have_tasks };
+    let _ = caller.answer.send(Ok(Dispatched::Replied(Box::new(reply))));
+}
+
+/// Writes a call together with its first task and its reply, and answers the caller. Returns what is left to do if the ledger
+/// refused the task: the call is open then, and its handler has to run again.
+pub(super) async fn write_started(
+    node: &Node,
+    work: &ActiveWork,
+    call: &NewCall,
+    start: WantedStart,
+    reply: Reply,
+    permit: CallPermit,
+    caller: Caller,
+) -> Option<Answer> {
+    let ActiveWork { lease, ctx, .. } = work;
+    let WantedStart { task, answer: starter, begun } = start;
+    let mut claiming = pin!(node.claim_with_task(&lease.incarnation, call, &task, &reply.turn));
+    let (claim, caller) = match tokio::time::timeout(WRITE_DEADLINE, &mut claiming).await {
+        Ok(claim) => (claim, Some((permit, caller))),
+        Err(_) => {
+            let _ = caller.answer.send(Err(no_response()));
+            drop(permit);
+            // It goes on: the chat shows the answer once it is stored.
+            (claiming.await, None)
+        }
+    };
+    match (claim, caller) {
+        (Ok(AnsweredStart::Ours(turn, task)), caller) => {
+            failpoint::hit("after-reply");
+            reply.count(node, ctx.origin());
+            let is_new = task.is_some();
+            if starter.send(StartWith::Stored(task)).is_ok() && is_new {
+                // The caller may cancel it at once.
+                let _ = begun.await;
+            }
+            trace_outcome(ctx, reply.outcome);
+            if let Some(caller) = caller {
+                answer_stored(work, *turn, reply.result, caller);
+            }
+        }
+        (Ok(AnsweredStart::CallAlone), Some((permit, Caller { accepted, answer }))) => {
+            let _ = starter.send(StartWith::CallAlone);
+            let _ = accepted.send(());
+            return Some((permit, answer));
+        }
+        (Ok(AnsweredStart::CallAlone), None) => {
+            write_interrupted_reply(node, &lease.incarnation, ctx.origin()).await;
+            trace::ended(ctx.span(), "lost", true);
+        }
+        (Ok(AnsweredStart::Duplicate), Some((permit, caller))) => answer_duplicate(ctx, call, permit, caller.answer),
+        (Err(error), Some((permit, caller))) => answer_refused(ctx, &error, permit, caller.answer),
+        (Ok(AnsweredStart::Duplicate) | Err(_), None) => trace::ended(ctx.span(), "lost", true),
+    }
+    failpoint::hit("after-ack");
+    None
 }
 
 /// Writes the reply and answers the caller after the first attempt. Returns whether the reply is stored.

@@ -69,7 +69,7 @@ impl Platform {
         node.check_accepting()?;
         node.wait_for_lease().await?;
         let (origin, def, checked) = node.check_call(user, app_id, function, params, key).await?;
-        let CheckedParams { handler, redacted, files } = checked;
+        let CheckedParams { handler, redacted, files, again } = checked;
         if node.seen.note(user, origin.app_id) {
             node.schedules_changed.notify_one();
         }
@@ -77,7 +77,8 @@ impl Platform {
         let request = self.request(&origin, turn, files);
         let has_no_effects = def.action_type == ActionType::Read || def.starter;
         let is_deferred = has_no_effects && request.files.is_empty();
-        Ok(self.run_call(origin, handler, Request { is_deferred, ..request }, permit))
+        let again = again.filter(|_| is_deferred);
+        Ok(self.run_call(origin, handler, Request { is_deferred, again, ..request }, permit))
     }
 
     /// Runs a handler of the platform itself as a call of its user, with everything that calls have.
@@ -97,7 +98,7 @@ impl Platform {
     pub(super) fn request(&self, origin: &Origin, turn: TurnBody, files: Vec<FileId>) -> Request {
         let (call_id, owner) = (origin.call_id, Owner::from(&origin.user));
         let call = NewCall { call_id, owner, turn, max_stored: self.node.max_stored() };
-        Request { call, files, is_deferred: false }
+        Request { call, files, is_deferred: false, again: None }
     }
 
     pub(super) fn run_call(
@@ -169,6 +170,12 @@ impl Node {
             secrets: SecretsInUse::default(),
         };
         Ok((origin, function, checked))
+    }
+
+    /// Reads the parameters of a call once more, which were checked before and name no files.
+    pub(super) fn bind_again(&self, origin: &Origin, params: &Value) -> Result<BoundHandler> {
+        let check = self.checks.find(origin.app_id, origin.function);
+        check.ok_or_else(|| Error::internal("the function has no compiled schema"))?.read_again(params)
     }
 
     /// # Errors

@@ -17,6 +17,7 @@ use tracing::Instrument;
 use super::active::ActiveWork;
 use super::ledger_errors::{unavailable, unreadable};
 use super::task_run::TaskRun;
+use super::tasks::ParentAnswer;
 use super::{Node, Queue};
 use crate::assistant;
 use crate::codes;
@@ -37,7 +38,8 @@ use crate::trace;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 impl Node {
-    /// Starts a durable task for the call or task that `starter` belongs to. Returns once its row is on disk.
+    /// Starts a durable task for the call or task that `starter` belongs to. Returns once its row is on disk, or earlier:
+    /// see [`super::acceptance`].
     pub(super) async fn start_durable(self: Arc<Self>, starter: Context, task: DurableRequest) -> Result<TaskId> {
         self.check_starting(&starter).await?;
         let origin = starter.origin();
@@ -229,7 +231,8 @@ async fn store_durable(
     let mut row = node.new_task(run, parent).durable(durable);
     (row.key, row.long_running) = (task.key, task.long_running);
     failpoint::hit("before-task-row");
-    let (answer, runs_here) = node.store_start(run, row, task.task_id.is_some()).await;
+    let mut started = ParentAnswer::new(started);
+    let (answer, runs_here) = node.store_start(run, row, task.task_id.is_some(), &mut started).await;
     failpoint::hit("after-task-row");
     if runs_here {
         // A stop that came before the registration did not reach this run.
@@ -239,7 +242,7 @@ async fn store_durable(
     } else {
         trace::ended(work.ctx.span(), if answer.is_ok() { "queued" } else { "refused" }, answer.is_err());
     }
-    let _ = started.send(answer);
+    started.tell(answer);
     runs_here
 }
 

@@ -33,7 +33,10 @@ impl Host for Node {
     }
 
     fn running_task<'a>(&'a self, origin: &'a Origin, key: &'a str) -> HostFuture<'a, Option<RunningTask>> {
-        Box::pin(self.find_running_task(origin, key))
+        Box::pin(async move {
+            self.active.wait_for_told_start(origin).await?;
+            self.find_running_task(origin, key).await
+        })
     }
 
     fn report_progress(&self, origin: &Origin, mark: ProgressMark) {
@@ -52,7 +55,7 @@ impl Host for Node {
 
     fn deliver_message<'a>(&'a self, origin: &'a Origin, delivery: ChatDelivery) -> HostFuture<'a, TurnId> {
         Box::pin(async move {
-            self.active.wait_for_acceptance(origin).await;
+            self.active.wait_for_acceptance(origin).await?;
             self.deliver_chat_message(origin, delivery).await
         })
     }
@@ -83,7 +86,7 @@ impl Host for Node {
 
     fn put_file(self: Arc<Self>, origin: &Origin, put: FilePut) -> HostFuture<'_, FileRef> {
         Box::pin(async move {
-            self.active.wait_for_acceptance(origin).await;
+            self.active.wait_for_acceptance(origin).await?;
             self.put_file_of(origin, put).await
         })
     }
@@ -108,7 +111,7 @@ impl Host for Node {
 
     fn delete_file<'a>(&'a self, origin: &'a Origin, file_id: FileId) -> HostFuture<'a, bool> {
         Box::pin(async move {
-            self.active.wait_for_acceptance(origin).await;
+            self.active.wait_for_acceptance(origin).await?;
             self.delete_file_of(origin, file_id).await
         })
     }
@@ -127,7 +130,7 @@ impl Host for Node {
         writes: Vec<DocumentWrite>,
     ) -> HostFuture<'a, DocumentsWritten> {
         Box::pin(async move {
-            self.active.wait_for_acceptance(origin).await;
+            self.active.wait_for_acceptance(origin).await?;
             self.write_documents_of(origin, writes).await
         })
     }
@@ -169,7 +172,7 @@ impl Host for Node {
         keys: Vec<DocumentKeys>,
     ) -> HostFuture<'a, u64> {
         Box::pin(async move {
-            self.active.wait_for_acceptance(origin).await;
+            self.active.wait_for_acceptance(origin).await?;
             self.rekey_documents_of(origin, collection, index_set, keys).await
         })
     }
@@ -235,14 +238,14 @@ impl Host for Node {
         value: Option<Zeroizing<String>>,
     ) -> HostFuture<'a, bool> {
         Box::pin(async move {
-            self.active.wait_for_acceptance(origin).await;
+            self.active.wait_for_acceptance(origin).await?;
             self.write_secret_of(origin, secret, value).await
         })
     }
 
     fn change_schedule<'a>(&'a self, origin: &'a Origin, change: ScheduleChange) -> HostFuture<'a, bool> {
         Box::pin(async move {
-            self.active.wait_for_acceptance(origin).await;
+            self.active.wait_for_acceptance(origin).await?;
             self.change_schedule_of(origin, change).await
         })
     }

@@ -14,7 +14,7 @@ use super::{CallReply, Node};
 use crate::codes;
 use crate::error::Error;
 use crate::ids::FileId;
-use crate::ledger::{CallRecord, Fut, Incarnation, LedgerError, NewCall, NewTask, Task, Turn, TurnBody};
+use crate::ledger::{CallRecord, Fut, Incarnation, LedgerError, LedgerResult, NewCall, NewTask, Task, Turn, TurnBody};
 use crate::result::Result;
 
 /// Which request a call id belongs to.
@@ -35,7 +35,67 @@ pub(super) enum Answered {
     Duplicate,
 }
 
+/// The same for a call that was written with its first task and its reply.
+#[derive(Debug)]
+pub(super) enum AnsweredStart {
+    /// This request wrote it, with this reply turn. The task is `None` if an earlier attempt wrote it, whose answer was lost.
+    Ours(Box<Turn>, Option<Box<Task>>),
+    /// The ledger refused the task. The call is this request's, and open.
+    CallAlone,
+    /// An earlier request under the same key has the call.
+    Duplicate,
+}
+
+/// `None` if the ledger refused a call because of its task. Also when the outcome of an attempt before is unknown: then the
+/// write of the call alone finds out.
+fn without_refusal<T>(written: LedgerResult<T>) -> LedgerResult<Option<T>> {
+    match written {
+        Err(
+            LedgerError::AlreadyRunning(_)
+            | LedgerError::TooManyTasks(_)
+            | LedgerError::CannotFollow(_)
+            | LedgerError::NotFound,
+        ) => Ok(None),
+        written => written.map(Some),
+    }
+}
+
 impl Node {
+    /// Writes the call together with its first task and its reply. If the ledger refuses the task, the call is written alone.
+    pub(super) async fn claim_with_task(
+        &self,
+        incarnation: &Incarnation,
+        call: &NewCall,
+        task: &NewTask,
+        reply: &TurnBody,
+    ) -> std::result::Result<AnsweredStart, LedgerError> {
+        let answer = || -> Fut<'_, Option<(Turn, Task, Turn)>> {
+            let answering = self.ledger.start_and_answer(incarnation, call.clone(), task.clone(), reply.clone());
+            Box::pin(async move { without_refusal(answering.await) })
+        };
+        match self.write_idempotent("call", answer).await {
+            Ok(Written::Now(Some((_, task, reply)))) => Ok(AnsweredStart::Ours(Box::new(reply), Some(Box::new(task)))),
+            Ok(Written::Now(None)) => match self.claim_call(incarnation, call, &[]).await? {
+                Claim::Ours => Ok(AnsweredStart::CallAlone),
+                // The call's own id refuses it, if an earlier attempt stored all.
+                Claim::Duplicate => self.read_answered(call, reply).await,
+            },
+            Ok(Written::Earlier) => self.read_answered(call, reply).await,
+            Err(LedgerError::IdExists) => Ok(AnsweredStart::Duplicate),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads which request wrote the call, with which reply.
+    async fn read_answered(&self, call: &NewCall, reply: &TurnBody) -> std::result::Result<AnsweredStart, LedgerError> {
+        Ok(match self.read_record(call).await? {
+            Some(CallRecord { reply: Some(turn), .. }) if turn.body.turn_id == reply.turn_id => {
+                AnsweredStart::Ours(Box::new(turn), None)
+            }
+            _ => AnsweredStart::Duplicate,
+        })
+    }
+
     /// Writes the call together with its reply, and finds out which request its id belongs to.
     pub(super) async fn claim_answered(
         &self,
@@ -46,12 +106,10 @@ impl Node {
         let answer = || self.ledger.answer_call(incarnation, call.clone(), reply.clone());
         match self.write_idempotent("call", answer).await {
             Ok(Written::Now([_, reply])) => Ok(Answered::Ours(Box::new(reply))),
-            Ok(Written::Earlier) => Ok(match self.read_record(call).await? {
-                // Our own transaction, which wrote the reply too.
-                Some(CallRecord { reply: Some(turn), .. }) if turn.body.turn_id == reply.turn_id => {
-                    Answered::Ours(Box::new(turn))
-                }
-                _ => Answered::Duplicate,
+            // If the reply is ours: our own transaction.
+            Ok(Written::Earlier) => Ok(match self.read_answered(call, reply).await? {
+                AnsweredStart::Ours(turn, _) => Answered::Ours(turn),
+                AnsweredStart::CallAlone | AnsweredStart::Duplicate => Answered::Duplicate,
             }),
             Err(LedgerError::IdExists) => Ok(Answered::Duplicate),
             Err(error) => Err(error),
@@ -91,19 +149,7 @@ impl Node {
     ) -> std::result::Result<(Claim, StartWith), LedgerError> {
         let accept = || -> Fut<'_, Option<Task>> {
             let accepting = self.ledger.accept_and_start(incarnation, call.clone(), task.clone());
-            Box::pin(async move {
-                match accepting.await {
-                    Ok((_, task)) => Ok(Some(task)),
-                    // Also when the outcome of an attempt before is unknown: then the write of the call alone finds out.
-                    Err(
-                        LedgerError::AlreadyRunning(_)
-                        | LedgerError::TooManyTasks(_)
-                        | LedgerError::CannotFollow(_)
-                        | LedgerError::NotFound,
-                    ) => Ok(None),
-                    Err(error) => Err(error),
-                }
-            })
+            Box::pin(async move { Ok(without_refusal(accepting.await)?.map(|(_, task)| task)) })
         };
         match self.write_idempotent("call", accept).await {
             Ok(Written::Now(Some(task))) => Ok((Claim::Ours, StartWith::Stored(Some(Box::new(task))))),

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tracing::Instrument;
 
 use super::Node;
-use super::acceptance::StartWith;
+use super::acceptance::{StartWith, WaitingStart};
 use super::active::ActiveWork;
 use super::durable_write::{Written, write_backoff};
 use super::ledger_errors::{unavailable, unreadable};
@@ -28,8 +28,34 @@ use crate::result::{DataType, Result};
 use crate::task::{Ending, Returned};
 use crate::trace;
 
+/// The answer to the one that starts a task.
+pub(super) struct ParentAnswer(Option<oneshot::Sender<Result<TaskId>>>);
+
+impl ParentAnswer {
+    pub(super) fn new(started: oneshot::Sender<Result<TaskId>>) -> Self {
+        Self(Some(started))
+    }
+
+    /// The first answer counts.
+    pub(super) fn tell(&mut self, answer: Result<TaskId>) {
+        if let Some(started) = self.0.take() {
+            let _ = started.send(answer);
+        }
+    }
+}
+
+/// A task that was written with its call.
+struct WithCall {
+    written: Written<Task>,
+    /// It came too late to run.
+    is_late: bool,
+    /// Dropped once it runs, or does not.
+    begins: oneshot::Sender<()>,
+}
+
 impl Node {
-    /// Starts a task for the call or task `parent`. Returns once the task's row is on disk.
+    /// Starts a task for the call or task `parent`. Returns once the task's row is on disk, or earlier: see
+    /// [`super::acceptance`].
     pub(super) async fn start_background_task(self: Arc<Self>, starter: Context, task: TaskRequest) -> Result<TaskId> {
         self.check_starting(&starter).await?;
         let origin = starter.origin();
@@ -87,19 +113,26 @@ impl Node {
     }
 
     /// Writes the row of a new task. Returns the answer for its parent, and whether the task runs here: then it is
-    /// registered. `derived` says that an earlier attempt of the parent may have started it.
+    /// registered. `derived` says that an earlier attempt of the parent may have started it. A parent that hears
+    /// of the task early has its answer before.
     ///
     /// When the answer of the write was lost, the ledger is asked what is stored. Meanwhile another loop of this
     /// node may have claimed a task that waited for a slot; the register decides which of the two runs it.
-    pub(super) async fn store_start(&self, run: &TaskRun<'_>, row: NewTask, derived: bool) -> (Result<TaskId>, bool) {
+    pub(super) async fn store_start(
+        &self,
+        run: &TaskRun<'_>,
+        row: NewTask,
+        derived: bool,
+        parent: &mut ParentAnswer,
+    ) -> (Result<TaskId>, bool) {
         let (incarnation, task_id) = (&run.work.lease.incarnation, row.task_id);
         let asked = tokio::time::Instant::now();
         run.work.tasks.note_start();
-        let (mut is_late, start) = (false, self.start_with_call(run, &row).await);
-        let written = match start {
-            Ok(Some((written, late))) => {
-                is_late = late;
-                Ok(written)
+        let (mut is_late, mut _begins) = (false, None);
+        let written = match self.start_with_call(run, &row, parent).await {
+            Ok(Some(with_call)) => {
+                (is_late, _begins) = (with_call.is_late, Some(with_call.begins));
+                Ok(with_call.written)
             }
             Ok(None) => self.write_idempotent("task", || self.ledger.start_task(incarnation, row.clone())).await,
             Err(over) => return (Err(over), false),
@@ -136,18 +169,31 @@ impl Node {
         }
     }
 
-    /// Starts the task in the transaction that writes its call, if that is still to come; with whether it came too late
-    /// to run. `None` if the task has to be written alone.
+    /// Starts the task in the transaction that writes its call, if that is still to come. `None` if the task has to be
+    /// written alone.
     ///
     /// # Errors
-    /// When the call is over without having been written.
-    async fn start_with_call(&self, run: &TaskRun<'_>, row: &NewTask) -> Result<Option<(Written<Task>, bool)>> {
+    /// When the call is over without having been written, or its handler runs again.
+    async fn start_with_call(
+        &self,
+        run: &TaskRun<'_>,
+        row: &NewTask,
+        parent: &mut ParentAnswer,
+    ) -> Result<Option<WithCall>> {
         let Some(acceptance) = &run.work.acceptance else { return Ok(None) };
         let written = |task: Option<Box<Task>>| task.map_or(Written::Earlier, |task| Written::Now(*task));
-        if let Some(answer) = acceptance.start(row) {
+        if let Some(WaitingStart { answer, begins }) = acceptance.start(row) {
+            if acceptance.tells_early() {
+                parent.tell(Ok(row.task_id));
+            }
             match answer.await {
-                Ok(StartWith::Stored(task)) => return Ok(Some((written(task), false))),
-                Ok(StartWith::TooLate(task)) => return Ok(Some((written(task), true))),
+                Ok(StartWith::Stored(task)) => {
+                    return Ok(Some(WithCall { written: written(task), is_late: false, begins }));
+                }
+                Ok(StartWith::TooLate(task)) => {
+                    return Ok(Some(WithCall { written: written(task), is_late: true, begins }));
+                }
+                Ok(StartWith::CallAlone) | Err(_) if acceptance.tells_early() => return Err(Error::cancelled()),
                 Ok(StartWith::CallAlone) | Err(_) => {}
             }
         }
@@ -241,11 +287,12 @@ async fn store_task(
     let mut row = node.new_task(run, parent);
     (row.key, row.long_running) = (task.key, task.long_running);
     failpoint::hit("before-task-row");
-    let (answer, runs_here) = node.store_start(run, row, task.task_id.is_some()).await;
+    let mut started = ParentAnswer::new(started);
+    let (answer, runs_here) = node.store_start(run, row, task.task_id.is_some(), &mut started).await;
     failpoint::hit("after-task-row");
     if !runs_here {
         trace::ended(work.ctx.span(), "refused", answer.is_err());
     }
-    let _ = started.send(answer);
+    started.tell(answer);
     runs_here.then_some(task.body)
 }

@@ -104,7 +104,7 @@ impl Node {
         // name, and no secret.
         let (mut origin, _, checked) = self.check_call(&user, origin.app_id, origin.function, params, None).await?;
         origin.call_id = call_id(task_id, call.place);
-        let CheckedParams { handler, redacted, files } = checked;
+        let CheckedParams { handler, redacted, files, .. } = checked;
         let mark = AssistantMark::new(task_id, needs);
         let turn = TurnBody { assistant: Some(Box::new(mark)), ..user_turn(&origin, redacted) };
         let permit = self.active_calls.begin(&Owner::from(&user))?;

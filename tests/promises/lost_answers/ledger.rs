@@ -163,6 +163,21 @@ impl Calls for LosesAnswers {
         accepted
     }
 
+    async fn start_and_answer(
+        &self,
+        incarnation: &Incarnation,
+        call: NewCall,
+        task: NewTask,
+        reply: TurnBody,
+    ) -> LedgerResult<(Turn, Task, Turn)> {
+        self.answered.fetch_add(1, Ordering::SeqCst);
+        let answered = self.losing_call(self.inner.start_and_answer(incarnation, call, task, reply)).await;
+        if self.slow_starts.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+        }
+        answered
+    }
+
     async fn reply(&self, incarnation: &Incarnation, call_id: CallId, turn: TurnBody) -> LedgerResult<Turn> {
         self.inner.reply(incarnation, call_id, turn).await
     }

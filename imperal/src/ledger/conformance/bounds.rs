@@ -1,7 +1,7 @@
 //! Limits: how much one read returns, and how much a user may store.
 
 use super::Backend;
-use super::scene::{ALL, MANY, Node, anna, ben, bot, end, new_audit, new_call, ok};
+use super::scene::{ALL, MANY, Node, anna, ben, bot, end, new_audit, new_call, new_task, ok};
 use crate::ids::CallId;
 use crate::ledger::{
     Attempt, AuditFilter, AuditScope, EventBody, Fence, LedgerError, MessageSource, NewAudit, NewCall, Page, PageLimit,
@@ -99,6 +99,10 @@ pub async fn stored_bytes_per_day_are_limited(backend: &impl Backend) {
     assert_eq!(message(Some(MOST)).await, refused);
     let answered = other.ledger.answer_call(&other.incarnation, large_call(MOST), bot("!")).await;
     assert_eq!(answered, Err(LedgerError::QuotaExceeded(MOST)));
+    let large = large_call(MOST);
+    let task = new_task(large.call_id, &anna());
+    let answered = other.ledger.start_and_answer(&other.incarnation, large, task, bot("!")).await;
+    assert_eq!(answered.err(), Some(LedgerError::QuotaExceeded(MOST)));
     assert_eq!(node.look(&anna()).await, before, "what was refused left something");
 
     // A repeated write is refused for its id, not for the limit.

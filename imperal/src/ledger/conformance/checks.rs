@@ -46,6 +46,8 @@ macro_rules! ledger_conformance {
                 stop_after_the_reply_is_audited_only
             }
             starts {
+                call_its_task_and_its_reply_are_one_write
+                queued_task_of_an_answered_call_is_announced
                 call_and_its_task_are_one_write
                 start_that_is_refused_leaves_no_call
                 call_that_exists_is_refused_with_its_task

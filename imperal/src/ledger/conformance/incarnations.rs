@@ -35,6 +35,10 @@ async fn assert_buried(zombie: &Node, held: &Held) {
     let task = new_task(call.call_id, &anna());
     let started = ledger.accept_and_start(incarnation, call, task).await;
     assert_eq!(started, Err(LedgerError::Fenced), "accept_and_start");
+    let call = new_call(&anna());
+    let task = new_task(call.call_id, &anna());
+    let answered = ledger.start_and_answer(incarnation, call, task, bot("late")).await;
+    assert_eq!(answered.err(), Some(LedgerError::Fenced), "start_and_answer");
     let last = (Attempt::first(held.running), end(&anna(), TaskState::Succeeded, "late"));
     let replied = ledger.reply_and_finish(incarnation, held.open, bot("late"), last.0, last.1).await;
     assert_eq!(replied, Err(LedgerError::Fenced), "reply_and_finish");

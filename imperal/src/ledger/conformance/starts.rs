@@ -1,5 +1,7 @@
 //! Calls that are written with the start of their first task, and replies with the end of one.
 
+use std::time::Duration;
+
 use super::Backend;
 use super::scene::{Node, all_of, anna, assert_one_winner, ben, bot, end, new_call, new_task, ok, turn};
 use crate::error::RunningTask;
@@ -11,6 +13,56 @@ use crate::ledger::{
 
 async fn write(node: &Node, call: &NewCall, task: NewTask) -> Result<(Turn, Task), LedgerError> {
     node.ledger.accept_and_start(&node.incarnation, call.clone(), task).await
+}
+
+async fn answer(
+    node: &Node,
+    call: &NewCall,
+    task: NewTask,
+    reply: &TurnBody,
+) -> Result<(Turn, Task, Turn), LedgerError> {
+    node.ledger.start_and_answer(&node.incarnation, call.clone(), task, reply.clone()).await
+}
+
+/// It leaves what the three writes leave one after the other.
+pub async fn call_its_task_and_its_reply_are_one_write(backend: &impl Backend) {
+    let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
+    for durable in [false, true] {
+        let (call, before) = (new_call(&anna()), node.look(&anna()).await);
+        let mut new = new_task(call.call_id, &anna());
+        if durable {
+            new = new.clone().durable(NewDurable::new(new.task_id, "generate", "{}", "{}"));
+        }
+        let said = bot("started");
+        let (asked, task, replied) = ok(answer(&node, &call, new.clone(), &said).await);
+        let deadline_at = task.deadline_at.unwrap_or_default();
+        assert_eq!(task, new.into_task(task.created_at, deadline_at, None));
+        assert_eq!((asked.seq, &asked.body), (before.head + 1, &call.turn));
+        assert_eq!((replied.seq, &replied.body), (before.head + 3, &said));
+        let look = other.look(&anna()).await;
+        let added: Vec<_> = look.events[before.events.len()..].iter().map(|event| event.body.clone()).collect();
+        assert_eq!(added, [EventBody::Turn(asked), EventBody::Task(task.clone()), EventBody::Turn(replied.clone())]);
+        assert!(look.running.contains(&task) && look.tasks.contains(&task));
+        let found = other.found(&anna(), call.call_id).await;
+        assert_eq!(found.and_then(|call| call.reply), Some(replied));
+        let again = node.reply(call.call_id).await;
+        assert_eq!(again, Err(LedgerError::AlreadyReplied));
+        // The task may end at once.
+        ok(node.finish(&anna(), task.task_id).await);
+    }
+}
+
+/// A task that waits for a process is found as soon as its call is there.
+pub async fn queued_task_of_an_answered_call_is_announced(backend: &impl Backend) {
+    let node = Node::start(backend, "n").await;
+    let call = new_call(&anna());
+    let new = new_task(call.call_id, &anna());
+    let durable = NewDurable::new(new.task_id, "generate", "{}", "{}");
+    let new = NewTask { max_running: 0, ..new.durable(durable) };
+    let (_, task, _) = ok(answer(&node, &call, new, &bot("queued")).await);
+    assert_eq!(task.state, TaskState::Queued);
+    let heard = tokio::time::timeout(Duration::from_secs(10), node.ledger.feed().ready_task_announced()).await;
+    assert!(heard.is_ok(), "nobody looks for the task");
 }
 
 /// It leaves what the two writes leave one after the other.
@@ -69,10 +121,14 @@ pub async fn start_that_is_refused_leaves_no_call(backend: &impl Backend) {
         (new_task(call.call_id, &ben()), LedgerError::NotFound),
     ];
     for (task, why) in refused {
-        assert_eq!(write(&node, &call, task).await, Err(why));
+        assert_eq!(write(&node, &call, task.clone()).await, Err(why.clone()));
+        assert_eq!(answer(&node, &call, task, &bot("?")).await, Err(why));
         assert_eq!(node.look(&anna()).await, before);
         assert_eq!(node.found(&anna(), call.call_id).await, None);
     }
+    let known = before.turns[0].body.clone();
+    assert_eq!(answer(&node, &call, task(), &known).await, Err(LedgerError::IdExists));
+    assert_eq!(node.look(&anna()).await, before, "the reply has the id of another turn");
     ok(node.ledger.accept_call(&node.incarnation, call).await);
 }
 
@@ -85,6 +141,8 @@ pub async fn call_that_exists_is_refused_with_its_task(backend: &impl Backend) {
     let before = node.look(&anna()).await;
     let exists = Err(LedgerError::IdExists);
     assert_eq!(write(&node, &call, task.clone()).await, exists);
+    let exists_too = Err(LedgerError::IdExists);
+    assert_eq!(answer(&node, &call, task.clone(), &bot("again")).await, exists_too);
     let same_call = NewCall { turn: turn(Role::User, "?"), ..call.clone() };
     let fresh = NewTask { task_id: TaskId::generate(), ..task.clone() };
     assert_eq!(write(&node, &same_call, fresh).await, exists);
@@ -92,7 +150,8 @@ pub async fn call_that_exists_is_refused_with_its_task(backend: &impl Backend) {
     assert_eq!(write(&node, &same_turn, new_task(same_turn.call_id, &anna())).await, exists);
     let same_task = NewTask { task_id: task.task_id, ..new_task(same_turn.call_id, &anna()) };
     let other_turn = NewCall { turn: turn(Role::User, "?"), ..same_turn };
-    assert_eq!(write(&node, &other_turn, same_task).await, exists);
+    assert_eq!(write(&node, &other_turn, same_task.clone()).await, exists);
+    assert_eq!(answer(&node, &other_turn, same_task, &bot("again")).await, exists_too);
     assert_eq!(node.look(&anna()).await, before);
 }
 
@@ -109,6 +168,9 @@ pub async fn racing_calls_with_tasks_have_one_winner(backend: &impl Backend) {
                     return node.ledger.accept_call(&node.incarnation, same_call).await.map(|turn| (turn, 0));
                 }
                 let task = new_task(same_call.call_id, &anna());
+                if racer < 5 {
+                    return answer(&node, &same_call, task, &bot("!")).await.map(|(turn, ..)| (turn, 1));
+                }
                 write(&node, &same_call, task).await.map(|(turn, _)| (turn, 1))
             })
         });
@@ -116,7 +178,11 @@ pub async fn racing_calls_with_tasks_have_one_winner(backend: &impl Backend) {
         assert_one_winner(&outcomes, &LedgerError::IdExists);
         let tasks = outcomes.iter().flatten().map(|(_, tasks)| tasks).sum::<usize>();
         let look = nodes[0].look(&anna()).await;
-        assert_eq!((look.turns.len(), look.tasks.len()), (before.turns.len() + 1, before.tasks.len() + tasks));
+        let replies = usize::from(nodes[0].found(&anna(), call.call_id).await.is_some_and(|call| call.reply.is_some()));
+        assert_eq!(
+            (look.turns.len(), look.tasks.len()),
+            (before.turns.len() + 1 + replies, before.tasks.len() + tasks)
+        );
     }
 }
 

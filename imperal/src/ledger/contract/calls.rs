@@ -43,6 +43,19 @@ pub trait Calls: Send + Sync {
         task: NewTask,
     ) -> impl Future<Output = LedgerResult<(Turn, Task)>> + Send;
 
+    /// Accepts a call, starts a task of it and replies, in one transaction: as `accept_and_start` and then `reply`. The
+    /// number of the reply follows that of the task's event.
+    ///
+    /// # Errors
+    /// Those of both, where the reply's turn id counts too. Nothing is written then.
+    fn start_and_answer(
+        &self,
+        incarnation: &Incarnation,
+        call: NewCall,
+        task: NewTask,
+        reply: TurnBody,
+    ) -> impl Future<Output = LedgerResult<(Turn, Task, Turn)>> + Send;
+
     /// Writes the reply turn of an open call with its event, and closes the call. If its user has tasks that no process
     /// holds, the nodes' feeds hear that a task is ready: a claim takes a call's tasks only after the reply.
     ///

@@ -181,6 +181,23 @@ impl Calls for MemoryLedger {
         })
     }
 
+    async fn start_and_answer(
+        &self,
+        incarnation: &Incarnation,
+        call: NewCall,
+        task: NewTask,
+        reply: TurnBody,
+    ) -> LedgerResult<(Turn, Task, Turn)> {
+        call.turn.check_depth()?;
+        reply.check_depth()?;
+        let written = self.write(|state, now| {
+            let deadline = after(now, task.cap);
+            state.start_and_answer(incarnation, call, task, reply, (now, deadline))
+        })?;
+        self.feed.announce_ready_task();
+        Ok(written)
+    }
+
     async fn reply_and_finish(
         &self,
         incarnation: &Incarnation,

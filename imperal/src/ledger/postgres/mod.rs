@@ -249,6 +249,16 @@ impl Calls for PostgresLedger {
         self.accept_with_task(incarnation, call, task).await
     }
 
+    async fn start_and_answer(
+        &self,
+        incarnation: &Incarnation,
+        call: NewCall,
+        task: NewTask,
+        reply: TurnBody,
+    ) -> LedgerResult<(Turn, Task, Turn)> {
+        self.answer_with_task(incarnation, call, task, reply).await
+    }
+
     async fn reply_and_finish(
         &self,
         incarnation: &Incarnation,

@@ -188,12 +188,36 @@ impl PostgresLedger {
         accepted
     }
 
-    /// The task that `start_task` has written, whose event the feed hears of.
+    pub(super) async fn answer_with_task(
+        &self,
+        incarnation: &Incarnation,
+        call: NewCall,
+        new: NewTask,
+        reply: TurnBody,
+    ) -> Result<(Turn, Task, Turn), LedgerError> {
+        // Each reads the result of the one before, so it comes after it.
+        let sql = "SELECT r.*, s.*, a.seq, a.at FROM @.accept_call($1, $2, $5::uuid, $7, $8, $17::uuid, $18, $19) AS a
+            CROSS JOIN LATERAL @.start_task($1, $2, CASE WHEN a.seq > 0 THEN $3::uuid END, $4, $5::uuid, $6::uuid, $7, \
+                   $8, $9, $10, $11, $12, $13, $14, $15, $16) AS s
+            CROSS JOIN LATERAL @.reply($1, $2, CASE WHEN s.seq > 0 THEN $3::uuid END, false, $20::uuid, $21) AS r";
+        rules::check_is_parent(&call, &new)?;
+        let texts = StartTexts::new(incarnation, &new)?;
+        let (json, turn_id, most) = (to_json(&call.turn)?, call.turn.turn_id.to_string(), call.max_stored.map(number));
+        let (reply_json, reply_id) = (to_json(&reply)?, reply.turn_id.to_string());
+        let mut params = texts.params(incarnation);
+        params.extend([text(&turn_id), text(&json), (&most, Type::INT8), text(&reply_id), text(&reply_json)]);
+        let _permit = self.permits.acquire(&call.owner).await?;
+        let row = self.one(sql, &params).await.map_err(|error| quota(error.into(), call.max_stored))?;
+        drop(params);
+        drop(texts);
+        let replied = self.stamped(&row, reply)?;
+        let asked = Turn { seq: get_number(&row, 13)?, at: get_time(&row, 14)?, body: call.turn };
+        Ok((asked, task_of(&row, 6, new)?, replied))
+    }
+
     fn started(&self, row: &Row, new: NewTask) -> Result<Task, LedgerError> {
         self.notifier.events(get(row, 2)?, &new.owner, get_number(row, 3)?);
-        let waits_for = get::<Option<&str>>(row, 5)?.and_then(|word| word.parse().ok());
-        let open_effects = u32::try_from(get::<i64>(row, 6)?).unwrap_or_default();
-        Ok(Task { open_effects, ..new.into_task(get_time(row, 0)?, get_time(row, 1)?, waits_for) })
+        task_of(row, 0, new)
     }
 
     pub(super) async fn write_progress(
@@ -306,6 +330,13 @@ struct StartTexts<'a> {
     open: i64,
     durable: Option<Vec<Option<Cow<'a, str>>>>,
     audit: Option<Vec<Option<Cow<'a, str>>>>,
+}
+
+/// The task that was started, from the columns of `start_task`, the first of which has this number.
+fn task_of(row: &Row, first: usize, new: NewTask) -> Result<Task, LedgerError> {
+    let waits_for = get::<Option<&str>>(row, first + 5)?.and_then(|word| word.parse().ok());
+    let open_effects = u32::try_from(get::<i64>(row, first + 6)?).unwrap_or_default();
+    Ok(Task { open_effects, ..new.into_task(get_time(row, first)?, get_time(row, first + 1)?, waits_for) })
 }
 
 impl<'a> StartTexts<'a> {

@@ -182,6 +182,25 @@ impl Calls for SqliteLedger {
         Ok((stamp.on(turn), task))
     }
 
+    async fn start_and_answer(
+        &self,
+        incarnation: &Incarnation,
+        call: NewCall,
+        task: NewTask,
+        reply: TurnBody,
+    ) -> LedgerResult<(Turn, Task, Turn)> {
+        rules::check_is_parent(&call, &task)?;
+        let incarnation = incarnation.clone();
+        let NewCall { call_id, owner, turn, max_stored } = call;
+        let (asked, replied) = (json(&turn)?, json(&reply)?);
+        let bytes = asked.json.len() + replied.json.len() + start_bytes(&task);
+        let work = move |tx: &mut ops::Tx<'_>| {
+            tx.start_and_answer(&incarnation, (call_id, &owner, &asked, max_stored), &task, &replied)
+        };
+        let (asked, task, replied) = self.writer.write_sized(Weight::Durable, bytes, work).await?;
+        Ok((asked.on(turn), task, replied.on(reply)))
+    }
+
     async fn reply_and_finish(
         &self,
         incarnation: &Incarnation,

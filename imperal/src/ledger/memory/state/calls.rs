@@ -90,6 +90,22 @@ impl State {
         Ok((owner, (turn, task)))
     }
 
+    pub(in crate::ledger::memory) fn start_and_answer(
+        &mut self,
+        incarnation: &Incarnation,
+        call: NewCall,
+        task: NewTask,
+        reply: TurnBody,
+        (now, deadline_at): (Timestamp, Timestamp),
+    ) -> Told<(Turn, Task, Turn)> {
+        self.check_accept(incarnation, &call, now)?;
+        self.fresh(&reply)?;
+        let call_id = call.call_id;
+        let (_, (asked, task)) = self.accept_and_start(incarnation, call, task, now, deadline_at)?;
+        let (owner, replied) = self.settle_call(call_id, reply, now)?;
+        Ok((owner, (asked, task, replied)))
+    }
+
     /// Begins a call without turns. The caller has checked the incarnation.
     pub(super) fn begin_silent_call(
         &mut self,

@@ -3,7 +3,7 @@
 use rusqlite::types::ValueRef;
 use rusqlite::{Row, params};
 
-use super::tasks::HAS_UNHELD_TASK;
+use super::tasks::{HAS_UNHELD_TASK, Start};
 use super::{EndJson, Notification, Stamp, TurnJson, Tx};
 use crate::ids::CallId;
 use crate::ledger::rules::{self, CallFacts};
@@ -12,6 +12,9 @@ use crate::ledger::sqlite::rows::{execute, get_number, incarnation, number, one}
 use crate::ledger::{
     Attempt, CallCancel, Fence, Incarnation, LedgerError, MessageSource, NewAudit, NewTask, Owner, Task, Work,
 };
+
+/// A call that is written with its first task: its id, its user, its turn, and the most bytes that its user may store.
+type FirstCall<'a> = (CallId, &'a Owner, &'a TurnJson, Option<u64>);
 
 pub(super) struct CallRow {
     number: i64,
@@ -90,6 +93,21 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Writes a call together with its reply, whose number comes so many behind that of the call's turn.
+    fn insert_replied_call(
+        &self,
+        incarnation: &Incarnation,
+        owner_id: i64,
+        call_id: CallId,
+        behind: i64,
+    ) -> Result<(), Fault> {
+        let sql = "INSERT INTO call (call_id, owner_id, node, incarnation, turn_seq, state, reply_seq)
+                   SELECT ?1, owner_id, ?3, ?4, head + 1, 'replied', head + 1 + ?5 FROM owner WHERE owner_id = ?2";
+        let whose = params![call_id.to_string(), owner_id, &*incarnation.node, incarnation.number, behind];
+        execute(self.conn, sql, whose)?;
+        Ok(())
+    }
+
     /// Writes a call together with its reply.
     pub(in crate::ledger::sqlite) fn answer_call(
         &mut self,
@@ -103,9 +121,7 @@ impl Tx<'_> {
         self.fence(incarnation)?;
         let owner_id = self.find_or_add_owner(owner)?;
         self.check_stored(owner_id, Some(call_id), turn, max_stored)?;
-        let sql = "INSERT INTO call (call_id, owner_id, node, incarnation, turn_seq, state, reply_seq)
-                   SELECT ?1, owner_id, ?3, ?4, head + 1, 'replied', head + 2 FROM owner WHERE owner_id = ?2";
-        execute(self.conn, sql, params![call_id.to_string(), owner_id, &*incarnation.node, incarnation.number])?;
+        self.insert_replied_call(incarnation, owner_id, call_id, 1)?;
         let first = self.take_numbers(owner_id, 2, turn.json.len() + reply.json.len())?;
         Ok([self.insert_turn(owner_id, first, turn)?, self.insert_turn(owner_id, first + 1, reply)?])
     }
@@ -114,9 +130,46 @@ impl Tx<'_> {
     pub(in crate::ledger::sqlite) fn accept_and_start(
         &mut self,
         incarnation: &Incarnation,
-        (call_id, owner, turn, max_stored): (CallId, &Owner, &TurnJson, Option<u64>),
+        call: FirstCall<'_>,
         task: &NewTask,
     ) -> Result<(Stamp, Task), Fault> {
+        let (owner_id, start) = self.check_first_start(incarnation, call, task)?;
+        let (call_id, _, turn, _) = call;
+        self.insert_open_call(incarnation, owner_id, call_id)?;
+        let first = self.take_numbers(owner_id, 2, turn.json.len())?;
+        let stamp = self.insert_turn(owner_id, first, turn)?;
+        let task = self.insert_task(incarnation, owner_id, task, &start)?;
+        self.add_task_event(owner_id, first + 1, &task, None)?;
+        Ok((stamp, task))
+    }
+
+    /// Writes a call together with its first task and its reply.
+    pub(in crate::ledger::sqlite) fn start_and_answer(
+        &mut self,
+        incarnation: &Incarnation,
+        call: FirstCall<'_>,
+        task: &NewTask,
+        reply: &TurnJson,
+    ) -> Result<(Stamp, Task, Stamp), Fault> {
+        let (owner_id, start) = self.check_first_start(incarnation, call, task)?;
+        let (call_id, _, turn, _) = call;
+        self.insert_replied_call(incarnation, owner_id, call_id, 2)?;
+        let first = self.take_numbers(owner_id, 3, turn.json.len() + reply.json.len())?;
+        let asked = self.insert_turn(owner_id, first, turn)?;
+        let task = self.insert_task(incarnation, owner_id, task, &start)?;
+        self.add_task_event(owner_id, first + 1, &task, None)?;
+        let replied = self.insert_turn(owner_id, first + 2, reply)?;
+        self.announce_unheld_task(owner_id)?;
+        Ok((asked, task, replied))
+    }
+
+    /// Checks a call and the start of its first task, before either is written.
+    fn check_first_start(
+        &mut self,
+        incarnation: &Incarnation,
+        (call_id, owner, turn, max_stored): FirstCall<'_>,
+        task: &NewTask,
+    ) -> Result<(i64, Start), Fault> {
         self.fence(incarnation)?;
         let owner_id = self.find_or_add_owner(owner)?;
         self.check_stored(owner_id, Some(call_id), turn, max_stored)?;
@@ -124,24 +177,18 @@ impl Tx<'_> {
             start.check(task)?;
             Ok(start)
         });
-        let start = match start {
-            Ok(start) => start,
+        match start {
+            Ok(start) => Ok((owner_id, start)),
             Err(refusal) => {
                 // An id that exists is refused first: the request is a repeated one.
                 let sql = "SELECT 1 FROM call WHERE call_id = ?1 UNION ALL SELECT 1 FROM task WHERE task_id = ?2";
                 let ids = [call_id.to_string(), task.task_id.to_string()];
-                return Err(match one(self.conn, sql, ids, |_| Ok(()))? {
+                Err(match one(self.conn, sql, ids, |_| Ok(()))? {
                     Some(()) => LedgerError::IdExists.into(),
                     None => refusal,
-                });
+                })
             }
-        };
-        self.insert_open_call(incarnation, owner_id, call_id)?;
-        let first = self.take_numbers(owner_id, 2, turn.json.len())?;
-        let stamp = self.insert_turn(owner_id, first, turn)?;
-        let task = self.insert_task(incarnation, owner_id, task, &start)?;
-        self.add_task_event(owner_id, first + 1, &task, None)?;
-        Ok((stamp, task))
+        }
     }
 
     /// Begins a call without turns. The caller has checked the incarnation.
@@ -254,11 +301,16 @@ impl Tx<'_> {
         let sql = "UPDATE call SET state = 'replied', reply_seq = ?2 WHERE call_no = ?1";
         execute(self.conn, sql, params![call.number, number(stamp.seq)])?;
         self.end_drafts_of_call(call.number)?;
-        // A claim takes a call's tasks only after the reply.
-        if one(self.conn, HAS_UNHELD_TASK, [call.owner_id], |_| Ok(()))?.is_some() {
+        self.announce_unheld_task(call.owner_id)?;
+        Ok(stamp)
+    }
+
+    /// A claim takes a call's tasks only after the reply.
+    fn announce_unheld_task(&mut self, owner_id: i64) -> Result<(), Fault> {
+        if one(self.conn, HAS_UNHELD_TASK, [owner_id], |_| Ok(()))?.is_some() {
             self.notifications.push(Notification::ReadyTask);
         }
-        Ok(stamp)
+        Ok(())
     }
 
     pub(in crate::ledger::sqlite) fn inject(
