@@ -38,21 +38,27 @@ struct Send {
     /// Milliseconds after the starts.
     #[serde(default)]
     linger: u64,
-    /// Give up the start at once, and answer.
     #[serde(default)]
-    give_up: bool,
-    /// Answer with an error after the starts.
-    #[serde(default)]
-    fails: bool,
-    /// Look for the running task under the key.
-    #[serde(default)]
-    look: bool,
-    /// Say so in the chat after the starts.
-    #[serde(default)]
-    say: bool,
-    /// Leave something behind that says so in the chat after a second.
-    #[serde(default)]
-    haunt: bool,
+    then: Then,
+}
+
+/// What the handler does about its starts.
+#[derive(Deserialize, JsonSchema, Default, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum Then {
+    /// It waits for them.
+    #[default]
+    Wait,
+    /// It gives them up at once, and answers.
+    GiveUp,
+    /// It answers with an error after them.
+    Fail,
+    /// It looks for the running task under the key after them.
+    Look,
+    /// It says so in the chat after them.
+    Say,
+    /// It leaves something behind that says so in the chat after a second.
+    Haunt,
 }
 
 fn one() -> usize {
@@ -79,28 +85,28 @@ async fn send_letters(ctx: Context, params: Send) -> Result<ActionResult> {
         .into_future()
     });
     let mut starting = std::pin::pin!(futures_util::future::join_all(starts));
-    if params.give_up {
+    if params.then == Then::GiveUp {
         assert!(futures_util::poll!(&mut starting).is_pending());
         return Ok(ActionResult::done("Rather not."));
     }
     let refused = starting.await.into_iter().filter_map(Result::err).map(|error| error.code().to_string());
     let refused: Vec<_> = refused.collect();
-    if params.haunt {
+    if params.then == Then::Haunt {
         let ctx = ctx.clone();
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_secs(1)).await;
             ctx.deliver_chat_message("A ghost.").await
         });
     }
-    if params.look {
+    if params.then == Then::Look {
         let running = ctx.running_task(params.key.as_deref().unwrap_or_default()).await?;
         return Ok(ActionResult::done(format!("Running: {}.", running.is_some())));
     }
-    if params.say {
+    if params.then == Then::Say {
         ctx.deliver_chat_message("On its way.").await?;
     }
     tokio::time::sleep(Duration::from_millis(params.linger)).await;
-    if params.fails {
+    if params.then == Then::Fail {
         return Err(Error::user("NO_PAPER", "There is no paper."));
     }
     Ok(ActionResult::done(format!("Refused: {refused:?}.")))
@@ -166,7 +172,7 @@ async fn call_is_written_with_its_task() {
 async fn failed_starter_is_written_with_its_task() {
     let scene = Scene::start().await;
     let anna = scene.platform.user("anna");
-    let reply = anna.call("send_letters", json!({"fails": true})).await.unwrap();
+    let reply = anna.call("send_letters", json!({"then": "fail"})).await.unwrap();
     assert_eq!(reply.result.error_code.map(|code| code.to_string()).as_deref(), Some("NO_PAPER"));
     assert_eq!(scene.written(), (0, 1, 0));
     assert_eq!((settled(&anna).await.len(), scene.begun()), (3, (1, 1)));
@@ -177,10 +183,10 @@ async fn failed_starter_is_written_with_its_task() {
 async fn surfaces_after_a_start_wait_for_it() {
     let scene = Scene::start().await;
     let anna = scene.platform.user("anna");
-    let look = json!({"key": "letters", "minutes": 1, "look": true});
+    let look = json!({"key": "letters", "minutes": 1, "then": "look"});
     assert_eq!(anna.call("send_letters", look).await.unwrap().result.summary, "Running: true.");
     assert_eq!(scene.written(), (1, 0, 0));
-    let said = anna.call("send_letters", json!({"say": true})).await.unwrap();
+    let said = anna.call("send_letters", json!({"then": "say"})).await.unwrap();
     assert_eq!((said.result.summary.as_str(), scene.written()), ("Refused: [].", (2, 0, 0)));
 }
 
@@ -296,7 +302,7 @@ async fn refused_start_is_the_handlers_to_answer() {
     let reply = anna.call("send_letters", json!({"linger": 1_000})).await.unwrap();
     assert_eq!(reply.result.summary, format!("Refused: [\"{}\"].", codes::RATE_LIMITED));
     assert_eq!((scene.written(), scene.begun()), ((3, 2, 2), (5, 1)));
-    let reply = anna.call("send_letters", json!({"fails": true})).await.unwrap();
+    let reply = anna.call("send_letters", json!({"then": "fail"})).await.unwrap();
     assert_eq!(reply.result.error_code.map(|code| code.to_string()).as_deref(), Some("NO_PAPER"));
     assert_eq!((settled(&anna).await.len(), scene.begun()), (8, (7, 1)));
 }
@@ -308,7 +314,7 @@ async fn handler_that_runs_again_leaves_no_ghost() {
     let anna = scene.platform.user("anna");
     anna.call("send_letters", json!({"minutes": 10})).await.unwrap();
     for linger in [0, 3_000] {
-        anna.call("send_letters", json!({"haunt": true, "linger": linger})).await.unwrap();
+        anna.call("send_letters", json!({"then": "haunt", "linger": linger})).await.unwrap();
     }
     let ghosts = settled(&anna).await.into_iter().filter(|(_, text)| text == "A ghost.").count();
     assert_eq!(ghosts, 1, "of the second run, whose call was open");
@@ -344,7 +350,7 @@ async fn refused_starter_leaves_nothing() {
 async fn start_that_is_given_up_goes_on() {
     let scene = Scene::start().await;
     let anna = scene.platform.user("anna");
-    let reply = anna.call("send_letters", json!({"give_up": true})).await.unwrap();
+    let reply = anna.call("send_letters", json!({"then": "give_up"})).await.unwrap();
     assert_eq!(reply.result.summary, "Rather not.");
     assert_eq!((settled(&anna).await.len(), scene.begun()), (3, (1, 1)));
     assert_eq!(anna.access().recent_tasks(9).await.unwrap()[0].state, TaskState::Succeeded);

@@ -237,14 +237,13 @@ pub(super) async fn write_started(
     let ActiveWork { lease, ctx, .. } = work;
     let WantedStart { task, answer: starter, begun } = start;
     let mut claiming = pin!(node.claim_with_task(&lease.incarnation, call, &task, &reply.turn));
-    let (claim, caller) = match tokio::time::timeout(WRITE_DEADLINE, &mut claiming).await {
-        Ok(claim) => (claim, Some((permit, caller))),
-        Err(_) => {
-            let _ = caller.answer.send(Err(no_response()));
-            drop(permit);
-            // It goes on: the chat shows the answer once it is stored.
-            (claiming.await, None)
-        }
+    let (claim, caller) = if let Ok(claim) = tokio::time::timeout(WRITE_DEADLINE, &mut claiming).await {
+        (claim, Some((permit, caller)))
+    } else {
+        let _ = caller.answer.send(Err(no_response()));
+        drop(permit);
+        // It goes on: the chat shows the answer once it is stored.
+        (claiming.await, None)
     };
     match (claim, caller) {
         (Ok(AnsweredStart::Ours(turn, task)), caller) => {
