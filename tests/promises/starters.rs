@@ -57,6 +57,8 @@ enum Then {
     Look,
     /// It says so in the chat after them.
     Say,
+    /// Its task writes, and starts another one.
+    Enclose,
     /// It leaves something behind that says so in the chat after a second.
     Haunt,
 }
@@ -73,8 +75,13 @@ async fn send_letters(ctx: Context, params: Send) -> Result<ActionResult> {
     tokio::time::sleep(Duration::from_millis(params.after)).await;
     let starts = (0..params.tasks).map(|_| {
         let begun = begun.clone();
-        let start = ctx.background_task(move |_| async move {
+        let with_envelope = params.then == Then::Enclose;
+        let start = ctx.background_task(move |ctx| async move {
             begun.bodies.fetch_add(1, Ordering::SeqCst);
+            if with_envelope {
+                ctx.deliver_chat_message("In an envelope.").await?;
+                ctx.background_task(|_| async { Ok(ActionResult::done("With a stamp.")) }).await?;
+            }
             tokio::time::sleep(Duration::from_secs(60 * params.minutes)).await;
             Ok(ActionResult::done("Sent."))
         });
@@ -429,12 +436,16 @@ async fn starter_that_is_written_late_is_whole() {
     let scene = Scene::start().await;
     let anna = scene.platform.user("anna");
     scene.ledger.slow_starts.store(true, Ordering::SeqCst);
-    let refused = send_under(&anna, "k", json!({})).await.unwrap_err();
+    let enclose = json!({"then": "enclose"});
+    let refused = send_under(&anna, "k", enclose.clone()).await.unwrap_err();
     assert_eq!(*refused.code(), codes::UNAVAILABLE);
     scene.ledger.slow_starts.store(false, Ordering::SeqCst);
     tokio::time::sleep(Duration::from_secs(60)).await;
-    assert_eq!((scene.begun(), settled(&anna).await), ((1, 1), sent()));
-    let again = send_under(&anna, "k", json!({})).await.unwrap();
+    let mut turns: Vec<_> = settled(&anna).await.into_iter().map(|(_, text)| text).collect();
+    turns[2..].sort();
+    let written = ["send_letters", "Refused: [].", "In an envelope.", "Sent.", "With a stamp."];
+    assert_eq!((scene.begun(), turns), ((1, 1), written.map(str::to_owned).to_vec()));
+    let again = send_under(&anna, "k", enclose).await.unwrap();
     assert_eq!((again.repeated, again.result.summary.as_str()), (true, "Refused: []."));
 }
 

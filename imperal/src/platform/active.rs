@@ -112,7 +112,9 @@ impl ActiveWorkRegistry {
 
     /// The work that a context belongs to; `None` once it has ended.
     pub(super) fn find(&self, origin: &Origin) -> Option<ActiveWork> {
-        self.entries().get(&origin.work()).cloned()
+        // The second run of a call takes the place of the first, and not its name.
+        let is_it = |work: &&ActiveWork| work.ctx.origin().attempt == origin.attempt;
+        self.entries().get(&origin.work()).filter(is_it).cloned()
     }
 
     /// The same for work that starts a task. A deferred call that gave way to another request under its key starts none.
@@ -144,11 +146,13 @@ impl ActiveWorkRegistry {
         }
     }
 
-    /// Has the work's call written soon, without waiting for it.
-    pub(super) fn request_acceptance(&self, origin: &Origin) {
-        if let Some(acceptance) = self.find(origin).and_then(|work| work.acceptance) {
+    /// Has the work's call written soon, without waiting for it. Returns whether the work still runs.
+    pub(super) fn request_acceptance(&self, origin: &Origin) -> bool {
+        let found = self.find(origin);
+        if let Some(acceptance) = found.as_ref().and_then(|work| work.acceptance.as_ref()) {
             acceptance.request();
         }
+        found.is_some()
     }
 
     /// Whether the call that runs here under this id is in the ledger. Waits until that is known.

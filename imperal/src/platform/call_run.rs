@@ -20,7 +20,7 @@ use super::call_writes::{
     write_answered, write_interrupted_reply, write_reply, write_started,
 };
 use super::{CallPermit, Node};
-use crate::context::{Context, StopReason, WorkSpan};
+use crate::context::{Context, Origin, StopReason, WorkSpan};
 use crate::failpoint;
 use crate::function::BoundHandler;
 use crate::panic_text::{log_excerpt, panic_text};
@@ -123,10 +123,17 @@ async fn run_deferred(
     let acceptance = Arc::new(Acceptance::new(request.again.is_some()));
     let work = work_of(lease, ctx, Some(acceptance));
     let open = run_before_write(node, &work, handler, &request, permit, caller).await;
-    if let (Some((permit, answer)), Some(params)) = (open, request.again.take()) {
+    if let (Some(open), Some(params)) = (open, request.again.take()) {
         // Seldom needed, so it has a box of its own.
-        Box::pin(run_again(node, &work, params, permit, answer)).await;
+        Box::pin(run_again(node, &work, params, open)).await;
     }
+}
+
+/// An open call whose handler has to run again.
+struct Unanswered {
+    answer: Answer,
+    /// Its user stopped it meanwhile.
+    is_stopped: bool,
 }
 
 /// Runs the handler of an open call once more, because the ledger refused a task of which the first run had heard. What
@@ -135,13 +142,17 @@ async fn run_again(
     node: &Node,
     first: &ActiveWork,
     params: Value,
-    permit: CallPermit,
-    answer: oneshot::Sender<Result<Dispatched>>,
+    Unanswered { answer: (permit, answer), is_stopped }: Unanswered,
 ) {
     let origin = first.ctx.origin();
     let span = WorkSpan::of(first.ctx.span().span());
-    let ctx = Context::new(origin.clone(), first.ctx.services().clone(), span);
-    let handler: BoundHandler = match node.bind_again(origin, &params) {
+    let origin = Origin { attempt: 1, ..origin.clone() };
+    let handler = node.bind_again(&origin, &params);
+    let ctx = Context::new(origin, first.ctx.services().clone(), span);
+    if is_stopped {
+        ctx.signal().cancel();
+    }
+    let handler: BoundHandler = match handler {
         Ok(handler) => handler,
         Err(error) => Box::new(|_| Box::pin(async { Err(error) })),
     };
@@ -158,7 +169,7 @@ async fn run_before_write(
     request: &Request,
     permit: CallPermit,
     caller: Caller,
-) -> Option<Answer> {
+) -> Option<Unanswered> {
     let begun = Instant::now();
     let acceptance = work.acceptance.as_deref()?;
     let (ctx, lost) = (&work.ctx, &work.lease.lost);
@@ -193,8 +204,8 @@ async fn run_before_write(
         match start {
             Some(start) => {
                 let left = write_started(node, work, &request.call, *start, reply, permit, caller).await;
-                if left.is_some() {
-                    return left;
+                if let Some(answer) = left {
+                    return Some(Unanswered { answer, is_stopped: false });
                 }
             }
             None => write_answered(node, work, &request.call, reply, permit, caller).await,
@@ -213,11 +224,12 @@ async fn run_before_write(
             finish(node, work, supervised, begun, permit, answer).await;
             return None;
         }
-        Accepted::CallAlone(left) => {
+        Accepted::CallAlone(answer) => {
+            let is_stopped = !ctx.signal().is_live();
             // The handler goes with its supervision.
             ctx.signal().close(StopReason::Interrupted);
             drafts.close(ctx.origin().work());
-            return Some(left);
+            return Some(Unanswered { answer, is_stopped });
         }
         Accepted::Late => acceptance.note_accepted(),
         Accepted::No => {}

@@ -85,7 +85,7 @@ pub(super) async fn accept(
     let Caller { accepted, answer } = caller;
     let Request { call, files, .. } = request;
     let has_told = start.is_some() && request.again.is_some();
-    let (task, starter) = start.map(|start| (start.task, start.answer)).unzip();
+    let (task, starter) = start.map(|start| (start.task, (start.answer, start.begun))).unzip();
     let mut claiming = pin!(async {
         match &task {
             Some(task) => node.claim_with_start(incarnation, call, task).await,
@@ -109,18 +109,26 @@ pub(super) async fn accept(
             let Ok((Claim::Ours, told)) = claiming.await else { return Accepted::No };
             // The handler must not run on.
             write_interrupted_reply(node, incarnation, ctx.origin()).await;
-            if let (Some(starter), StartWith::Stored(written)) = (starter, told) {
+            if let (Some((starter, _)), StartWith::Stored(written)) = (starter, told) {
                 let _ = starter.send(StartWith::TooLate(written));
             }
             return Accepted::Late;
         }
     };
     let has_heard_wrong = has_told && matches!(told, StartWith::CallAlone);
-    if let Some(starter) = starter {
-        let _ = starter.send(told);
+    if let Some((starter, begun)) = starter {
+        tell_starter(starter, told, begun).await;
     }
     let _ = accepted.send(());
     if has_heard_wrong { Accepted::CallAlone((permit, answer)) } else { Accepted::Ours((permit, answer)) }
+}
+
+/// Tells a start its fate. A task that was just written runs on return: its caller may cancel it at once.
+async fn tell_starter(starter: oneshot::Sender<StartWith>, told: StartWith, begun: oneshot::Receiver<()>) {
+    let begins = matches!(told, StartWith::Stored(Some(_)));
+    if starter.send(told).is_ok() && begins {
+        let _ = begun.await;
+    }
 }
 
 pub(super) fn answer_duplicate(
@@ -249,11 +257,11 @@ pub(super) async fn write_started(
         (Ok(AnsweredStart::Ours(turn, task)), caller) => {
             failpoint::hit("after-reply");
             reply.count(node, ctx.origin());
-            let is_new = task.is_some();
-            if starter.send(StartWith::Stored(task)).is_ok() && is_new {
-                // The caller may cancel it at once.
-                let _ = begun.await;
+            // Before the task runs: its surfaces ask.
+            if let Some(acceptance) = &work.acceptance {
+                acceptance.note_accepted();
             }
+            tell_starter(starter, StartWith::Stored(task), begun).await;
             trace_outcome(ctx, reply.outcome);
             if let Some(caller) = caller {
                 answer_stored(work, *turn, reply.result, caller);

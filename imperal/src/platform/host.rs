@@ -40,13 +40,15 @@ impl Host for Node {
     }
 
     fn report_progress(&self, origin: &Origin, mark: ProgressMark) {
-        self.active.request_acceptance(origin);
-        self.progress.report(origin, mark);
+        if self.active.request_acceptance(origin) {
+            self.progress.report(origin, mark);
+        }
     }
 
     fn write_draft(&self, origin: &Origin, piece: DraftPiece) {
-        self.active.request_acceptance(origin);
-        self.progress.write_draft(&piece);
+        if self.active.request_acceptance(origin) {
+            self.progress.write_draft(&piece);
+        }
     }
 
     fn pause_after_report(&self, origin: &Origin) -> Option<ReportPause> {

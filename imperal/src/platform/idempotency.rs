@@ -76,7 +76,11 @@ impl Node {
         match self.write_idempotent("call", answer).await {
             Ok(Written::Now(Some((_, task, reply)))) => Ok(AnsweredStart::Ours(Box::new(reply), Some(Box::new(task)))),
             Ok(Written::Now(None)) => match self.claim_call(incarnation, call, &[]).await? {
-                Claim::Ours => Ok(AnsweredStart::CallAlone),
+                // An attempt that was refused may follow one that stored all, and whose answer was lost.
+                Claim::Ours => Ok(match self.read_answered(call, reply).await? {
+                    AnsweredStart::Duplicate => AnsweredStart::CallAlone,
+                    stored => stored,
+                }),
                 // The call's own id refuses it, if an earlier attempt stored all.
                 Claim::Duplicate => self.read_answered(call, reply).await,
             },
@@ -154,7 +158,14 @@ impl Node {
         match self.write_idempotent("call", accept).await {
             Ok(Written::Now(Some(task))) => Ok((Claim::Ours, StartWith::Stored(Some(Box::new(task))))),
             Ok(Written::Now(None)) => match self.claim_call(incarnation, call, &[]).await? {
-                Claim::Ours => Ok((Claim::Ours, StartWith::CallAlone)),
+                // An attempt that was refused may follow one that stored both, and whose answer was lost.
+                Claim::Ours => Ok((
+                    Claim::Ours,
+                    match self.ledger.find_task(task.task_id).await? {
+                        Some(_) => StartWith::Stored(None),
+                        None => StartWith::CallAlone,
+                    },
+                )),
                 // The call's own id refuses it, if an earlier attempt stored both.
                 Claim::Duplicate => Ok((self.read_claim(call).await?, StartWith::Stored(None))),
             },

@@ -193,7 +193,6 @@ impl Node {
                 Ok(StartWith::TooLate(task)) => {
                     return Ok(Some(WithCall { written: written(task), is_late: true, begins }));
                 }
-                Ok(StartWith::CallAlone) | Err(_) if acceptance.tells_early() => return Err(Error::cancelled()),
                 Ok(StartWith::CallAlone) | Err(_) => {}
             }
         }

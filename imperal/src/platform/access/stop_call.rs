@@ -51,7 +51,9 @@ impl Access {
                     .await);
             }
             self.ledger().write_audit(audit).await.map_err(|error| unavailable(&error))?;
-            let state = if work.ctx.signal().cancel() { CallState::Stopping } else { CallState::Replied };
+            // Looked up again: its handler may run again by now.
+            let stops = self.platform.node.active.cancel_call(call_id);
+            let state = if stops { CallState::Stopping } else { CallState::Replied };
             return Ok(StoppedCall { call_id, state });
         }
         let state = match self.ledger().request_call_cancel(&self.owner, call_id, audit).await {
