@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use imperal::ids::CallId;
-use imperal::ledger::contract::{Calls, Leases, Recovery, Tasks};
-use imperal::ledger::{NewCall, Owner, Role, StepKind, TaskState, TurnBody};
+use imperal::ids::{CallId, DraftId};
+use imperal::ledger::contract::{Calls, Drafts, Leases, Recovery, Tasks};
+use imperal::ledger::{DraftPiece, NewCall, NewTask, Owner, Role, StepKind, TaskState, TurnBody, Work};
 use imperal::platform::{Answered, Settings};
 use imperal::prelude::*;
 use imperal::testing::TestPlatform;
@@ -241,6 +241,34 @@ async fn unsettleable_tasks_do_not_hide_later_ones() {
     platform.crash().await;
     let record = ledger.find_task(last).await.unwrap().unwrap();
     assert_eq!(record.task.state, TaskState::Reclaimed);
+}
+
+/// Recovery ends 256 tasks in one write, and each keeps up to 64 KiB of its draft.
+#[tokio::test(start_paused = true)]
+async fn recovery_ends_tasks_with_long_drafts_in_several_writes() {
+    const TASKS: usize = 150;
+    let ledger = Arc::new(LosesAnswers::default());
+    let dead = ledger.join("dead", Duration::from_secs(15)).await.unwrap();
+    let anna = Owner::new("default", "anna");
+    let turn = |role| TurnBody::new(role, "nap", "promises");
+    let (text, mut left) = ("x".repeat(60_000), Vec::new());
+    for _ in 0..TASKS {
+        let call = NewCall::new(CallId::generate(), anna.clone(), turn(Role::User));
+        let call_id = call.call_id;
+        ledger.accept_call(&dead, call).await.unwrap();
+        let task = ledger.start_task(&dead, NewTask::new(call_id, anna.clone(), "promises", "nap")).await.unwrap();
+        ledger.reply(&dead, call_id, turn(Role::Bot)).await.unwrap();
+        let piece = DraftPiece::new(DraftId::generate(), Work::Task(task.attempt()), 0, &*text);
+        ledger.write_drafts(&dead, vec![piece]).await.unwrap();
+        left.push(task.task_id);
+    }
+    ledger.leave(&dead).await.unwrap();
+    let platform = TestPlatform::setup().ledger(ledger.clone()).start().await;
+    let largest = ledger.largest_ends.load(Ordering::SeqCst);
+    assert!((1 << 20..=4 << 20).contains(&largest), "one write has {largest} bytes of partial texts");
+    assert_eq!(ledger.open_tasks(&anna).await.unwrap(), []);
+    let outcome = platform.user("anna").outcome(left[TASKS - 1]).await;
+    assert_eq!(outcome.turn.body.partial.as_ref(), Some(&text));
 }
 
 /// An expiry reads and locks every node's lease, and a grace period counts on one per pass.

@@ -19,7 +19,7 @@ use super::durable_digest::BoundEnd;
 use super::messages::{self, WorkRef};
 use super::meters::Reclaimed;
 use crate::failpoint;
-use crate::ids::CallId;
+use crate::ids::{CallId, TaskId};
 use crate::ledger::{
     Attempt, AuditOutcome, CancelOutcome, Fut, Incarnation, LedgerError, LedgerResult, NewAudit, Orphan, Owner,
     TaskEnd, TaskRecord, TurnBody, Work,
@@ -30,6 +30,8 @@ use crate::trace::TARGET;
 const BATCH: u32 = 1024;
 /// Orphans that are settled together. Calls of users wait for the ledger's writer meanwhile.
 const TOGETHER: usize = 256;
+/// Bytes of the partial texts that are written together. The file's writer ends a transaction at 8 MiB.
+const TOGETHER_BYTES: usize = 4 << 20;
 /// Groups that are settled at the same time: the ledger writes one while the next is prepared.
 const AT_ONCE: usize = 2;
 /// How long a task that lost its process may be queued before an event says so. A node usually takes it sooner.
@@ -246,7 +248,7 @@ impl Node {
         }
     }
 
-    /// One read of the drafts for all, one write for all tasks, and one for each call.
+    /// One read of the drafts for all, one write for all tasks unless their texts are large, and one for each call.
     async fn settle_in_one(
         &self,
         incarnation: &Incarnation,
@@ -271,9 +273,11 @@ impl Node {
             }
         }
         let mut settled = join_all(calls).await;
-        if !ends.is_empty() {
+        let mut tasks = tasks.into_iter();
+        for ends in limit_bytes(ends) {
+            let count = ends.len();
             let answers = self.ledger.reclaim_tasks(incarnation, ends).await?;
-            for (orphan, answer) in tasks.into_iter().zip(answers) {
+            for (orphan, answer) in tasks.by_ref().take(count).zip(answers) {
                 settled.push(match (answer, work_of(orphan)) {
                     // A repaired file may have lost that the task is durable, and not its rows.
                     (Err(LedgerError::OpenEffects(_)), _) => self.settle(incarnation, orphan).await,
@@ -327,6 +331,24 @@ fn work_of(orphan: &Orphan) -> Work {
         Orphan::Call { call_id, .. } => Work::Call(*call_id),
         Orphan::Task(record) => Work::Task(record.task.attempt()),
     }
+}
+
+/// Splits ends into writes of at most [`TOGETHER_BYTES`], or of one end.
+fn limit_bytes(ends: Vec<(TaskId, TaskEnd)>) -> Vec<Vec<(TaskId, TaskEnd)>> {
+    let mut writes: Vec<Vec<_>> = Vec::new();
+    let mut bytes = 0;
+    for end in ends {
+        let more = end.1.turn.partial.as_ref().map_or(0, String::len);
+        bytes += more;
+        match writes.last_mut() {
+            Some(write) if bytes <= TOGETHER_BYTES => write.push(end),
+            _ => {
+                bytes = more;
+                writes.push(vec![end]);
+            }
+        }
+    }
+    writes
 }
 
 /// The reply to a call whose process is gone.

@@ -5,7 +5,7 @@ mod files;
 
 use std::collections::HashSet;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use imperal::ids::{CallId, DraftId, QuestionId, ScheduleId, TaskId, TurnId};
@@ -60,6 +60,8 @@ pub(crate) struct LosesAnswers {
     pub(super) batches: AtomicU32,
     /// Whether the answer to a start is delayed.
     pub(crate) slow_starts: AtomicBool,
+    /// Bytes of the partial texts of the largest write of several ends.
+    pub(super) largest_ends: AtomicUsize,
     /// Number of reports of progress that are written five seconds late.
     pub(super) late_reports: AtomicU32,
 }
@@ -135,6 +137,20 @@ impl Recovery for LosesAnswers {
             return Err(LedgerError::Unavailable("its row is damaged".to_owned()));
         }
         self.inner.reclaim_task(incarnation, task_id, end).await
+    }
+
+    async fn reclaim_tasks(
+        &self,
+        incarnation: &Incarnation,
+        ends: Vec<(TaskId, TaskEnd)>,
+    ) -> LedgerResult<Vec<LedgerResult<()>>> {
+        let bytes = ends.iter().map(|(_, end)| end.turn.partial.as_deref().map_or(0, str::len)).sum();
+        self.largest_ends.fetch_max(bytes, Ordering::SeqCst);
+        let mut answers = Vec::new();
+        for (task_id, end) in ends {
+            answers.push(self.reclaim_task(incarnation, task_id, end).await.map(drop));
+        }
+        Ok(answers)
     }
 }
 
