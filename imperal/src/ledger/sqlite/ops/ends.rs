@@ -19,10 +19,11 @@ use crate::ledger::sqlite::rows::{TASK_COLUMNS, execute, get_number, number, one
 use crate::ledger::{AuditHash, Incarnation, NewAudit, Owner, Task};
 
 /// An orphaned background task, with its owner and whether its call has the reply; null if the call is missing. All
-/// other tasks, and those of a damaged owner, end one by one.
+/// other tasks, and those of a damaged owner, end one by one. So does a task with a queue, which only a damaged row has:
+/// its end frees a slot for other owners.
 pub(in crate::ledger::sqlite) const LEFT_TASK: &str = select_task!(
     list concat!(", t.owner_id, (SELECT ", is_replied!(), " FROM call c WHERE c.call_id = t.call_id)"),
-    "WHERE t.task_id = ?1 AND t.state = 'running' AND t.abandoned = 1 AND t.durable = 0"
+    "WHERE t.task_id = ?1 AND t.state = 'running' AND t.abandoned = 1 AND t.durable = 0 AND t.queue IS NULL"
 );
 
 /// How one write of many ends protects each from the others' faults.

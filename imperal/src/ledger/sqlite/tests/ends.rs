@@ -108,6 +108,24 @@ async fn row_that_cannot_be_written_costs_one_end() {
     assert_eq!(numbers(&ledger, &anna()).await, (1..=12).collect::<Vec<_>>());
 }
 
+/// Only a task with a queue holds a slot of one. A background task that was damaged to have a queue does so as well, and
+/// tasks of other owners wait for the slot.
+#[tokio::test]
+async fn end_of_a_background_task_with_a_queue_is_announced() {
+    let folder = Folder::new();
+    let ledger = folder.open().unwrap();
+    let (ends, incarnation) = leave_tasks(&ledger, &[anna(), ben()]).await;
+    let damage = "UPDATE task SET queue = 'render' WHERE task_no = (SELECT min(task_no) FROM task)";
+    assert_eq!(Connection::open(folder.file()).unwrap().execute(damage, ()).unwrap(), 1);
+    let is_announced = async || {
+        let announced = ledger.feed().ready_task_announced();
+        tokio::time::timeout(Duration::from_millis(200), announced).await.is_ok()
+    };
+    while is_announced().await {}
+    assert_eq!(ledger.reclaim_tasks(&incarnation, ends).await.unwrap(), [Ok(()), Ok(())]);
+    assert!(is_announced().await, "no node learns that the queue has a free slot");
+}
+
 /// The first of the write: nothing has to be undone, and no neighbour is written again.
 #[tokio::test]
 async fn task_of_a_missing_owner_costs_one_end() {
