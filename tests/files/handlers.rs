@@ -1,5 +1,7 @@
 //! Files in handlers: stored when the put returns, counted exactly, removed in time.
 
+use std::future::IntoFuture;
+
 use futures_util::{StreamExt, stream};
 
 use super::*;
@@ -60,6 +62,24 @@ async fn refused_files_leave_nothing_behind() {
     )
     .await;
     assert_eq!(anna.files().await, []);
+}
+
+/// A put that is dropped in the middle, here by a timeout of the handler, counts for no limit.
+#[imperal::test]
+async fn dropped_put_leaves_nothing_behind() {
+    let anna = handled_with(
+        async |ctx| {
+            let files = ctx.files();
+            let put = files.put_stream("a", stream::iter([Ok(vec![0; 10])]).chain(stream::pending())).into_future();
+            assert!(tokio::time::timeout(Duration::from_secs(1), put).await.is_err());
+            // Its row is deleted by a task of the runtime.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            files.put("b", "x").await.map(drop)
+        },
+        |settings| settings.files_per_user = 1,
+    )
+    .await;
+    assert_eq!(names(&anna.files().await), ["b"]);
 }
 
 /// Also for files of a stream, whose size is known at its end.

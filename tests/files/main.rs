@@ -6,6 +6,7 @@
 
 mod handlers;
 mod parameters;
+mod rows;
 #[path = "../support/scripted_work.rs"]
 mod scripted_work;
 mod steps;

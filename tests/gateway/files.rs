@@ -284,6 +284,35 @@ async fn crash_while_bytes_are_written_leaves_nothing_for_ever() {
     assert_eq!((rows(folder.path()), blobs(folder.path())), (0, 0));
 }
 
+/// A client that hangs up in the middle of the bytes: they go at once, and the row as one that was deleted.
+#[tokio::test]
+async fn client_that_hangs_up_leaves_nothing_of_its_upload() {
+    let (folder, node) = node().await;
+    let anna = User::of(&node, "anna");
+    let slow = futures_util::stream::iter(0..7).then(|n| async move {
+        tokio::time::sleep(Duration::from_secs(if n < 6 { 0 } else { 600 })).await;
+        Ok::<_, std::io::Error>(vec![0_u8; 1 << 20])
+    });
+    let upload = tokio::spawn(put(&anna, "a", "", reqwest::Body::wrap_stream(slow)).send());
+    imperal_tests::eventually("a part", async || (blobs(folder.path()) > 0).then_some(())).await;
+    upload.abort();
+    imperal_tests::eventually("the bytes are gone", async || (blobs(folder.path()) == 0).then_some(())).await;
+    imperal_tests::eventually("the row is deleted", async || {
+        let ledger = rusqlite::Connection::open(folder.path().join("data/ledger.db")).unwrap();
+        let state: String = ledger.query_row("SELECT state FROM file", (), |row| row.get(0)).unwrap();
+        (state == "deleting").then_some(())
+    })
+    .await;
+    let (_, list) = anna.get("/v1/files").await;
+    assert_eq!(list["files"], json!([]));
+    // A day later nothing is left of it.
+    drop(node.terminate().await);
+    age(folder.path());
+    let node = options(&folder).start().await;
+    imperal_tests::eventually("the sweep", async || (rows(folder.path()) == 0).then_some(())).await;
+    drop(node);
+}
+
 /// A file whose bytes have vanished or changed is named, and hurts no other.
 #[tokio::test]
 async fn vanished_bytes_are_a_clear_error() {

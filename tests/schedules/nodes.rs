@@ -16,9 +16,15 @@ use super::{HOUR, Ran, turns};
 
 /// A given time that goes on with the runtime's clock.
 #[derive(Debug)]
-struct From {
+pub(super) struct From {
     start: Timestamp,
     born: Instant,
+}
+
+impl From {
+    pub(super) fn time(start: &str) -> Arc<Self> {
+        Arc::new(Self { start: start.parse().unwrap(), born: Instant::now() })
+    }
 }
 
 impl Clock for From {
@@ -30,8 +36,7 @@ impl Clock for From {
 /// Three platforms on one ledger that begins at a time.
 async fn three(start: &str) -> (Vec<TestPlatform>, Ran) {
     let ran = Ran::default();
-    let clock = From { start: start.parse().unwrap(), born: Instant::now() };
-    let ledger = Arc::new(MemoryLedger::with_clock(Arc::new(clock)));
+    let ledger = Arc::new(MemoryLedger::with_clock(From::time(start)));
     let mut nodes = Vec::new();
     for name in ["a", "b", "c"] {
         let setup = TestPlatform::setup().state(ran.clone()).ledger(ledger.clone());

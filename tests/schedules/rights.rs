@@ -1,8 +1,10 @@
 //! The rights to see and change a schedule, refusals, and audit rows.
 
-use imperal::ledger::AuditOutcome;
+use imperal::ledger::contract::Schedules;
+use imperal::ledger::{AuditOutcome, MemoryLedger, NewSeen, Owner};
 use imperal::platform::ScheduleChanges;
 
+use super::nodes::From;
 use super::*;
 
 fn code(refused: &Error) -> &str {
@@ -50,6 +52,24 @@ async fn run_has_the_scopes_of_the_last_request(_platform: TestPlatform) {
     with("planner:read").turns(0, 1).await.unwrap();
     platform.pass(HOUR).await;
     assert_eq!(ran.all()[1..], ["anna inbox planner:read"]);
+}
+
+/// The row of the last request says which scopes a run has, and not who it runs as.
+#[imperal::test]
+async fn run_is_its_owners_whatever_the_row_of_the_last_request_says(_platform: TestPlatform) {
+    let ran = Ran::default();
+    let ledger = Arc::new(MemoryLedger::with_clock(From::time("2026-11-02T08:00:00Z")));
+    let platform = TestPlatform::setup().state(ran.clone()).ledger(ledger.clone()).start().await;
+    let anna = platform.user("anna");
+    create(&anna, "digest", json!({"text": "inbox"})).await;
+    platform.pass(MINUTE).await;
+    let mut other = imperal::User::new("ben", "other");
+    other.scopes = vec!["planner:write".to_owned()];
+    let owner = Owner::new("default", "anna");
+    let seen = NewSeen::new(owner, "", serde_json::to_string(&other).unwrap());
+    ledger.note_seen(vec![seen]).await.unwrap();
+    platform.pass(HOUR).await;
+    assert_eq!(ran.all(), ["anna inbox planner:write"]);
 }
 
 /// Create, edit, pause, resume, run and delete are in the trail, with the schedule's name.

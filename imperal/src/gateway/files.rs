@@ -253,6 +253,26 @@ fn asked_range(headers: &HeaderMap, etag: &str, size: u64) -> Asked {
 mod tests {
     use super::*;
 
+    /// A body that sends these bytes, each after a wait, and then nothing without an end.
+    fn slow(bytes: &'static [(u64, &'static str)]) -> Body {
+        let sent = stream::iter(bytes).then(|(seconds, bytes)| async move {
+            tokio::time::sleep(Duration::from_secs(*seconds)).await;
+            Ok::<_, std::io::Error>(Bytes::from(*bytes))
+        });
+        Body::from_stream(sent.chain(stream::pending()))
+    }
+
+    /// A slow client is no silent one.
+    #[tokio::test(start_paused = true)]
+    async fn silent_client_ends_its_upload() {
+        let begun = tokio::time::Instant::now();
+        let came: Vec<_> = arriving(slow(&[(0, "one"), (29, "two"), (29, "three")])).collect().await;
+        let [Ok(one), Ok(two), Ok(three), Err(error)] = &came[..] else { panic!("{came:?}") };
+        assert_eq!([&one[..], &two[..], &three[..]], [&b"one"[..], b"two", b"three"]);
+        assert_eq!((error.code(), begun.elapsed().as_secs()), (&codes::MALFORMED_REQUEST, 88));
+        assert_eq!(error.message(), "Nothing of the upload arrived for 30 s. Upload again.");
+    }
+
     fn asked(range: &str, if_range: Option<&str>, size: u64) -> Asked {
         let mut headers = HeaderMap::new();
         set(&mut headers, header::RANGE, range);
