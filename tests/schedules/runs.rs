@@ -45,7 +45,9 @@ async fn due_schedule_runs_as_its_user(_platform: TestPlatform) {
 async fn two_nodes_make_one_call(_platform: TestPlatform) {
     let ran = Ran::default();
     let first = TestPlatform::setup().state(ran.clone()).start().await;
-    let second = TestPlatform::setup().state(ran.clone()).on_ledger_of(&first).start().await;
+    // Two nodes of one name would end each other's incarnation at each renewal, and with it a run.
+    let second = TestPlatform::setup().settings(|settings| settings.node = "second".into());
+    let second = second.state(ran.clone()).on_ledger_of(&first).start().await;
     for user in ["anna", "ben", "cara"] {
         create(&first.user(user), "digest", json!({})).await;
     }
