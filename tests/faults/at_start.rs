@@ -68,11 +68,11 @@ async fn damaged_page_is_refused_when_it_is_read() {
     let (_folder, options) = used().await;
     let file = ledger(&options);
     let good = std::fs::read(&file).unwrap();
-    let pages = good.len() / 4096;
+    let pages = good.len() / 2048;
     let (mut started, mut refused) = (0, 0);
-    for page in (1..pages).step_by(7) {
+    for page in (1..pages).step_by(13) {
         let mut damaged = good.clone();
-        damaged[page * 4096..(page + 1) * 4096].fill(0x5a);
+        damaged[page * 2048..(page + 1) * 2048].fill(0x5a);
         std::fs::write(&file, &damaged).unwrap();
         let Some(node) = options.try_start().await else { continue };
         started += 1;

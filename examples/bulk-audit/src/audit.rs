@@ -59,7 +59,9 @@ struct AuditParams {
     effects = ["update:audit"],
     data_model = Audit,
     background,
-    long_running
+    long_running,
+    // It does nothing but start a task: the call, the task and the reply are stored together.
+    starter
 )]
 async fn audit_domains(ctx: Context, params: AuditParams) -> Result<ActionResult> {
     let domains = params.domains.each_once()?;

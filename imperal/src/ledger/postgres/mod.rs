@@ -246,7 +246,10 @@ impl Calls for PostgresLedger {
         call: NewCall,
         task: NewTask,
     ) -> LedgerResult<(Turn, Task)> {
-        self.accept_with_task(incarnation, call, task).await
+        let (call_id, owner) = (call.call_id, call.owner.clone());
+        let accepted = self.write_first_start(incarnation, call, task, None).await;
+        self.permits.accepted(call_id, owner, &accepted);
+        accepted.map(|(turn, task, _)| (turn, task))
     }
 
     async fn start_and_answer(
@@ -256,7 +259,10 @@ impl Calls for PostgresLedger {
         task: NewTask,
         reply: TurnBody,
     ) -> LedgerResult<(Turn, Task, Turn)> {
-        self.answer_with_task(incarnation, call, task, reply).await
+        match self.write_first_start(incarnation, call, task, Some(reply)).await? {
+            (asked, task, Some(replied)) => Ok((asked, task, replied)),
+            _ => Err(LedgerError::Unavailable("the server returned no reply".to_owned())),
+        }
     }
 
     async fn reply_and_finish(

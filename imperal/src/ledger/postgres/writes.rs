@@ -160,64 +160,43 @@ impl PostgresLedger {
         self.started(&row, new)
     }
 
-    pub(super) async fn accept_with_task(
+    /// Writes a call with its first task, and with its reply if it has one.
+    pub(super) async fn write_first_start(
         &self,
         incarnation: &Incarnation,
         call: NewCall,
         new: NewTask,
-    ) -> Result<(Turn, Task), LedgerError> {
-        // The start reads the result of the acceptance, so it comes after it.
-        let sql = "SELECT s.*, a.seq, a.at FROM @.accept_call($1, $2, $5::uuid, $7, $8, $17::uuid, $18, $19) AS a
-            CROSS JOIN LATERAL @.start_task($1, $2, CASE WHEN a.seq > 0 THEN $3::uuid END, $4, $5::uuid, $6::uuid, $7, \
-                   $8, $9, $10, $11, $12, $13, $14, $15, $16) AS s";
+        reply: Option<TurnBody>,
+    ) -> Result<(Turn, Task, Option<Turn>), LedgerError> {
+        let sql = "SELECT * FROM @.start_call($1, $2, $3::uuid, $4::uuid, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, \
+                   $15::uuid, $16, $17, $18::uuid, $19)";
         rules::check_is_parent(&call, &new)?;
         let texts = StartTexts::new(incarnation, &new)?;
         let (json, turn_id, most) = (to_json(&call.turn)?, call.turn.turn_id.to_string(), call.max_stored.map(number));
+        let reply_json = reply.as_ref().map(to_json).transpose()?;
+        let reply_id = reply.as_ref().map(|reply| reply.turn_id.to_string());
         let mut params = texts.params(incarnation);
-        params.extend([text(&turn_id), text(&json), (&most, Type::INT8)]);
-        let _permit = self.permits.acquire(&call.owner).await?;
-        let written = self.one(sql, &params).await.map_err(|error| quota(error.into(), call.max_stored));
-        drop(params);
-        drop(texts);
-        let accepted = written.and_then(|row| {
-            let task = self.started(&row, new)?;
-            let turn = Turn { seq: get_number(&row, 7)?, at: get_time(&row, 8)?, body: call.turn };
-            Ok((turn, task))
-        });
-        self.permits.accepted(call.call_id, call.owner, &accepted);
-        accepted
-    }
-
-    pub(super) async fn answer_with_task(
-        &self,
-        incarnation: &Incarnation,
-        call: NewCall,
-        new: NewTask,
-        reply: TurnBody,
-    ) -> Result<(Turn, Task, Turn), LedgerError> {
-        // Each reads the result of the one before, so it comes after it.
-        let sql = "SELECT r.*, s.*, a.seq, a.at FROM @.accept_call($1, $2, $5::uuid, $7, $8, $17::uuid, $18, $19) AS a
-            CROSS JOIN LATERAL @.start_task($1, $2, CASE WHEN a.seq > 0 THEN $3::uuid END, $4, $5::uuid, $6::uuid, $7, \
-                   $8, $9, $10, $11, $12, $13, $14, $15, $16) AS s
-            CROSS JOIN LATERAL @.reply($1, $2, CASE WHEN s.seq > 0 THEN $3::uuid END, false, $20::uuid, $21) AS r";
-        rules::check_is_parent(&call, &new)?;
-        let texts = StartTexts::new(incarnation, &new)?;
-        let (json, turn_id, most) = (to_json(&call.turn)?, call.turn.turn_id.to_string(), call.max_stored.map(number));
-        let (reply_json, reply_id) = (to_json(&reply)?, reply.turn_id.to_string());
-        let mut params = texts.params(incarnation);
+        // Its parent is the call.
+        params.drain(2..4);
         params.extend([text(&turn_id), text(&json), (&most, Type::INT8), text(&reply_id), text(&reply_json)]);
         let _permit = self.permits.acquire(&call.owner).await?;
         let row = self.one(sql, &params).await.map_err(|error| quota(error.into(), call.max_stored))?;
         drop(params);
         drop(texts);
-        let replied = self.stamped(&row, reply)?;
-        let asked = Turn { seq: get_number(&row, 13)?, at: get_time(&row, 14)?, body: call.turn };
-        Ok((asked, task_of(&row, 6, new)?, replied))
+        let seq = get_number(&row, 3)?;
+        let asked = Turn { seq: seq - 1, at: get_time(&row, 7)?, body: call.turn };
+        let replied = reply.map(|body| Ok::<_, LedgerError>(Turn { seq: seq + 1, at: get_time(&row, 8)?, body }));
+        let replied = replied.transpose()?;
+        self.notifier.events(get(&row, 2)?, &call.owner, replied.as_ref().map_or(seq, |turn| turn.seq));
+        if get(&row, 9)? {
+            self.notifier.task_is_ready();
+        }
+        Ok((asked, task_of(&row, new)?, replied))
     }
 
     fn started(&self, row: &Row, new: NewTask) -> Result<Task, LedgerError> {
         self.notifier.events(get(row, 2)?, &new.owner, get_number(row, 3)?);
-        task_of(row, 0, new)
+        task_of(row, new)
     }
 
     pub(super) async fn write_progress(
@@ -332,11 +311,11 @@ struct StartTexts<'a> {
     audit: Option<Vec<Option<Cow<'a, str>>>>,
 }
 
-/// The task that was started, from the columns of `start_task`, the first of which has this number.
-fn task_of(row: &Row, first: usize, new: NewTask) -> Result<Task, LedgerError> {
-    let waits_for = get::<Option<&str>>(row, first + 5)?.and_then(|word| word.parse().ok());
-    let open_effects = u32::try_from(get::<i64>(row, first + 6)?).unwrap_or_default();
-    Ok(Task { open_effects, ..new.into_task(get_time(row, first)?, get_time(row, first + 1)?, waits_for) })
+/// The task that was started, from the columns of `start_task`.
+fn task_of(row: &Row, new: NewTask) -> Result<Task, LedgerError> {
+    let waits_for = get::<Option<&str>>(row, 5)?.and_then(|word| word.parse().ok());
+    let open_effects = u32::try_from(get::<i64>(row, 6)?).unwrap_or_default();
+    Ok(Task { open_effects, ..new.into_task(get_time(row, 0)?, get_time(row, 1)?, waits_for) })
 }
 
 impl<'a> StartTexts<'a> {

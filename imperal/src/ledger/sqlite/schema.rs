@@ -69,10 +69,16 @@ pub(super) fn file_at(_: &Path) -> Option<(u64, u64)> {
     None
 }
 
+/// A commit writes each page that it touches to the log, and a call touches about fourteen for a few hundred bytes each: half
+/// of SQLite's usual size is faster to write.
+pub(super) const PAGE_BYTES: i64 = 2_048;
+
 /// The connection that writes. Makes the schema if the file is empty.
 pub(super) fn open_writer(path: &Path, busy: Duration) -> Result<Connection, Fault> {
     let mut conn = connect(path, busy)?;
     check_identity(&conn, path)?;
+    // Only an empty file takes it.
+    conn.pragma_update(None, "page_size", PAGE_BYTES)?;
     use_wal(&conn, busy)?;
     conn.pragma_update(None, "foreign_keys", true)?;
     // The writer checkpoints after it has answered its callers. A checkpoint inside a commit would delay them.

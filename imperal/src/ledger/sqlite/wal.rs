@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::schema::PAGE_BYTES;
 use crate::ledger::LedgerMeters;
 
-/// Pages that are worth a checkpoint when no job waits.
-const IDLE_PAGES: i64 = 1_000;
+/// Pages that are worth a checkpoint when no job waits: 4 MiB.
+const IDLE_PAGES: i64 = (4 << 20) / PAGE_BYTES;
 
 /// Pages that are checkpointed even if jobs wait: 64 MiB.
-const MOST_PAGES: i64 = 16_000;
+const MOST_PAGES: i64 = (64 << 20) / PAGE_BYTES;
 
 /// How long the backlog may last before it is reported.
 const REPORT_AFTER: Duration = Duration::from_secs(10);

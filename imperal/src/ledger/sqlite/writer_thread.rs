@@ -10,7 +10,7 @@
 //! write.
 //!
 //! A batch of light jobs (progress, lease renewals, write checks) commits without an fsync, except for one each
-//! time the log starts over, about every thousand pages. The next synced commit makes it durable. A power failure
+//! time the log starts over, about every four MiB. The next synced commit makes it durable. A power failure
 //! that loses it also ends the process whose lease or progress it was.
 //!
 //! A panic fails the job that it is in, or the whole batch outside of a job, and the thread continues with a clean

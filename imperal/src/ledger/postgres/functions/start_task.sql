@@ -15,17 +15,8 @@ DECLARE
     v_call @.call;
     v_parent @.task;
     v_followed @.task;
-    v_open bigint;
-    v_running bigint;
-    -- The open task that has the key.
-    v_other bigint;
-    v_is_paused boolean := false;
-    v_task_no bigint;
-    -- Null while no process holds the task, and while one does.
-    v_deadline_at bigint;
-    v_ready_at bigint;
+    v_written record;
 BEGIN
-    open_effects := 0;
     -- Tasks are locked before their owner, as everywhere.
     IF p_attempt IS NOT NULL THEN
         -- FOR SHARE: the attempt cannot end between this check and the commit, and retention keeps its call.
@@ -55,58 +46,12 @@ BEGIN
         -- The node repairs the numbers and sends the statement again, as after write_turn.
         RAISE EXCEPTION 'the number of the owner''s latest event was damaged' USING ERRCODE = '22003';
     END IF;
-    IF p_key IS NULL THEN
-        SELECT count(*), count(*) FILTER (WHERE t.state = 'running') INTO v_open, v_running FROM @.task t
-        WHERE t.owner_id = start_task.owner_id AND t.finished_at IS NULL;
-    ELSE
-        SELECT count(*), count(*) FILTER (WHERE t.state = 'running'),
-            min(t.task_no) FILTER (WHERE t.app_id = p_names[1] AND t.key = p_key)
-        INTO v_open, v_running, v_other FROM @.task t
-        WHERE t.owner_id = start_task.owner_id AND t.finished_at IS NULL;
-    END IF;
-    starts := v_running < p_max_running;
-    IF v_other IS NOT NULL OR v_open >= p_max_open OR NOT starts AND p_durable IS NULL THEN
-        PERFORM @.refuse_start(
-            p_task_id, owner_id, v_other, CASE WHEN v_open >= p_max_open THEN p_max_open ELSE p_max_running END);
-    END IF;
-    IF p_durable IS NOT NULL THEN
-        starts := starts AND p_durable[6] IS NULL;
-        IF NOT starts THEN
-            waits_for := 'slot';
-        ELSIF p_durable[8] IS NOT NULL THEN
-            waits_for := 'process';
-            starts := false;
-        END IF;
-        -- What it waits for while it is paused is shown instead of what it waits for then.
-        v_is_paused := EXISTS (SELECT FROM @.paused p WHERE p.app_id = p_names[1] AND p.task_name = p_durable[1]);
-        IF v_is_paused THEN
-            waits_for := coalesce(waits_for, 'process');
-            starts := false;
-        END IF;
-    END IF;
-    created_at := @.micros();
-    deadline_at := @.later(created_at, p_cap);
-    IF starts THEN v_deadline_at := deadline_at; ELSE v_ready_at := created_at; END IF;
-    INSERT INTO @.task AS t (task_id, call_id, owner_id, node_id, incarnation, app_id, function, name, long_running,
-                             created_at, deadline_at, key, task_name, queue, follows, state, attempt, waits_for, ready_at)
-    VALUES (p_task_id, p_call_id, start_task.owner_id, v_node_id, p_incarnation, p_names[1], p_names[2], p_names[3],
-            p_long_running, start_task.created_at, v_deadline_at, p_key, p_durable[1], p_durable[6], p_durable[7],
-            CASE WHEN starts THEN 'running' ELSE 'queued' END, starts::int, start_task.waits_for, v_ready_at)
-    RETURNING t.task_no INTO STRICT v_task_no;
-    IF p_durable IS NOT NULL THEN
-        INSERT INTO @.durable (task_no, input, user_json, root_task, program, cap, claimed_at, fruitless)
-        VALUES (v_task_no, p_durable[2], p_durable[3], p_durable[4]::uuid, p_durable[5], p_cap,
-                CASE WHEN starts THEN start_task.created_at END, starts::int);
-    END IF;
-    IF p_durable[8] IS NOT NULL THEN
-        open_effects := @.inherit(v_followed, v_task_no, p_durable[9]::bigint);
-    END IF;
-    IF p_audit IS NOT NULL THEN PERFORM @.write_audit(p_audit); END IF;
-    IF p_durable[6] IS NOT NULL THEN PERFORM @.join_queue(p_names[1], p_durable[6], owner_id); END IF;
-    IF v_is_paused THEN waits_for := 'paused'; END IF;
-    -- The same as write_task_event, without a look at the row.
-    INSERT INTO @.task_event AS e (owner_id, seq, task_id, state, attempt, waits_for, ready_at, open_questions,
-                                   open_effects, deadline_at)
-    VALUES (start_task.owner_id, start_task.seq, p_task_id, CASE WHEN starts THEN 'running' ELSE 'queued' END, starts::int,
-            start_task.waits_for, v_ready_at, 0, start_task.open_effects, v_deadline_at);
+    v_written := @.insert_task(
+        v_node_id, p_incarnation, owner_id, seq, p_call_id, p_task_id, p_names, p_key, p_long_running, p_cap, p_max_running,
+        p_max_open, p_durable, p_audit, v_followed);
+    created_at := v_written.created_at;
+    deadline_at := v_written.deadline_at;
+    starts := v_written.starts;
+    waits_for := v_written.waits_for;
+    open_effects := v_written.open_effects;
 END $$;

