@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -96,9 +96,10 @@ pub(crate) fn process_has_secrets() -> bool {
     PROCESS.shared.has_any.load(Ordering::Acquire)
 }
 
-/// The values that a call or task, and the tasks that it started, have read.
+/// The values that a call or task, and the tasks that it started, have read. Most work reads none, so there is nothing
+/// until the first.
 #[derive(Clone, Default)]
-pub(crate) struct SecretsInUse(Arc<InUse>);
+pub(crate) struct SecretsInUse(Arc<OnceLock<Box<InUse>>>);
 
 #[derive(Default)]
 struct InUse {
@@ -116,10 +117,11 @@ struct Noted {
 impl SecretsInUse {
     /// Notes that the work reads a value. From now on its texts are without it.
     pub(crate) fn note(&self, name: &'static str, value: Zeroizing<String>) -> SecretValue {
-        let mut noted = self.0.noted.write().unwrap_or_else(PoisonError::into_inner);
+        let in_use = self.0.get_or_init(Box::default);
+        let mut noted = in_use.noted.write().unwrap_or_else(PoisonError::into_inner);
         if noted.iter().all(|known| known.value != value) {
             let forms = forms(&value);
-            self.0.own.change(|own| forms.iter().for_each(|form| own.add(name, form)));
+            in_use.own.change(|own| forms.iter().for_each(|form| own.add(name, form)));
             PROCESS.add(name, &forms);
             noted.push(Noted { value: value.clone(), forms });
         }
@@ -127,9 +129,13 @@ impl SecretsInUse {
         SecretValue::new(name, value, self.clone())
     }
 
+    fn read<T>(&self, look: impl FnOnce(&Patterns) -> T) -> Option<T> {
+        self.0.get()?.own.read(look)
+    }
+
     /// The text with `[secret NAME]` in the place of each value.
     pub(crate) fn replace<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        self.0.own.read(|patterns| patterns.replace(text)).unwrap_or(Cow::Borrowed(text))
+        self.read(|patterns| patterns.replace(text)).unwrap_or(Cow::Borrowed(text))
     }
 
     /// Replaces the values in a text.
@@ -141,12 +147,12 @@ impl SecretsInUse {
 
     /// The name of a secret whose value is in the text.
     pub(crate) fn name_in(&self, text: &str) -> Option<&'static str> {
-        self.0.own.read(|patterns| patterns.name_in(text)).flatten()
+        self.read(|patterns| patterns.name_in(text)).flatten()
     }
 
     /// The name of a secret whose value is in a text or a key of a JSON value.
     pub(crate) fn name_in_json(&self, value: &Value) -> Option<&'static str> {
-        self.0.own.read(|patterns| find_in_json(patterns, value)).flatten()
+        self.read(|patterns| find_in_json(patterns, value)).flatten()
     }
 
     /// Refuses texts that have a value in them.
@@ -167,12 +173,12 @@ impl SecretsInUse {
 
     /// The bytes of the longest form of a value; 0 if the work has read none.
     pub(crate) fn longest_form(&self) -> usize {
-        self.0.own.read(Patterns::longest).unwrap_or_default()
+        self.read(Patterns::longest).unwrap_or_default()
     }
 
     /// Whether the work has read no value.
     pub(crate) fn is_empty(&self) -> bool {
-        !self.0.own.has_any.load(Ordering::Acquire)
+        self.0.get().is_none_or(|in_use| !in_use.own.has_any.load(Ordering::Acquire))
     }
 }
 
