@@ -22,7 +22,8 @@ struct Entry {
     incarnation: Arc<Incarnation>,
     /// Whether the work is in the ledger, which skips drafts of other work.
     is_accepted: bool,
-    drafts: BTreeMap<DraftId, HeldDraft>,
+    #[expect(clippy::box_collection, reason = "most work has none, and all work has an entry")]
+    drafts: Option<Box<BTreeMap<DraftId, HeldDraft>>>,
 }
 
 #[derive(Debug, Default)]
@@ -44,7 +45,7 @@ impl DraftHub {
 
     /// Accepts drafts of this work from now on. They are written once the work is in the ledger.
     pub(super) fn open(&self, work: Work, incarnation: Arc<Incarnation>, is_accepted: bool) {
-        self.entries().insert(work, Entry { incarnation, is_accepted, drafts: BTreeMap::new() });
+        self.entries().insert(work, Entry { incarnation, is_accepted, drafts: None });
     }
 
     /// The work is in the ledger now.
@@ -56,8 +57,8 @@ impl DraftHub {
 
     /// Ends the drafts of this work.
     pub(super) fn close(&self, work: Work) -> EndedDrafts {
-        let entry = self.entries().remove(&work);
-        entry.map_or_else(Vec::new, |entry| entry.drafts.into_iter().map(|(id, text)| (id, text.text)).collect())
+        let drafts = self.entries().remove(&work).and_then(|entry| entry.drafts);
+        drafts.map_or_else(Vec::new, |drafts| drafts.into_iter().map(|(id, text)| (id, text.text)).collect())
     }
 
     /// Takes a piece without waiting. Returns whether there is something to write: pieces of work that is over, and
@@ -65,7 +66,7 @@ impl DraftHub {
     pub(super) fn append(&self, piece: &DraftPiece) -> bool {
         let mut entries = self.entries();
         let Some(entry) = piece.work().and_then(|work| entries.get_mut(&work)) else { return false };
-        let draft = entry.drafts.entry(piece.draft_id).or_default();
+        let draft = entry.drafts.get_or_insert_default().entry(piece.draft_id).or_default();
         let is_next = draft.text.len() as u64 == piece.offset;
         if is_next {
             draft.text.push_str(&piece.text);
@@ -95,7 +96,7 @@ impl DraftHub {
     fn take_unsent(&self) -> HashMap<Arc<Incarnation>, Vec<DraftPiece>> {
         let mut by_incarnation: HashMap<Arc<Incarnation>, Vec<DraftPiece>> = HashMap::new();
         for (work, entry) in self.entries().iter_mut().filter(|(_, entry)| entry.is_accepted) {
-            for (draft_id, draft) in &mut entry.drafts {
+            for (draft_id, draft) in entry.drafts.iter_mut().flat_map(|drafts| drafts.iter_mut()) {
                 if draft.written == draft.text.len() {
                     continue;
                 }
@@ -112,7 +113,7 @@ impl DraftHub {
         let mut entries = self.entries();
         for (work, draft_id) in keys {
             let entry = work.and_then(|work| entries.get_mut(&work));
-            if let Some(draft) = entry.and_then(|entry| entry.drafts.get_mut(draft_id))
+            if let Some(draft) = entry.and_then(|entry| entry.drafts.as_mut()?.get_mut(draft_id))
                 && let Some(end) = draft.sent.take()
             {
                 draft.written = end;

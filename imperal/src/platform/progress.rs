@@ -36,7 +36,8 @@ pub(super) struct ProgressHub {
 #[derive(Debug)]
 struct Entry {
     incarnation: Arc<Incarnation>,
-    latest: Option<Progress>,
+    /// In a box: most tasks of a node report nothing, and wait.
+    latest: Option<Box<Progress>>,
 }
 
 impl ProgressHub {
@@ -56,7 +57,7 @@ impl ProgressHub {
 
     /// Ends the reports of an attempt. Returns its latest report if that is not in the ledger yet.
     pub(super) fn close(&self, attempt: Attempt) -> Option<Progress> {
-        self.entries().remove(&attempt)?.latest
+        self.entries().remove(&attempt)?.latest.map(|latest| *latest)
     }
 
     /// Completes when no report of the attempt is on its way to the ledger: a later one cannot overtake it then.
@@ -76,7 +77,7 @@ impl ProgressHub {
 
     /// The latest report of an attempt, if it is not in the ledger yet.
     pub(super) fn unsent(&self, attempt: Attempt) -> Option<Progress> {
-        self.entries().get(&attempt)?.latest.clone()
+        self.entries().get(&attempt)?.latest.as_deref().cloned()
     }
 
     /// Writes reports to the ledger until it is dropped.
@@ -105,7 +106,7 @@ impl ProgressHub {
         for (attempt, entry) in self.entries().iter_mut() {
             if let Some(latest) = entry.latest.take() {
                 self.writing().insert(*attempt);
-                by_incarnation.entry(entry.incarnation.clone()).or_default().push((attempt.number, latest));
+                by_incarnation.entry(entry.incarnation.clone()).or_default().push((attempt.number, *latest));
             }
         }
         by_incarnation
@@ -145,7 +146,7 @@ impl ProgressHub {
         let unchanged = Progress { task_id, percent: None, message: None, steps: None, at };
         match self.entries().get_mut(&attempt) {
             Some(entry) => {
-                let latest = entry.latest.get_or_insert(unchanged);
+                let latest = entry.latest.get_or_insert_with(|| Box::new(unchanged));
                 latest.at = at;
                 change(latest);
             }
