@@ -3,9 +3,11 @@
 //! Owns one rule: once work has *noticed* a cancel, nothing that it returns can undo the cancel. Small on
 //! purpose, since every parked task carries one.
 
+use std::future::Future;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::sync::Notify;
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -28,6 +30,17 @@ pub enum StopReason {
     HandedOver,
     /// It has returned or panicked; what still holds its context outlived it.
     Ended,
+}
+
+/// An event that the supervisor of a piece of work waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Disturbance {
+    /// The process interrupts its work.
+    Killed,
+    /// A cancel was requested.
+    Cancelled,
+    /// The work was closed by the loss of the lease.
+    Closed,
 }
 
 const LIVE: u8 = 0;
@@ -165,16 +178,37 @@ impl Signal {
         }
     }
 
-    /// Completes when a cancel was requested or the work is over. For the supervisor: the work does not
-    /// notice the cancel by this.
-    pub(crate) async fn cancel_requested(&self) {
-        loop {
-            let changed = self.changed.notified();
-            if self.phase.load(Ordering::SeqCst) != LIVE {
-                return;
+    /// Completes when the supervisor has something to do. The work does not notice a cancel by this, and a cancel that
+    /// the supervisor knows of does not complete it.
+    ///
+    /// One wait for all three events keeps a parked task small. So a cancel of `kill` needs a
+    /// [`wake_supervisor`](Self::wake_supervisor) behind it.
+    #[expect(clippy::manual_async_fn, reason = "an async fn holds its arguments twice")]
+    pub(crate) fn disturbed<'s>(
+        &'s self,
+        kill: &'s CancellationToken,
+        knows_cancel: bool,
+    ) -> impl Future<Output = Disturbance> + Send + 's {
+        async move {
+            loop {
+                let changed = self.changed.notified();
+                if kill.is_cancelled() {
+                    return Disturbance::Killed;
+                }
+                match self.phase.load(Ordering::SeqCst) {
+                    LIVE => {}
+                    CANCELLED if knows_cancel => {}
+                    CANCELLED => return Disturbance::Cancelled,
+                    _ => return Disturbance::Closed,
+                }
+                changed.await;
             }
-            changed.await;
         }
+    }
+
+    /// Has the supervisor look at its `kill`.
+    pub(crate) fn wake_supervisor(&self) {
+        self.changed.notify_waiters();
     }
 
     /// Records a sign of life.
@@ -200,7 +234,8 @@ mod tests {
     async fn only_a_check_of_the_work_notices_a_cancel() {
         let signal = Signal::new();
         assert!(signal.cancel());
-        signal.cancel_requested().await;
+        let kill = CancellationToken::new();
+        assert_eq!(signal.disturbed(&kill, false).await, Disturbance::Cancelled);
         assert!(!signal.was_noticed(), "the supervisor's wait is not noticed by the work");
         assert_eq!(signal.check(), Err(StopReason::Cancelled));
         assert!(signal.was_noticed());
@@ -234,6 +269,23 @@ mod tests {
             signal.close(reason);
             signal.close(StopReason::Ended);
             assert_eq!(signal.check(), Err(reason));
+        }
+    }
+
+    #[tokio::test]
+    async fn supervisor_wakes_at_a_kill_and_at_the_end_after_a_cancel_that_it_knows() {
+        for (is_kill, expected) in [(true, Disturbance::Killed), (false, Disturbance::Closed)] {
+            let (signal, kill) = (Signal::new(), CancellationToken::new());
+            signal.cancel();
+            let mut disturbed = std::pin::pin!(signal.disturbed(&kill, true));
+            assert!(futures_util::poll!(disturbed.as_mut()).is_pending(), "it knows of the cancel");
+            if is_kill {
+                kill.cancel();
+                signal.wake_supervisor();
+            } else {
+                signal.close(StopReason::LeaseLost);
+            }
+            assert_eq!(disturbed.await, expected);
         }
     }
 
@@ -316,10 +368,10 @@ mod explored {
                 let signal = Arc::new(Signal::new());
                 let supervisor = thread::spawn({
                     let signal = signal.clone();
-                    move || block_on(signal.cancel_requested())
+                    move || block_on(signal.disturbed(&CancellationToken::new(), false))
                 });
                 assert!(signal.cancel());
-                supervisor.join().unwrap();
+                assert_eq!(supervisor.join().unwrap(), Disturbance::Cancelled);
                 assert!(!signal.was_noticed(), "the supervisor's wait is not noticed by the work");
             },
             None,

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::ops::Deref;
 use std::sync::{Arc, PoisonError};
 
 use tokio_util::sync::CancellationToken;
@@ -19,9 +20,12 @@ use crate::ledger::{Fence, Incarnation, Work};
 use crate::result::Result;
 use crate::sync::{Mutex, MutexGuard};
 
-/// The lease of one incarnation of this node, as its work sees it.
+/// The lease of one incarnation of this node, as its work sees it. All work under it shares it.
 #[derive(Debug, Clone)]
-pub(super) struct Lease {
+pub(super) struct Lease(Arc<LeaseState>);
+
+#[derive(Debug)]
+pub(super) struct LeaseState {
     pub(super) incarnation: Arc<Incarnation>,
     /// Cancelled when another node has taken the lease. All work under it then ends without a turn. Work
     /// that begins or ends at that moment, and is not registered, learns of it by this token alone.
@@ -30,7 +34,15 @@ pub(super) struct Lease {
 
 impl From<Incarnation> for Lease {
     fn from(incarnation: Incarnation) -> Self {
-        Self { incarnation: Arc::new(incarnation), lost: CancellationToken::new() }
+        Self(Arc::new(LeaseState { incarnation: Arc::new(incarnation), lost: CancellationToken::new() }))
+    }
+}
+
+impl Deref for Lease {
+    type Target = LeaseState;
+
+    fn deref(&self) -> &LeaseState {
+        &self.0
     }
 }
 
@@ -39,11 +51,9 @@ impl From<Incarnation> for Lease {
 pub(super) struct ActiveWork {
     pub(super) lease: Lease,
     pub(super) ctx: Context,
-    /// Cancelled when the call's reply is in the ledger.
-    pub(super) replied: CancellationToken,
     /// In a deferred call, which may not be in the ledger yet.
     pub(super) acceptance: Option<Arc<Acceptance>>,
-    /// The tasks of the call.
+    /// The call's reply, and its tasks until then.
     pub(super) tasks: Arc<FirstTasks>,
 }
 
@@ -185,6 +195,13 @@ impl ActiveWorkRegistry {
         self.entries().values().map(|work| work.ctx.clone()).collect()
     }
 
+    /// Has all work look at the token that interrupts it. Work that is registered later looks at it by itself.
+    pub(super) fn wake_supervisors(&self) {
+        for ctx in self.contexts() {
+            ctx.signal().wake_supervisor();
+        }
+    }
+
     /// The numbers of calls and of tasks that run here.
     #[cfg(feature = "platform")]
     pub(super) fn count(&self) -> (u64, u64) {
@@ -244,8 +261,7 @@ mod tests {
             secrets: SecretsInUse::default(),
         };
         let ctx = Context::new(origin, services, WorkSpan::none());
-        let replied = CancellationToken::new();
-        ActiveWork { lease: lease.clone(), ctx, replied, acceptance: None, tasks: Arc::default() }
+        ActiveWork { lease: lease.clone(), ctx, acceptance: None, tasks: Arc::default() }
     }
 
     #[tokio::test]

@@ -11,7 +11,6 @@ use std::time::Instant;
 use futures_util::FutureExt;
 use serde_json::Value;
 use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
 
 use super::acceptance::Acceptance;
 use super::active::{ActiveWork, Lease};
@@ -25,7 +24,7 @@ use crate::failpoint;
 use crate::function::BoundHandler;
 use crate::panic_text::{log_excerpt, panic_text};
 use crate::result::Result;
-use crate::task::{Ending, Label, Returned, supervise};
+use crate::task::{Ending, Label, Returned, SpawnedWork, supervise};
 use crate::trace;
 
 /// Runs a call. A panic in the platform's own code still ends the call with a reply.
@@ -60,11 +59,11 @@ async fn guarded(node: &Node, lease: &Lease, ctx: &Context, running: impl Future
     tracing::error!(panic = log_excerpt(&panic_text(payload)), "the platform panicked while it ran a call");
     let origin = ctx.origin();
     ctx.signal().close(StopReason::Interrupted);
-    let replied = node.active.find(origin).map(|work| work.replied);
+    let tasks = node.active.find(origin).map(|work| work.tasks);
     write_interrupted_reply(node, &lease.incarnation, origin).await;
     // Tasks of the call wait for its reply.
-    if let Some(replied) = replied {
-        replied.cancel();
+    if let Some(tasks) = tasks {
+        tasks.note_reply();
     }
     node.active.remove(origin);
 }
@@ -89,7 +88,7 @@ async fn run_call(
 
 /// A call that begins.
 fn work_of(lease: Lease, ctx: Context, acceptance: Option<Arc<Acceptance>>) -> ActiveWork {
-    ActiveWork { lease, ctx, replied: CancellationToken::new(), acceptance, tasks: Arc::default() }
+    ActiveWork { lease, ctx, acceptance, tasks: Arc::default() }
 }
 
 /// Runs a call that is in the ledger, and writes its reply.
@@ -189,15 +188,16 @@ async fn run_before_write(
     let ending = tokio::select! {
         biased;
         ending = supervised.as_mut() => Some(ending),
-        () = lost.cancelled() => {
+        () = lost.cancelled() => Some(None),
+        () = acceptance.due() => None,
+    };
+    if let Some(ending) = ending {
+        let Some(ending) = ending else {
             trace::ended(ctx.span(), "lost", true);
             drafts.close(ctx.origin().work());
             node.active.remove_deferred(work);
             return None;
-        }
-        () = acceptance.due() => None,
-    };
-    if let Some(ending) = ending {
+        };
         let reply = reply_of(node, ctx, ending, begun);
         failpoint::hit("before-reply");
         let start = if acceptance.tells_early() { acceptance.take_start() } else { None };
@@ -211,7 +211,7 @@ async fn run_before_write(
             None => write_answered(node, work, &request.call, reply, permit, caller).await,
         }
         // A start that the handler did not wait for may find the call in the ledger.
-        work.replied.cancel();
+        work.tasks.note_reply();
         node.active.remove_deferred(work);
         return None;
     }
@@ -235,35 +235,42 @@ async fn run_before_write(
         Accepted::No => {}
     }
     // A task that was written with the call ends behind its reply.
-    work.replied.cancel();
+    work.tasks.note_reply();
     ctx.signal().close(StopReason::Interrupted);
     drafts.close(ctx.origin().work());
     node.active.remove_deferred(work);
     None
 }
 
-fn run_handler<'a>(node: &'a Node, ctx: &'a Context, handler: BoundHandler) -> impl Future<Output = Ending> + 'a {
+fn run_handler<'a>(
+    node: &'a Node,
+    ctx: &'a Context,
+    handler: BoundHandler,
+) -> impl Future<Output = Option<Ending>> + 'a {
     let origin = ctx.origin();
     let handler = {
         let ctx = ctx.clone();
-        async move { Returned::Answer(handler(ctx).await.map(Box::new)) }
+        Box::pin(async move { Returned::Answer(handler(ctx).await.map(Box::new)) })
     };
     let handler = node.watchdog.watch(Label::Call(origin.call_id, origin.function), handler);
-    supervise(ctx, handler, node.call_limits(), &node.killing)
+    async move {
+        let (handler, limits) = (SpawnedWork::start(ctx, handler), node.call_limits());
+        supervise(ctx, handler, limits.cap, &limits, &node.killing).await
+    }
 }
 
 /// Waits for the handler of a call that is in the ledger, and writes its reply.
 async fn finish(
     node: &Node,
     work: &ActiveWork,
-    supervised: Pin<&mut impl Future<Output = Ending>>,
+    supervised: Pin<&mut impl Future<Output = Option<Ending>>>,
     begun: Instant,
     permit: CallPermit,
     answer: oneshot::Sender<Result<Dispatched>>,
 ) {
-    let ActiveWork { lease, ctx, replied, .. } = work;
+    let ActiveWork { lease, ctx, tasks, .. } = work;
     let origin = ctx.origin();
-    let Some(ending) = lease.lost.run_until_cancelled(supervised).await else {
+    let Some(ending) = lease.lost.run_until_cancelled(supervised).await.flatten() else {
         trace::ended(ctx.span(), "lost", true);
         node.progress.drafts.close(origin.work());
         return node.active.remove(origin);
@@ -279,6 +286,6 @@ async fn finish(
         trace::ended(ctx.span(), "lost", true);
     }
     failpoint::hit("after-ack");
-    replied.cancel();
+    tasks.note_reply();
     node.active.remove(origin);
 }

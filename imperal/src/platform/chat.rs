@@ -44,7 +44,7 @@ impl Node {
             tokio::select! {
                 // In this order: a cleanup after a cancel may deliver too.
                 biased;
-                () = work.replied.cancelled() => {}
+                () = work.tasks.replied() => {}
                 _ = work.ctx.signal().stopped() => return Err(Error::cancelled()),
             }
         }

@@ -3,14 +3,12 @@
 //! [`super::resume`] takes up tasks that another process left.
 
 use std::future::poll_fn;
-use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio::sync::oneshot;
 use tracing::Instrument;
 
@@ -21,17 +19,14 @@ use super::tasks::ParentAnswer;
 use super::{Node, Queue};
 use crate::assistant;
 use crate::codes;
-use crate::context::{
-    Context, DurableRequest, DurableRun, Leaving, Origin, StepMoment, StopReason, TaskContext, WorkSpan,
-};
+use crate::context::{Context, DurableRequest, DurableRun, Leaving, Origin, StepMoment, TaskContext, WorkSpan};
 use crate::error::Error;
 use crate::failpoint;
 use crate::function::{BoundTask, DurableDef};
 use crate::ids::TaskId;
 use crate::ledger::{Attempt, LedgerError, NewDurable, NewStep, Owner, StepKind, Work};
-use crate::panic_text::{log_excerpt, panic_text};
 use crate::result::Result;
-use crate::task::{Ending, Returned};
+use crate::task::Returned;
 use crate::trace;
 
 /// How often a stopping node looks whether effects are in flight.
@@ -50,7 +45,8 @@ impl Node {
         let bound = (def.bind)(&task.input).map_err(|why| {
             Error::internal(format!("the input of the durable task `{}` cannot be read back: {why}", def.name))
         })?;
-        let (answer, answered) = oneshot::channel();
+        let (sender, answered) = oneshot::channel();
+        let answer = ParentAnswer::new(sender, parent_work.acceptance);
         let task_id = task.task_id.unwrap_or_else(TaskId::generate);
         let attempt = Attempt::first(task_id);
         let parent = origin.work();
@@ -59,7 +55,7 @@ impl Node {
         trace::link(&span, starter.span());
         let run = DurableRun::first(attempt, task_id, self.settings.parked_from);
         let ctx = Context::durable(origin, starter.services().clone(), WorkSpan::of(&span), run);
-        let work = ActiveWork { ctx, ..parent_work };
+        let work = ActiveWork { ctx, acceptance: None, ..parent_work };
         let node = self.clone();
         self.tracker.spawn(guarded_start(node, work, parent, (task, bound), answer).instrument(span));
         answered.await.unwrap_or_else(|_| Err(Error::platform(codes::UNAVAILABLE, "The task was cut off.")))
@@ -190,17 +186,13 @@ async fn guarded_start(
     work: ActiveWork,
     parent: Work,
     (task, bound): (DurableRequest, BoundTask),
-    started: oneshot::Sender<Result<TaskId>>,
+    answer: ParentAnswer,
 ) {
-    let Work::Task(attempt) = work.ctx.origin().work() else { return };
-    let limits = node.task_limits(task.long_running);
-    let name = if task.name.is_empty() { work.ctx.origin().function.to_owned() } else { task.name.clone() };
-    let (cap_left, started_at) = (limits.cap, Instant::now());
-    let run = TaskRun { node: &node, work: &work, attempt, name, limits, cap_left, started_at };
-    guarded(&run, async {
+    let Some(run) = TaskRun::first(&node, &work, task.name.clone(), task.long_running) else { return };
+    run.guarded(async {
         let in_queue = task.queue.is_some();
-        if Box::pin(store_durable(&run, parent, task, started)).await {
-            run.run(durable_body(&work.ctx, bound)).await;
+        if Box::pin(store_durable(&run, parent, task, answer)).await {
+            run.run(Box::pin(durable_body(&work.ctx, bound))).await;
         } else if in_queue {
             node.note_queued();
         }
@@ -208,21 +200,8 @@ async fn guarded_start(
     .await;
 }
 
-/// Runs an attempt. A panic in the platform's own code still ends the task with an outcome.
-pub(super) async fn guarded(run: &TaskRun<'_>, running: impl Future<Output = ()>) {
-    let Err(payload) = AssertUnwindSafe(running).catch_unwind().await else { return };
-    tracing::error!(panic = log_excerpt(&panic_text(payload)), "the platform panicked while it ran a task");
-    run.work.ctx.signal().close(StopReason::Interrupted);
-    Box::pin(run.finish(Some(Ending::Interrupted))).await;
-}
-
 /// Writes the row of a new task and answers the parent. Returns whether the task runs here.
-async fn store_durable(
-    run: &TaskRun<'_>,
-    parent: Work,
-    task: DurableRequest,
-    started: oneshot::Sender<Result<TaskId>>,
-) -> bool {
+async fn store_durable(run: &TaskRun<'_>, parent: Work, task: DurableRequest, mut parent_answer: ParentAnswer) -> bool {
     let TaskRun { node, work, .. } = *run;
     let task_id = run.attempt.task_id;
     let user = serde_json::to_string(&work.ctx.origin().user).unwrap_or_default();
@@ -231,8 +210,7 @@ async fn store_durable(
     let mut row = node.new_task(run, parent).durable(durable);
     (row.key, row.long_running) = (task.key, task.long_running);
     failpoint::hit("before-task-row");
-    let mut started = ParentAnswer::new(started);
-    let (answer, runs_here) = node.store_start(run, row, task.task_id.is_some(), &mut started).await;
+    let (answer, runs_here) = node.store_start(run, row, task.task_id.is_some(), &mut parent_answer).await;
     failpoint::hit("after-task-row");
     if runs_here {
         // A stop that came before the registration did not reach this run.
@@ -242,7 +220,7 @@ async fn store_durable(
     } else {
         trace::ended(work.ctx.span(), if answer.is_ok() { "queued" } else { "refused" }, answer.is_err());
     }
-    started.tell(answer);
+    parent_answer.tell(answer);
     runs_here
 }
 

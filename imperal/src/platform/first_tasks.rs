@@ -12,8 +12,8 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use crate::ledger::{Attempt, TaskEnd};
-use crate::sync::Mutex;
 use crate::sync::atomic::AtomicBool;
+use crate::sync::{Mutex, Notify};
 
 /// An end that waits for the reply of its call.
 #[derive(Debug)]
@@ -42,10 +42,12 @@ enum FirstEnd {
     Past,
 }
 
-/// The tasks of a call that has no reply yet. All of them share it.
+/// The reply of a call, and its tasks until then. All of them share it, for as long as one of them runs: so it is small.
 #[derive(Debug, Default)]
 pub(super) struct FirstTasks {
     are_started: AtomicBool,
+    is_replied: AtomicBool,
+    replied: Notify,
     end: Mutex<FirstEnd>,
 }
 
@@ -58,6 +60,28 @@ impl FirstTasks {
     /// Whether the call may have tasks.
     pub(super) fn are_started(&self) -> bool {
         self.are_started.load(Ordering::Acquire)
+    }
+
+    /// Notes that the reply of the call is in the ledger, or never comes.
+    pub(super) fn note_reply(&self) {
+        self.is_replied.store(true, Ordering::SeqCst);
+        self.replied.notify_waiters();
+    }
+
+    pub(super) fn is_replied(&self) -> bool {
+        self.is_replied.load(Ordering::SeqCst)
+    }
+
+    /// Completes once the reply of the call is in the ledger.
+    pub(super) async fn replied(&self) {
+        loop {
+            // Created before the check: `notify_waiters` reaches it from then on.
+            let replied = self.replied.notified();
+            if self.is_replied() {
+                return;
+            }
+            replied.await;
+        }
     }
 
     /// Offers the end of a task to the reply. Returns false if it comes too late, or another task was first.

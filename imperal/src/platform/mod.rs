@@ -192,6 +192,7 @@ impl Platform {
             active_calls: Arc::new(ActiveCalls::new(&settings)),
             refusals: RefusalLimiter::default(),
             files: Arc::new(FileStore::new(settings.blobs.clone())),
+            task_limits: (&settings).into(),
             settings,
             lease: RwLock::new(incarnation.into()),
             active: ActiveWorkRegistry::default(),
@@ -313,7 +314,7 @@ impl Platform {
         let effects_until = (!node.stopping.is_cancelled()).then(|| Instant::now() + EFFECT_GRACE);
         node.stopping.cancel();
         // An end of this process from here on is no crash of its durable tasks.
-        let incarnation = node.lease().incarnation;
+        let incarnation = node.lease().incarnation.clone();
         match tokio::time::timeout(DRAIN, node.ledger.drain(&incarnation)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "the ledger does not know that this node stops"),
@@ -327,6 +328,7 @@ impl Platform {
             }
             tracing::info!(left = node.tracker.len(), "grace period over, interrupting what still runs");
             node.killing.cancel();
+            node.active.wake_supervisors();
             // This ends unless the ledger cannot write. Recovery settles the rest then.
             if tokio::time::timeout(Duration::from_secs(5), node.tracker.wait()).await.is_err() {
                 tracing::warn!(left = node.tracker.len(), "left to recovery at the next start");

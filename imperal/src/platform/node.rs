@@ -39,6 +39,7 @@ pub(super) struct Node {
     pub(super) registry: Registry,
     pub(super) checks: ParamsChecks,
     pub(super) settings: Settings,
+    pub(super) task_limits: TaskLimits,
     pub(super) lease: RwLock<Lease>,
     pub(super) lease_age: LeaseAge,
     /// Until then this node does not expire its peers' leases.
@@ -120,9 +121,21 @@ impl Node {
         Limits { cap: self.settings.call_cap, liveness: self.settings.call_cap * 2, grace: self.settings.cancel_grace }
     }
 
-    pub(super) fn task_limits(&self, long_running: bool) -> Limits {
-        let cap = if long_running { self.settings.long_task_cap } else { self.settings.task_cap };
-        Limits { cap, liveness: self.settings.liveness, grace: self.settings.cancel_grace }
+    pub(super) fn task_limits(&self, long_running: bool) -> &Limits {
+        if long_running { &self.task_limits.long } else { &self.task_limits.short }
+    }
+}
+
+/// The limits of tasks. Their runs borrow them.
+pub(super) struct TaskLimits {
+    short: Limits,
+    long: Limits,
+}
+
+impl From<&Settings> for TaskLimits {
+    fn from(settings: &Settings) -> Self {
+        let of = |cap| Limits { cap, liveness: settings.liveness, grace: settings.cancel_grace };
+        Self { short: of(settings.task_cap), long: of(settings.long_task_cap) }
     }
 }
 

@@ -26,7 +26,7 @@ impl Node {
         tokio::select! {
             biased;
             () = work.lease.lost.cancelled() => return Err(Error::cancelled()),
-            () = work.replied.cancelled() => {}
+            () = work.tasks.replied() => {}
         }
         check_question(&question)?;
         let bytes = question.text.len() + question.schema.len() + question.fallback.as_ref().map_or(0, String::len);

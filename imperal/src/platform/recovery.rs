@@ -13,7 +13,6 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::Node;
-use super::active::Lease;
 use super::drafts::LeftDrafts;
 use super::durable_digest::BoundEnd;
 use super::messages::{self, WorkRef};
@@ -145,7 +144,7 @@ impl Node {
         if expired > 0 && self.ended.run_until_cancelled(tokio::time::sleep(UNTOLD)).await.is_none() {
             return Ok(());
         }
-        let Lease { incarnation, .. } = self.lease();
+        let incarnation = self.lease().incarnation.clone();
         self.repeat(|| self.ledger.announce_queued(&incarnation, UNTOLD)).await?;
         Ok(())
     }
@@ -175,7 +174,7 @@ impl Node {
     async fn settle_batches(&self) -> Result<(), LedgerError> {
         let mut pass = Pass::new();
         loop {
-            let Lease { incarnation, .. } = self.lease();
+            let incarnation = self.lease().incarnation.clone();
             let orphans = self.ledger.orphans(pass.limit).await?;
             if !self.settle_all(&incarnation, orphans, &mut pass).await? {
                 self.report_unsettled(&pass);

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::active::{ActiveWork, Lease};
-use super::durable::{durable_body, guarded, task_span};
+use super::durable::{durable_body, task_span};
 use super::durable_write::write_backoff;
 use super::messages::{self, WorkRef};
 use super::meters::Durable;
@@ -92,7 +92,7 @@ impl Node {
     /// Tells the ledger once in each incarnation which durable tasks this program has, so that no node takes a task that
     /// waits for this one for stuck. If it fails, the next round does it.
     async fn register_names(&self, names: &[DurableName], registered: &mut Option<Arc<Incarnation>>) {
-        let incarnation = self.lease().incarnation;
+        let incarnation = self.lease().incarnation.clone();
         if registered.as_ref() == Some(&incarnation) {
             return;
         }
@@ -195,21 +195,20 @@ impl Node {
         let (origin, bound) = self.bind(&claimed);
         let span = task_span(&origin);
         let ctx = Context::durable(origin, services, WorkSpan::of(&span), run.clone());
-        let replied = CancellationToken::new();
+        let work = ActiveWork { lease, ctx, acceptance: None, tasks: Arc::default() };
         // A claim requires the reply.
-        replied.cancel();
-        let work = ActiveWork { lease, ctx, replied, acceptance: None, tasks: Arc::default() };
+        work.tasks.note_reply();
         let limits = self.task_limits(task.long_running);
         let cap_left = limits.cap.saturating_sub(ran).max(Duration::from_secs(1));
         let attempt = task.attempt();
-        let (name, started_at) = (task.name.clone(), Instant::now());
+        let (name, started_at) = (task.name.clone().into(), Instant::now());
         let run = TaskRun { node: &self, work: &work, attempt, name, limits, cap_left, started_at };
         if !run.begin() {
             // The start of this attempt, whose answer was lost, runs it.
             return;
         }
         let running = self.continue_task(&run, (&claimed, answered_at), bound);
-        Box::pin(guarded(&run, running.instrument(span))).await;
+        Box::pin(run.guarded(running.instrument(span))).await;
     }
 
     async fn continue_task(
@@ -249,14 +248,14 @@ impl Node {
                 let ready_for = ready_for.map(|time| Duration::try_from(time).unwrap_or_default());
                 // The first attempt after a wait in a queue is a start: how long it waited is the queue's.
                 let is_start = task.attempt == 1;
-                let body = async move {
+                let body = Box::pin(async move {
                     if is_start {
                         meters.tasks_started.inc();
                     } else if let Some(ready_for) = ready_for {
                         meters.resumed(ready_for + answered_at.elapsed());
                     }
                     body.await
-                };
+                });
                 Box::pin(run.run(body)).await;
             }
             Err(why) => run.finish(Some(Ending::Left(Leaving::Misfit(why)))).await,
@@ -351,7 +350,7 @@ impl Node {
             // Tasks are left for a node that takes them up: that none does yet is no fault of the program.
             return Ok(());
         }
-        let incarnation = self.lease().incarnation;
+        let incarnation = self.lease().incarnation.clone();
         let found = self.repeat(|| self.ledger.mark_stuck(&incarnation, UNTAKEN)).await?;
         if found > 0 {
             tracing::warn!(found, "durable tasks wait for a program that knows them");

@@ -3,9 +3,11 @@
 //! It does not know how the row came there: a background task is run once, by the process that started it, and a
 //! durable task once for each attempt.
 
-use std::pin::pin;
+use std::borrow::Cow;
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
 use super::Node;
@@ -16,11 +18,12 @@ use super::durable_write::WRITE_DEADLINE;
 use super::first_tasks::{OfferedEnd, Taken};
 use super::messages::{self, WorkRef};
 use super::meters::Durable;
-use crate::context::{Context, DurableRun, Leaving};
+use crate::context::{Context, DurableRun, Leaving, StopReason};
 use crate::failpoint;
 use crate::ledger::{Attempt, AttemptReport, Release, StepEnding, TaskEnd, TaskState, Work};
+use crate::panic_text::{log_excerpt, panic_text};
 use crate::rows::AttemptNotes;
-use crate::task::{Ending, Label, Limits, Returned, supervise};
+use crate::task::{Ending, Label, Limits, Returned, SpawnedWork, supervise};
 use crate::trace;
 
 /// Most stored steps that a log line and a timeline name.
@@ -31,12 +34,23 @@ pub(super) struct TaskRun<'a> {
     pub(super) node: &'a Node,
     pub(super) work: &'a ActiveWork,
     pub(super) attempt: Attempt,
-    pub(super) name: String,
+    pub(super) name: Cow<'static, str>,
     /// With the cap of the whole task, which its end names.
-    pub(super) limits: Limits,
+    pub(super) limits: &'a Limits,
     /// The time that earlier attempts have left of the cap.
     pub(super) cap_left: Duration,
     pub(super) started_at: Instant,
+}
+
+impl<'a> TaskRun<'a> {
+    /// The first run of a task. `None` for work that is no task.
+    pub(super) fn first(node: &'a Node, work: &'a ActiveWork, name: String, long_running: bool) -> Option<Self> {
+        let origin = work.ctx.origin();
+        let Work::Task(attempt) = origin.work() else { return None };
+        let limits = node.task_limits(long_running);
+        let name = if name.is_empty() { Cow::Borrowed(origin.function) } else { Cow::Owned(name) };
+        Some(Self { node, work, attempt, name, limits, cap_left: limits.cap, started_at: Instant::now() })
+    }
 }
 
 impl TaskRun<'_> {
@@ -50,17 +64,36 @@ impl TaskRun<'_> {
         is_new
     }
 
-    /// Runs the body to its end, and writes what came of it.
-    pub(super) async fn run(&self, body: impl Future<Output = Returned> + Send + 'static) {
-        let Self { node, work, .. } = *self;
-        let label = Label::Task(self.attempt.task_id, self.name.clone());
-        let body = node.watchdog.watch(label, body);
-        // Pinned here: passed by value, the future would be stored three times in a parked task.
-        let limits = Limits { cap: self.cap_left, ..self.limits };
-        let mut supervised = pin!(supervise(&work.ctx, body, limits, &node.killing));
-        let ending = work.lease.lost.run_until_cancelled(supervised.as_mut()).await;
-        failpoint::hit("work-done");
-        Box::pin(self.finish(ending)).await;
+    /// Does the work of this run. A panic in the platform's own code still ends the task with an outcome.
+    pub(super) fn guarded(&self, running: impl Future<Output = ()>) -> impl Future<Output = ()> {
+        // A combinator holds `running` once, an async fn twice.
+        AssertUnwindSafe(running).catch_unwind().then(async |caught| {
+            let Err(payload) = caught else { return };
+            tracing::error!(panic = log_excerpt(&panic_text(payload)), "the platform panicked while it ran a task");
+            self.work.ctx.signal().close(StopReason::Interrupted);
+            Box::pin(self.finish(Some(Ending::Interrupted))).await;
+        })
+    }
+
+    /// Starts the body, runs it to its end, and writes what came of it.
+    pub(super) fn run(
+        &self,
+        body: impl Future<Output = Returned> + Unpin + Send + 'static,
+    ) -> impl Future<Output = ()> {
+        // Without the lease the body does not begin.
+        let body = (!self.work.lease.lost.is_cancelled()).then(|| {
+            let label = Label::Task(self.attempt.task_id, self.name.clone());
+            SpawnedWork::start(&self.work.ctx, self.node.watchdog.watch(label, body))
+        });
+        async move {
+            let ending = match body {
+                Some(body) => supervise(&self.work.ctx, body, self.cap_left, self.limits, &self.node.killing).await,
+                None => None,
+            };
+            let ending = ending.filter(|_| !self.work.lease.lost.is_cancelled());
+            failpoint::hit("work-done");
+            Box::pin(self.finish(ending)).await;
+        }
     }
 
     /// Writes the outcome, or gives the task back. Writes nothing when the lease was lost (`None`).
@@ -98,7 +131,7 @@ impl TaskRun<'_> {
                     self.warn_of_differing_messages().await;
                 }
                 let notes = self.notes(&ending);
-                let mut end = messages::task_end(WorkRef::from(origin), &self.name, ending, &self.limits).notes(notes);
+                let mut end = messages::task_end(WorkRef::from(origin), &self.name, ending, self.limits).notes(notes);
                 end_drafts(&mut end.turn, drafts);
                 self.end(end).await;
             }
@@ -136,7 +169,7 @@ impl TaskRun<'_> {
         tracing::debug!(state = state.as_str(), "task ended");
         // The outcome never comes before the call's reply.
         let taken = work.lease.lost.run_until_cancelled(self.offer(&end)).await;
-        if taken.is_none() || work.lease.lost.run_until_cancelled(work.replied.cancelled()).await.is_none() {
+        if taken.is_none() || work.lease.lost.run_until_cancelled(work.tasks.replied()).await.is_none() {
             return trace::ended(work.ctx.span(), "lost", true);
         }
         let taken = taken.flatten();
@@ -155,7 +188,7 @@ impl TaskRun<'_> {
     /// Offers the end to the reply of the call. `None` if the reply does not take it.
     async fn offer(&self, end: &BoundEnd) -> Option<Taken> {
         let Self { work, attempt, started_at, .. } = *self;
-        if work.replied.is_cancelled() {
+        if work.tasks.is_replied() {
             return None;
         }
         let (taken, answer) = oneshot::channel();
@@ -165,7 +198,7 @@ impl TaskRun<'_> {
         tokio::select! {
             biased;
             taken = answer => taken.ok(),
-            () = work.replied.cancelled() => {
+            () = work.tasks.replied() => {
                 // It was written without the end. Other tasks of the call may live long.
                 drop(work.tasks.take_end());
                 None

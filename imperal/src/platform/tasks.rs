@@ -3,16 +3,16 @@
 //! From the moment its row is written, a task runs in a tokio task of its own: a handler that is dropped
 //! meanwhile leaves no row behind without work.
 
-use std::panic::AssertUnwindSafe;
+use std::mem;
 use std::sync::Arc;
-use std::time::Instant;
 
 use futures_util::FutureExt;
+use futures_util::future::lazy;
 use tokio::sync::oneshot;
 use tracing::Instrument;
 
 use super::Node;
-use super::acceptance::{StartWith, WaitingStart};
+use super::acceptance::{Acceptance, StartWith, WaitingStart};
 use super::active::ActiveWork;
 use super::durable_write::{Written, write_backoff};
 use super::ledger_errors::{unavailable, unreadable};
@@ -22,26 +22,36 @@ use crate::context::{Context, Origin, StopReason, TaskBody, TaskRequest, WorkSpa
 use crate::error::{Error, RunningTask};
 use crate::failpoint;
 use crate::ids::TaskId;
-use crate::ledger::{Attempt, LedgerError, NewTask, Owner, Task, TaskRecord, TaskState, Work};
-use crate::panic_text::{log_excerpt, panic_text};
+use crate::ledger::{LedgerError, NewTask, Owner, Task, TaskRecord, TaskState, Work};
 use crate::result::{DataType, Result};
 use crate::task::{Ending, Returned};
 use crate::trace;
 
 /// The answer to the one that starts a task.
-pub(super) struct ParentAnswer(Option<oneshot::Sender<Result<TaskId>>>);
+pub(super) struct ParentAnswer {
+    started: Option<oneshot::Sender<Result<TaskId>>>,
+    /// In a deferred call, which may not be in the ledger yet.
+    acceptance: Option<Arc<Acceptance>>,
+}
 
 impl ParentAnswer {
-    pub(super) fn new(started: oneshot::Sender<Result<TaskId>>) -> Self {
-        Self(Some(started))
+    pub(super) fn new(started: oneshot::Sender<Result<TaskId>>, acceptance: Option<Arc<Acceptance>>) -> Self {
+        Self { started: Some(started), acceptance }
     }
 
     /// The first answer counts.
     pub(super) fn tell(&mut self, answer: Result<TaskId>) {
-        if let Some(started) = self.0.take() {
+        if let Some(started) = self.started.take() {
             let _ = started.send(answer);
         }
     }
+}
+
+/// The start of a background task. A parked task does not keep it.
+struct TaskStart {
+    parent: Work,
+    answer: ParentAnswer,
+    task: TaskRequest,
 }
 
 /// A task that was written with its call.
@@ -61,7 +71,8 @@ impl Node {
         let origin = starter.origin();
         self.check_data_model(origin, task.data)?;
         let parent_work = self.active.find_starter(&starter).ok_or_else(Error::cancelled)?;
-        let (answer, answered) = oneshot::channel();
+        let (sender, answered) = oneshot::channel();
+        let answer = ParentAnswer::new(sender, parent_work.acceptance);
         let task_id = task.task_id.unwrap_or_else(TaskId::generate);
         let parent = origin.work();
         let origin = Origin { task_id: Some(task_id), attempt: 1, ..origin.clone() };
@@ -72,9 +83,10 @@ impl Node {
         trace::named(&span, "task", origin.function);
         trace::link(&span, starter.span());
         let ctx = Context::new(origin, starter.services().clone(), WorkSpan::of(&span));
-        let work = ActiveWork { ctx, ..parent_work };
-        let node = self.clone();
-        self.tracker.spawn(guarded_task(node, work, parent, task_id, task, answer).instrument(span));
+        // The row of a task that runs is in the ledger, and so is its call.
+        let work = ActiveWork { ctx, acceptance: None, ..parent_work };
+        let start = Box::new(TaskStart { parent, answer, task });
+        self.tracker.spawn(guarded_task(self.clone(), work, start).instrument(span));
         answered.await.unwrap_or_else(|_| Err(Error::platform(codes::UNAVAILABLE, "The task was cut off.")))
     }
 
@@ -95,7 +107,7 @@ impl Node {
     pub(super) fn new_task(&self, run: &TaskRun<'_>, parent: Work) -> NewTask {
         let origin = run.work.ctx.origin();
         let mut row = NewTask::new(origin.call_id, Owner::from(&origin.user), origin.app_id, origin.function)
-            .name(&run.name)
+            .name(&*run.name)
             .parent(parent)
             .max_running(self.settings.tasks_per_user)
             .max_open(self.settings.open_tasks_per_user);
@@ -129,7 +141,7 @@ impl Node {
         let asked = tokio::time::Instant::now();
         run.work.tasks.note_start();
         let (mut is_late, mut _begins) = (false, None);
-        let written = match self.start_with_call(run, &row, parent).await {
+        let written = match self.start_with_call(&row, parent).await {
             Ok(Some(with_call)) => {
                 (is_late, _begins) = (with_call.is_late, Some(with_call.begins));
                 Ok(with_call.written)
@@ -174,13 +186,8 @@ impl Node {
     ///
     /// # Errors
     /// When the call is over without having been written, or its handler runs again.
-    async fn start_with_call(
-        &self,
-        run: &TaskRun<'_>,
-        row: &NewTask,
-        parent: &mut ParentAnswer,
-    ) -> Result<Option<WithCall>> {
-        let Some(acceptance) = &run.work.acceptance else { return Ok(None) };
+    async fn start_with_call(&self, row: &NewTask, parent: &mut ParentAnswer) -> Result<Option<WithCall>> {
+        let Some(acceptance) = parent.acceptance.clone() else { return Ok(None) };
         let written = |task: Option<Box<Task>>| task.map_or(Written::Earlier, |task| Written::Now(*task));
         if let Some(WaitingStart { answer, begins }) = acceptance.start(row) {
             if acceptance.tells_early() {
@@ -249,49 +256,36 @@ impl Node {
     }
 }
 
-/// Runs a task. A panic in the platform's own code still ends the task with an outcome.
-async fn guarded_task(
-    node: Arc<Node>,
-    work: ActiveWork,
-    parent: Work,
-    task_id: TaskId,
-    task: TaskRequest,
-    started: oneshot::Sender<Result<TaskId>>,
-) {
-    let limits = node.task_limits(task.long_running);
-    let name = if task.name.is_empty() { work.ctx.origin().function.to_owned() } else { task.name.clone() };
-    let attempt = Attempt::first(task_id);
-    let (cap_left, started_at) = (limits.cap, Instant::now());
-    let run = TaskRun { node: &node, work: &work, attempt, name, limits, cap_left, started_at };
-    // The start has a box of its own: a parked task keeps the rest for up to half an hour.
-    let running = async {
-        let Some(body) = Box::pin(store_task(&run, parent, task, started)).await else { return };
-        let ctx = work.ctx.clone();
-        run.run(async move { Returned::Answer(body(ctx).await.map(Box::new)) }).await;
-    };
-    let Err(payload) = AssertUnwindSafe(running).catch_unwind().await else { return };
-    tracing::error!(panic = log_excerpt(&panic_text(payload)), "the platform panicked while it ran a task");
-    work.ctx.signal().close(StopReason::Interrupted);
-    Box::pin(run.finish(Some(Ending::Interrupted))).await;
+/// Starts a task and runs it. A parked task keeps this future for up to half an hour.
+#[expect(clippy::manual_async_fn, reason = "an async fn holds its arguments twice")]
+fn guarded_task(node: Arc<Node>, work: ActiveWork, mut start: Box<TaskStart>) -> impl Future<Output = ()> + Send {
+    async move {
+        let name = mem::take(&mut start.task.name);
+        let Some(run) = TaskRun::first(&node, &work, name, start.task.long_running) else { return };
+        // The start has a box of its own, which is gone once the task runs.
+        let running = async {
+            let Some(body) = Box::pin(store_task(&run, start)).await else { return };
+            let ctx = work.ctx.clone();
+            // The closure begins in the tokio task that is supervised, and needs no box besides that of its future.
+            let body = lazy(move |_| body(ctx)).flatten();
+            run.run(body.map(|answer| Returned::Answer(answer.map(Box::new)))).await;
+        };
+        run.guarded(running).await;
+    }
 }
 
 /// Writes the task's row and answers the parent. `None` when the ledger refuses the task.
-async fn store_task(
-    run: &TaskRun<'_>,
-    parent: Work,
-    task: TaskRequest,
-    started: oneshot::Sender<Result<TaskId>>,
-) -> Option<TaskBody> {
+async fn store_task(run: &TaskRun<'_>, start: Box<TaskStart>) -> Option<TaskBody> {
     let TaskRun { node, work, .. } = *run;
+    let TaskStart { parent, mut answer, task } = *start;
     let mut row = node.new_task(run, parent);
     (row.key, row.long_running) = (task.key, task.long_running);
     failpoint::hit("before-task-row");
-    let mut started = ParentAnswer::new(started);
-    let (answer, runs_here) = node.store_start(run, row, task.task_id.is_some(), &mut started).await;
+    let (stored, runs_here) = node.store_start(run, row, task.task_id.is_some(), &mut answer).await;
     failpoint::hit("after-task-row");
     if !runs_here {
-        trace::ended(work.ctx.span(), "refused", answer.is_err());
+        trace::ended(work.ctx.span(), "refused", stored.is_err());
     }
-    started.tell(answer);
+    answer.tell(stored);
     runs_here.then_some(task.body)
 }

@@ -6,5 +6,5 @@
 mod supervisor;
 mod watchdog;
 
-pub(crate) use supervisor::{Ending, Limits, Returned, supervise};
+pub(crate) use supervisor::{Ending, Limits, Returned, SpawnedWork, supervise};
 pub(crate) use watchdog::{Label, Watchdog};

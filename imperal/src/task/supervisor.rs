@@ -18,7 +18,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
-use crate::context::{Context, EFFECT_GRACE, Leaving, StopReason, clean_up, forget_cleanups, screen_ending};
+use crate::context::{
+    Context, Disturbance, EFFECT_GRACE, Leaving, StopReason, clean_up, forget_cleanups, screen_ending,
+};
 use crate::error::Error;
 use crate::panic_text::panic_text;
 use crate::result::{Result, WireResult};
@@ -26,7 +28,7 @@ use crate::result::{Result, WireResult};
 /// The time limits of a piece of work.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// From its start to its end.
+    /// From its start to its end, all its attempts together.
     pub(crate) cap: Duration,
     /// From one sign of life to the next.
     pub(crate) liveness: Duration,
@@ -64,94 +66,123 @@ pub(crate) enum Ending {
     Left(Leaving),
 }
 
+/// A piece of work that runs in a tokio task of its own. It is aborted when this is dropped.
+#[derive(Debug)]
+pub(crate) struct SpawnedWork(AbortOnDropHandle<Returned>);
+
+impl SpawnedWork {
+    /// Starts the work inside the span of its context.
+    pub(crate) fn start(ctx: &Context, work: impl Future<Output = Returned> + Send + 'static) -> Self {
+        Self(AbortOnDropHandle::new(tokio::spawn(work.instrument(ctx.span().span().clone()))))
+    }
+}
+
 /// Runs `work` to its end. On return its context is closed, the work is dropped, and its cleanups have run if it
-/// was stopped.
-pub(crate) async fn supervise(
-    ctx: &Context,
-    work: impl Future<Output = Returned> + Send + 'static,
-    limits: Limits,
-    kill: &CancellationToken,
-) -> Ending {
-    let _forgets = Forgets(ctx);
-    let mut work = AbortOnDropHandle::new(tokio::spawn(work.instrument(ctx.span().span().clone())));
-    let (signal, secrets) = (ctx.signal(), &ctx.origin().secrets);
-    let unwaited = Instant::now() + limits.cap;
-    signal.expire_at(unwaited);
-    // The time in which a durable body only waits is no running time.
-    let expiry = || unwaited + ctx.durable_run().map_or(Duration::ZERO, |run| run.waited());
-    let mut silent_at = Instant::now() + limits.liveness;
-    let mut drop_at: Option<Instant> = None;
-    // From a cancel on: how long the closure of an effect may still run.
-    let mut effects_until = unwaited;
-    let timer = tokio::time::sleep_until(unwaited.min(silent_at));
-    tokio::pin!(timer);
-    let ending = loop {
-        tokio::select! {
-            biased;
-            joined = &mut work => {
-                break match joined {
-                    _ if signal.was_noticed() => Ending::Cancelled,
-                    Ok(Returned::Answer(answer)) => match screen_ending(secrets, answer) {
-                        Ok(answer) => Ending::Answered(answer),
-                        Err(error) => Ending::Failed(error),
+/// was stopped. `None` if its context was closed meanwhile, because the lease was lost.
+///
+/// A cancel of `kill` needs a [`wake_supervisor`](crate::context::Signal::wake_supervisor) behind it.
+pub(crate) fn supervise<'a>(
+    ctx: &'a Context,
+    SpawnedWork(mut work): SpawnedWork,
+    cap_left: Duration,
+    limits: &'a Limits,
+    kill: &'a CancellationToken,
+) -> impl Future<Output = Option<Ending>> + Send + 'a {
+    let unwaited = Instant::now() + cap_left;
+    ctx.signal().expire_at(unwaited);
+    // A parked task keeps this block, which holds once what an async fn would hold twice.
+    async move {
+        let _forgets = Forgets(ctx);
+        let timer = tokio::time::sleep_until(unwaited.min(Instant::now() + limits.liveness));
+        tokio::pin!(timer);
+        // In a box: a parked task has none.
+        let mut cancelled: Option<Box<Cancelled>> = None;
+        let ending = loop {
+            tokio::select! {
+                biased;
+                joined = &mut work => {
+                    break match joined {
+                        _ if ctx.signal().was_noticed() => Ending::Cancelled,
+                        Ok(Returned::Answer(answer)) => match screen_ending(&ctx.origin().secrets, answer) {
+                            Ok(answer) => Ending::Answered(answer),
+                            Err(error) => Ending::Failed(error),
+                        },
+                        // The body is gone, so a cancel that it did not notice can end the task now.
+                        Ok(Returned::Left(_)) if cancelled.is_some() => Ending::Cancelled,
+                        Ok(Returned::Left(leaving)) => Ending::Left(leaving),
+                        Err(failed) => Ending::Panicked(ctx.origin().secrets.replace(&failure_text(failed)).into_owned()),
+                    };
+                }
+                disturbance = ctx.signal().disturbed(kill, cancelled.is_some()) => match disturbance {
+                    Disturbance::Killed => break match ctx.durable_run() {
+                        Some(_) if cancelled.is_some() => Ending::Cancelled,
+                        Some(_) => Ending::Left(Leaving::CutOff),
+                        None => Ending::Interrupted,
                     },
-                    // The body is gone, so a cancel that it did not notice can end the task now.
-                    Ok(Returned::Left(_)) if drop_at.is_some() => Ending::Cancelled,
-                    Ok(Returned::Left(leaving)) => Ending::Left(leaving),
-                    Err(failed) => Ending::Panicked(secrets.replace(&failure_text(failed)).into_owned()),
-                };
-            }
-            () = kill.cancelled() => break match ctx.durable_run() {
-                Some(_) if drop_at.is_some() => Ending::Cancelled,
-                Some(_) => Ending::Left(Leaving::CutOff),
-                None => Ending::Interrupted,
-            },
-            () = signal.cancel_requested(), if drop_at.is_none() => {
-                let at = Instant::now() + limits.grace;
-                drop_at = Some(at);
-                effects_until = Instant::now() + limits.grace.max(EFFECT_GRACE);
-                timer.as_mut().reset(at.min(expiry()));
-            }
-            () = &mut timer => {
-                let now = Instant::now();
-                if let Some(at) = drop_at.filter(|at| *at <= now) {
-                    // Cut off in the middle, an effect would be unknown.
-                    let has_effects = ctx.durable_run().is_some_and(|run| run.has_effects());
-                    if !has_effects || effects_until <= at {
-                        break Ending::Cancelled;
+                    Disturbance::Cancelled => {
+                        let now = Instant::now();
+                        let drop_at = now + limits.grace;
+                        let effects_until = now + limits.grace.max(EFFECT_GRACE);
+                        cancelled = Some(Box::new(Cancelled { drop_at, effects_until }));
+                        timer.as_mut().reset(drop_at.min(expiry(ctx, unwaited)));
                     }
-                    drop_at = Some((now + LOOK_EVERY).min(effects_until));
+                    Disturbance::Closed => return None,
+                },
+                () = &mut timer => {
+                    let (now, signal) = (Instant::now(), ctx.signal());
+                    if let Some(Cancelled { drop_at, effects_until }) = cancelled.as_deref_mut()
+                        && *drop_at <= now
+                    {
+                        // Cut off in the middle, an effect would be unknown.
+                        let has_effects = ctx.durable_run().is_some_and(|run| run.has_effects());
+                        if !has_effects || effects_until <= drop_at {
+                            break Ending::Cancelled;
+                        }
+                        *drop_at = (now + LOOK_EVERY).min(*effects_until);
+                    }
+                    let expiry = expiry(ctx, unwaited);
+                    if expiry <= now {
+                        break if signal.was_noticed() { Ending::Cancelled } else { Ending::TimedOut };
+                    }
+                    let silent_at = signal.last_alive() + limits.liveness;
+                    if silent_at <= now && cancelled.is_none() {
+                        break Ending::Silent;
+                    }
+                    // While the body waits, the end by the cap stays as far away as it is now.
+                    let moves = ctx.durable_run().is_some_and(|run| run.only_waits());
+                    let look = if moves { expiry.max(now + SHORTEST_LOOK) } else { expiry };
+                    timer.as_mut().reset(cancelled.as_ref().map_or(silent_at, |cancelled| cancelled.drop_at).min(look));
                 }
-                let expiry = expiry();
-                if expiry <= now {
-                    break if signal.was_noticed() { Ending::Cancelled } else { Ending::TimedOut };
-                }
-                silent_at = signal.last_alive() + limits.liveness;
-                if silent_at <= now && drop_at.is_none() {
-                    break Ending::Silent;
-                }
-                // While the body waits, the end by the cap stays as far away as it is now.
-                let moves = ctx.durable_run().is_some_and(|run| run.only_waits());
-                let look = if moves { expiry.max(now + SHORTEST_LOOK) } else { expiry };
-                timer.as_mut().reset(drop_at.unwrap_or(silent_at).min(look));
             }
+        };
+        let reason = ending.stop_reason();
+        ctx.signal().close(reason);
+        work.abort();
+        if let Some(run) = ctx.durable_run()
+            && !work.is_finished()
+            && tokio::time::timeout(ABORTED, &mut work).await.is_err()
+        {
+            // Its thread still runs: another attempt must not begin at the same time.
+            run.note_unfinished();
         }
-    };
-    let reason = ending.stop_reason();
-    signal.close(reason);
-    work.abort();
-    if let Some(run) = ctx.durable_run()
-        && !work.is_finished()
-        && tokio::time::timeout(ABORTED, &mut work).await.is_err()
-    {
-        // Its thread still runs: another attempt must not begin at the same time.
-        run.note_unfinished();
+        drop(work);
+        if let Some(time) = ending.time_to_clean_up(limits.grace) {
+            Box::pin(clean_up(ctx, time, reason)).await;
+        }
+        Some(ending)
     }
-    drop(work);
-    if let Some(time) = ending.time_to_clean_up(limits.grace) {
-        Box::pin(clean_up(ctx, time, reason)).await;
-    }
-    ending
+}
+
+/// When cancelled work is dropped.
+struct Cancelled {
+    drop_at: Instant,
+    /// How long the closure of an effect may still run.
+    effects_until: Instant,
+}
+
+/// When the cap ends the work. The time in which a durable body only waits is no running time.
+fn expiry(ctx: &Context, unwaited: Instant) -> Instant {
+    unwaited + ctx.durable_run().map_or(Duration::ZERO, |run| run.waited())
 }
 
 /// Drops the cleanups that did not run: also when the lease was lost and the supervision is dropped with the

@@ -4,6 +4,7 @@
 //! detect it. A thread samples every piece of work once a second. When two samples hit the same poll, the log names
 //! the work and the time. A poll costs the work two relaxed atomic additions and no clock.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
@@ -25,7 +26,7 @@ pub(crate) enum Label {
     /// A call of a function.
     Call(CallId, &'static str),
     /// A background task and its name.
-    Task(TaskId, String),
+    Task(TaskId, Cow<'static, str>),
 }
 
 impl fmt::Display for Label {
@@ -69,11 +70,14 @@ impl Watchdog {
     }
 
     /// Watches a future from its first poll to its end.
-    pub(crate) fn watch<F: Future>(&self, label: Label, future: F) -> impl Future<Output = F::Output> + use<F> {
+    pub(crate) fn watch<F>(&self, label: Label, future: F) -> impl Future<Output = F::Output> + use<F>
+    where
+        F: Future + Unpin,
+    {
         let slot = Arc::new(Slot { polls: AtomicU32::new(0), label });
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).insert(id, slot.clone());
-        Watched { entry: Entry { id, slots: self.slots.clone() }, slot, future: Box::pin(future) }
+        Watched { entry: Entry { id, slots: self.slots.clone() }, slot, future }
     }
 }
 
@@ -92,15 +96,15 @@ struct Watched<F> {
     #[expect(dead_code, reason = "leaves the table when the work ends")]
     entry: Entry,
     slot: Arc<Slot>,
-    future: Pin<Box<F>>,
+    future: F,
 }
 
-impl<F: Future> Future for Watched<F> {
+impl<F: Future + Unpin> Future for Watched<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
         self.slot.polls.fetch_add(1, Ordering::Relaxed);
-        let polled = self.future.as_mut().poll(cx);
+        let polled = Pin::new(&mut self.future).poll(cx);
         self.slot.polls.fetch_add(1, Ordering::Relaxed);
         polled
     }

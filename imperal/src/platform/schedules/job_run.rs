@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::jobs::Job;
@@ -27,7 +26,7 @@ use crate::platform::messages::{self, WorkRef};
 use crate::platform::meters::{CallOutcome, Scheduled};
 use crate::result::WireResult;
 use crate::secrets::SecretsInUse;
-use crate::task::{Label, Limits, Returned, supervise};
+use crate::task::{Label, Limits, Returned, SpawnedWork, supervise};
 use crate::trace;
 use crate::user::User;
 
@@ -114,18 +113,17 @@ impl Node {
     async fn run_job(self: &Arc<Self>, begun: &Begun, ctx: &Context) {
         let Begun { job: Job { app_id, def }, origin, lease, .. } = begun;
         let started = Instant::now();
-        let replied = CancellationToken::new();
-        let work =
-            ActiveWork { lease: lease.clone(), ctx: ctx.clone(), replied, acceptance: None, tasks: Arc::default() };
+        let work = ActiveWork { lease: lease.clone(), ctx: ctx.clone(), acceptance: None, tasks: Arc::default() };
         self.active.insert(work.clone());
         let limits = Limits { cap: JOB_CAP, liveness: JOB_CAP * 2, grace: self.settings.cancel_grace };
         let handler = {
             let (ctx, run) = (ctx.clone(), def.run);
-            async move { Returned::Answer(run(ctx).await.map(Box::new)) }
+            Box::pin(async move { Returned::Answer(run(ctx).await.map(Box::new)) })
         };
         let handler = self.watchdog.watch(Label::Call(origin.call_id, def.name), handler);
-        let mut supervised = pin!(supervise(ctx, handler, limits, &self.killing));
-        let Some(ending) = lease.lost.run_until_cancelled(supervised.as_mut()).await else {
+        let handler = SpawnedWork::start(ctx, handler);
+        let mut supervised = pin!(supervise(ctx, handler, limits.cap, &limits, &self.killing));
+        let Some(ending) = lease.lost.run_until_cancelled(supervised.as_mut()).await.flatten() else {
             trace::ended(ctx.span(), "lost", true);
             return self.active.remove(origin);
         };
@@ -134,7 +132,7 @@ impl Node {
         let result = messages::call_answer(WorkRef::from(origin), ending, &limits);
         self.end_job(begun, &result).await;
         trace::ended(ctx.span(), outcome.as_str(), !matches!(outcome, CallOutcome::Success));
-        work.replied.cancel();
+        work.tasks.note_reply();
         self.active.remove(origin);
     }
 
