@@ -71,6 +71,11 @@ impl LedgerMeters {
         self.0.unreadable.count().get()
     }
 
+    /// How many transactions failed and were rolled back. A refusal by a rule of the contract is no failure.
+    pub fn failed_transactions(&self) -> u64 {
+        self.0.failures.get()
+    }
+
     #[cfg(feature = "platform")]
     pub(super) fn unreadable(&self) -> &Unreadable {
         &self.0.unreadable

@@ -5,7 +5,9 @@
 
 mod document_plans;
 mod durable;
+mod locks;
 mod places;
+mod renewals;
 mod schema;
 mod suspect_crowd;
 mod trouble;

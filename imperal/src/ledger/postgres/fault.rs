@@ -32,7 +32,7 @@ impl Fault {
     pub(super) fn is_refusal(&self) -> bool {
         match self {
             Self::Refused(_) => true,
-            Self::Postgres(error) => error.code().is_some_and(|code| code.code().starts_with("IM")),
+            Self::Postgres(error) => error.code().is_some_and(|code| code.code().starts_with("IM") || was_an_id(error)),
             Self::Row(_) => false,
         }
     }
@@ -90,6 +90,11 @@ pub(super) fn damage(error: &tokio_postgres::Error) -> Option<Damage> {
         }
         _ => None,
     }
+}
+
+/// Whether the statement was refused because its id exists.
+fn was_an_id(error: &tokio_postgres::Error) -> bool {
+    error.code() == Some(&SqlState::UNIQUE_VIOLATION) && damage(error).is_none()
 }
 
 /// Whether the connection is gone. The outcome of its statement is unknown.

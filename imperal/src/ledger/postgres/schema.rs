@@ -64,7 +64,7 @@ const FUNCTION_FILES: &[(&str, &str)] = functions![
     "claim_task" "claim_from_owner" "claim_from_queue" "claim_from_queues" "claim_tasks" "release_task" "store_steps" "register_program" "mark_one_stuck" "mark_stuck"
     "announce_queued" "ask_question" "answer_question" "close_question" "retry_task" "set_paused"
     "check_owned_work" "put_documents" "write_documents" "store_step_documents" "rekey_documents"
-    "check_file_source" "lock_shelf" "count_file" "begin_file" "complete_file" "claim_files" "accept_call_files"
+    "check_file_source" "lock_shelf" "count_file" "begin_file" "complete_file" "lock_files" "claim_files" "accept_call_files"
     "mark_file_deleted" "store_step_files" "delete_file" "sweep_files" "forget_files"
     "may_write_secret" "put_secret" "remove_secret" "note_fact"
     "may_write_schedule" "write_job" "write_schedule" "remove_schedule" "note_seen"
@@ -218,8 +218,8 @@ mod tests {
     fn numbers_belong_to_their_files() {
         let tables: String = TABLE_FILES.concat();
         let functions: String = FUNCTION_FILES.iter().map(|(_, sql)| *sql).collect();
-        assert_eq!((TABLES, &hash_of(&tables)[..16]), (20, "0f841dcdf8456efa"));
-        assert_eq!((FUNCTIONS, &hash_of(&functions)[..16]), (24, "ccfbb6062babacc5"));
+        assert_eq!((TABLES, &hash_of(&tables)[..16]), (20, "631d46b94a5b9f41"));
+        assert_eq!((FUNCTIONS, &hash_of(&functions)[..16]), (24, "cd7fb07cbeff6001"));
     }
 
     #[test]

@@ -1,11 +1,9 @@
 -- Stores files of an owner and an extension that have content. Returns the first id without such a file, or null.
--- Locked in one order, so that two claims cannot wait for each other.
 CREATE OR REPLACE FUNCTION @.claim_files(p_owner_id bigint, p_app text, p_files uuid[]) RETURNS uuid
 LANGUAGE plpgsql AS $$
 DECLARE v_missing uuid;
 BEGIN
-    PERFORM FROM @.file f WHERE f.file_id = ANY (p_files) AND f.owner_id = p_owner_id
-    ORDER BY f.file_id FOR NO KEY UPDATE;
+    PERFORM @.lock_files(p_owner_id, p_files);
     SELECT u.file_id INTO v_missing FROM unnest(p_files) WITH ORDINALITY AS u (file_id, place)
     WHERE NOT EXISTS (
         SELECT 1 FROM @.file f WHERE f.file_id = u.file_id AND f.owner_id = p_owner_id AND f.app_id = p_app

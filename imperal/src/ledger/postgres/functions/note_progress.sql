@@ -7,6 +7,10 @@ CREATE OR REPLACE FUNCTION @.note_progress(
 DECLARE v_node_id bigint := @.fence(p_node, p_incarnation);
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
+    -- In one order, so that two batches cannot wait for each other.
+    PERFORM FROM @.task t WHERE t.task_id = ANY (p_task_ids) AND t.node_id = v_node_id AND t.incarnation = p_incarnation
+        AND t.state = 'running'
+    ORDER BY t.task_id FOR NO KEY UPDATE;
     RETURN QUERY
     UPDATE @.task t
     SET percent = coalesce(said.percent, t.percent), message = coalesce(said.message, t.message),

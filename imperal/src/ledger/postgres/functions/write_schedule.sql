@@ -18,6 +18,8 @@ DECLARE
 BEGIN
     PERFORM @.may_write_schedule(p_node, p_incarnation, p_call_id, p_task_id, p_attempt, p_tenant, p_user);
     v_owner_id := @.find_or_add_owner(p_tenant, p_user);
+    -- The files are locked before the owner, as everywhere. They are claimed once it is clear that this writes.
+    IF p_files IS NOT NULL THEN PERFORM @.lock_files(v_owner_id, p_files); END IF;
     IF p_version = 1 THEN
         -- Writers of one owner take turns, so that the limit holds.
         PERFORM FROM @.owner o WHERE o.owner_id = v_owner_id FOR NO KEY UPDATE;

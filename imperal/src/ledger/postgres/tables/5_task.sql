@@ -61,6 +61,8 @@ CREATE INDEX task_of_call ON @.task (call_id);
 -- The open tasks of an owner, and those that processes hold.
 CREATE INDEX task_open_of ON @.task (owner_id, state) WHERE finished_at IS NULL;
 CREATE INDEX task_held ON @.task (node_id, incarnation) WHERE state = 'running';
+-- What a renewal reads: few at any time.
+CREATE INDEX task_asked ON @.task (node_id, incarnation) WHERE state = 'running' AND cancel_requested_at IS NOT NULL;
 -- Tasks with unknown effects: few.
 CREATE INDEX task_unknown ON @.task (open_effects)
     WHERE open_effects > 0 AND state IN ('queued', 'waiting', 'stuck');
