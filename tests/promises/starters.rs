@@ -42,7 +42,7 @@ struct Send {
     then: Then,
 }
 
-/// What the handler does about its starts.
+/// The rest of the handler, after its starts began.
 #[derive(Deserialize, JsonSchema, Default, PartialEq)]
 #[serde(rename_all = "snake_case")]
 enum Then {
@@ -185,7 +185,7 @@ async fn failed_starter_is_written_with_its_task() {
     assert_eq!((settled(&anna).await.len(), scene.begun()), (3, (1, 1)));
 }
 
-/// What the handler does after a start finds the task in the ledger.
+/// A surface that the handler uses after a start finds the task in the ledger.
 #[tokio::test(start_paused = true)]
 async fn surfaces_after_a_start_wait_for_it() {
     let scene = Scene::start().await;
@@ -312,6 +312,36 @@ async fn refused_start_is_the_handlers_to_answer() {
     let reply = anna.call("send_letters", json!({"then": "fail"})).await.unwrap();
     assert_eq!(reply.result.error_code.map(|code| code.to_string()).as_deref(), Some("NO_PAPER"));
     assert_eq!((settled(&anna).await.len(), scene.begun()), (8, (7, 1)));
+}
+
+/// Whether the refused task is stored cannot be read at first: the call has its reply all the same.
+#[tokio::test(start_paused = true)]
+async fn refused_start_is_answered_while_reads_fail() {
+    let scene = Scene::start_with(|setup| setup.settings(|settings| settings.tasks_per_user = 1)).await;
+    let anna = scene.platform.user("anna");
+    anna.call("send_letters", json!({"minutes": 10})).await.unwrap();
+    scene.ledger.task_reads_to_refuse.store(2, Ordering::SeqCst);
+    let reply = anna.call("send_letters", json!({"linger": 1_000})).await.unwrap();
+    assert_eq!(reply.result.summary, format!("Refused: [\"{}\"].", codes::RATE_LIMITED));
+    assert_eq!(scene.ledger.task_reads_to_refuse.load(Ordering::SeqCst), 0, "no read failed");
+}
+
+/// A repeated request waits for the reply of a handler that runs again.
+#[tokio::test(start_paused = true)]
+async fn request_is_repeated_while_the_handler_runs_again() {
+    let scene = Scene::start_with(|setup| setup.settings(|settings| settings.tasks_per_user = 1)).await;
+    let anna = scene.platform.user("anna");
+    anna.call("send_letters", json!({"minutes": 10})).await.unwrap();
+    let slow = json!({"linger": 60_000});
+    let first = tokio::spawn({
+        let (anna, slow) = (anna.clone(), slow.clone());
+        async move { send_under(&anna, "k", slow).await.unwrap() }
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(scene.begun().0, 3, "the first, and two runs of this");
+    let second = send_under(&anna, "k", slow).await.unwrap();
+    assert_eq!((first.await.unwrap().repeated, second.repeated), (false, true));
+    assert_eq!(scene.begun().0, 3);
 }
 
 /// The run that heard of a task which was refused writes nothing more.

@@ -60,6 +60,45 @@ async fn cancel_runs_cleanups_latest_first_before_the_outcome() {
     assert_eq!(*said.lock().unwrap(), ["third", "first"]);
 }
 
+/// Another node may continue the work: a cleanup that runs is dropped, and no other begins.
+#[tokio::test(start_paused = true)]
+async fn lost_lease_stops_cleanups() {
+    for crash_after in [5, 30] {
+        let said = Said::default();
+        let (platform, _) = platform({
+            let said = said.clone();
+            move |ctx| {
+                let clean = |text: &'static str| {
+                    let said = said.clone();
+                    ctx.on_cancel(move |_| async move {
+                        say(&said, "begun")?;
+                        sleep(secs(8)).await;
+                        say(&said, text)
+                    })
+                };
+                let (_first, _second) = (clean("first"), clean("second"));
+                async move {
+                    ctx.cancelled().await;
+                    Ok(ActionResult::done("swallowed"))
+                }
+            }
+        })
+        .await;
+        let anna = platform.user("anna");
+        let task_id = anna.start("in_background", json!({})).await;
+        anna.cancel(task_id).await;
+        sleep(secs(crash_after)).await;
+        platform.crash().await;
+        sleep(secs(60)).await;
+        let said = said.lock().unwrap();
+        if crash_after == 5 {
+            assert_eq!(*said, ["begun"]);
+        } else {
+            assert!(said.contains(&"second".to_owned()), "{said:?}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn cleanup_runs_at_a_time_limit_and_silence_but_not_at_a_normal_end() {
     for (then, state, cleaned) in [

@@ -7,8 +7,8 @@
 //! surface that writes for it, is written at that moment, as every other call is at its beginning.
 //!
 //! The handler of a starter hears of its first task *early*: before that is written. So call, task and reply are one
-//! transaction, and nobody outside hears of the task before it. If the ledger then refuses the task, the
-//! call is written alone and the handler runs again: what it heard was wrong, and this time its start waits for the ledger.
+//! transaction, and no caller hears of the task before it. If the ledger then refuses the task, the
+//! call is written alone and the handler runs again. This time its start waits for the ledger.
 
 use std::mem;
 use std::sync::PoisonError;
@@ -32,7 +32,7 @@ pub(super) struct WantedStart {
     pub(super) begun: oneshot::Receiver<()>,
 }
 
-/// What the start of a task waits for.
+/// The two answers that the start of a task waits for.
 #[derive(Debug)]
 pub(super) struct WaitingStart {
     pub(super) answer: oneshot::Receiver<StartWith>,
@@ -47,7 +47,7 @@ pub(super) enum StartWith {
     Stored(Option<Box<Task>>),
     /// Only the call is: the ledger refused both together because of the task. A handler that heard of the task runs again.
     CallAlone,
-    /// The task is stored, but its caller has an error already: it must not run.
+    /// The caller has an error already: the task must not run, if it is stored, and not be started.
     TooLate(Option<Box<Task>>),
 }
 

@@ -167,7 +167,8 @@ impl ActiveWorkRegistry {
 
     /// Whether the call that runs here under this id is in the ledger. Waits until that is known.
     pub(super) async fn is_accepted(&self, origin: &Origin) -> bool {
-        match self.find(origin).map(|work| work.acceptance) {
+        // Of the call, whichever run of its handler this is.
+        match self.find_call(origin.call_id).map(|work| work.acceptance) {
             None => false,
             Some(None) => true,
             Some(Some(acceptance)) => acceptance.decided().await,

@@ -59,11 +59,15 @@ async fn guarded(node: &Node, lease: &Lease, ctx: &Context, running: impl Future
     tracing::error!(panic = log_excerpt(&panic_text(payload)), "the platform panicked while it ran a call");
     let origin = ctx.origin();
     ctx.signal().close(StopReason::Interrupted);
-    let tasks = node.active.find(origin).map(|work| work.tasks);
+    // The handler may have run again, with a context of its own.
+    let work = node.active.find_call(origin.call_id);
+    if let Some(work) = &work {
+        work.ctx.signal().close(StopReason::Interrupted);
+    }
     write_interrupted_reply(node, &lease.incarnation, origin).await;
     // Tasks of the call wait for its reply.
-    if let Some(tasks) = tasks {
-        tasks.note_reply();
+    if let Some(work) = work {
+        work.tasks.note_reply();
     }
     node.active.remove(origin);
 }
@@ -105,7 +109,7 @@ async fn run_accepted(
     let work = work_of(lease, ctx, None);
     node.active.insert(work.clone());
     node.progress.drafts.open(work.ctx.origin().work(), work.lease.incarnation.clone(), true);
-    let supervised = pin!(run_handler(node, &work.ctx, handler));
+    let supervised = pin!(run_handler(node, &work, handler));
     finish(node, &work, supervised, begun, permit, answer).await;
 }
 
@@ -135,8 +139,8 @@ struct Unanswered {
     is_stopped: bool,
 }
 
-/// Runs the handler of an open call once more, because the ledger refused a task of which the first run had heard. What
-/// the first run left behind can write nothing more.
+/// Runs the handler of an open call once more, because the ledger refused a task of which the first run had heard. The first
+/// run can write nothing more.
 async fn run_again(
     node: &Node,
     first: &ActiveWork,
@@ -184,7 +188,7 @@ async fn run_before_write(
     let _over = acceptance.over();
     let drafts = &node.progress.drafts;
     drafts.open(ctx.origin().work(), work.lease.incarnation.clone(), false);
-    let mut supervised = pin!(run_handler(node, ctx, handler));
+    let mut supervised = pin!(run_handler(node, work, handler));
     let ending = tokio::select! {
         biased;
         ending = supervised.as_mut() => Some(ending),
@@ -244,9 +248,10 @@ async fn run_before_write(
 
 fn run_handler<'a>(
     node: &'a Node,
-    ctx: &'a Context,
+    work: &'a ActiveWork,
     handler: BoundHandler,
 ) -> impl Future<Output = Option<Ending>> + 'a {
+    let (ctx, lost) = (&work.ctx, &work.lease.lost);
     let origin = ctx.origin();
     let handler = {
         let ctx = ctx.clone();
@@ -255,7 +260,7 @@ fn run_handler<'a>(
     let handler = node.watchdog.watch(Label::Call(origin.call_id, origin.function), handler);
     async move {
         let (handler, limits) = (SpawnedWork::start(ctx, handler), node.call_limits());
-        supervise(ctx, handler, limits.cap, &limits, &node.killing).await
+        supervise(ctx, handler, limits.cap, &limits, &node.killing, lost).await
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) async fn write_interrupted_reply(node: &Node, incarnation: &Incarnati
     node.retry_until_durable("reply", || node.ledger.reply(incarnation, origin.call_id, turn.clone())).await;
 }
 
-/// What a call holds until its caller is answered.
+/// The permit of a call and the way to its caller, until that is answered.
 pub(super) type Answer = (CallPermit, oneshot::Sender<Result<Dispatched>>);
 
 /// How a call was written.
@@ -109,7 +109,9 @@ pub(super) async fn accept(
             let Ok((Claim::Ours, told)) = claiming.await else { return Accepted::No };
             // The handler must not run on.
             write_interrupted_reply(node, incarnation, ctx.origin()).await;
-            if let (Some((starter, _)), StartWith::Stored(written)) = (starter, told) {
+            if let Some((starter, _)) = starter {
+                // Also if the task is not stored: it must not be started alone now.
+                let written = if let StartWith::Stored(written) = told { written } else { None };
                 let _ = starter.send(StartWith::TooLate(written));
             }
             return Accepted::Late;

@@ -159,13 +159,10 @@ impl Node {
             Ok(Written::Now(Some(task))) => Ok((Claim::Ours, StartWith::Stored(Some(Box::new(task))))),
             Ok(Written::Now(None)) => match self.claim_call(incarnation, call, &[]).await? {
                 // An attempt that was refused may follow one that stored both, and whose answer was lost.
-                Claim::Ours => Ok((
-                    Claim::Ours,
-                    match self.ledger.find_task(task.task_id).await? {
-                        Some(_) => StartWith::Stored(None),
-                        None => StartWith::CallAlone,
-                    },
-                )),
+                Claim::Ours => {
+                    let stored = self.read_until_answered(|| self.ledger.find_task(task.task_id)).await?;
+                    Ok((Claim::Ours, if stored.is_some() { StartWith::Stored(None) } else { StartWith::CallAlone }))
+                }
                 // The call's own id refuses it, if an earlier attempt stored both.
                 Claim::Duplicate => Ok((self.read_claim(call).await?, StartWith::Stored(None))),
             },
@@ -183,11 +180,18 @@ impl Node {
         })
     }
 
-    /// Reads a call until the ledger answers.
     async fn read_record(&self, call: &NewCall) -> std::result::Result<Option<CallRecord>, LedgerError> {
+        self.read_until_answered(|| self.ledger.find_call(&call.owner, call.call_id)).await
+    }
+
+    /// Reads until the ledger answers, or the node ends: without the answer a call that is stored would have no reply.
+    async fn read_until_answered<'a, T>(
+        &'a self,
+        read: impl Fn() -> Fut<'a, T>,
+    ) -> std::result::Result<T, LedgerError> {
         let mut backoff = write_backoff();
         loop {
-            match self.ledger.find_call(&call.owner, call.call_id).await {
+            match read().await {
                 Ok(record) => return Ok(record),
                 Err(error) => {
                     let wait = backoff.next_wait();

@@ -337,7 +337,7 @@ fn limit_bytes(ends: Vec<(TaskId, TaskEnd)>) -> Vec<Vec<(TaskId, TaskEnd)>> {
     let mut writes: Vec<Vec<_>> = Vec::new();
     let mut bytes = 0;
     for end in ends {
-        let more = end.1.turn.partial.as_ref().map_or(0, String::len);
+        let more = end.1.turn.partial.as_deref().map_or(0, json_bytes);
         bytes += more;
         match writes.last_mut() {
             Some(write) if bytes <= TOGETHER_BYTES => write.push(end),
@@ -348,6 +348,11 @@ fn limit_bytes(ends: Vec<(TaskId, TaskEnd)>) -> Vec<Vec<(TaskId, TaskEnd)>> {
         }
     }
     writes
+}
+
+/// The length of a text as JSON, which has six bytes for a control character.
+fn json_bytes(text: &str) -> usize {
+    text.bytes().map(|byte| if byte < 0x20 { 6 } else { 1 + usize::from(matches!(byte, b'"' | b'\\')) }).sum()
 }
 
 /// The reply to a call whose process is gone.

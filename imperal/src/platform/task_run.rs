@@ -87,7 +87,10 @@ impl TaskRun<'_> {
         });
         async move {
             let ending = match body {
-                Some(body) => supervise(&self.work.ctx, body, self.cap_left, self.limits, &self.node.killing).await,
+                Some(body) => {
+                    let (ctx, lost) = (&self.work.ctx, &self.work.lease.lost);
+                    supervise(ctx, body, self.cap_left, self.limits, &self.node.killing, lost).await
+                }
                 None => None,
             };
             let ending = ending.filter(|_| !self.work.lease.lost.is_cancelled());

@@ -78,7 +78,8 @@ impl SpawnedWork {
 }
 
 /// Runs `work` to its end. On return its context is closed, the work is dropped, and its cleanups have run if it
-/// was stopped. `None` if its context was closed meanwhile, because the lease was lost.
+/// was stopped. `None` if its context was closed meanwhile, because the lease was lost. Without the lease no cleanup begins, and
+/// one that runs is dropped: the work may run on another node.
 ///
 /// A cancel of `kill` needs a [`wake_supervisor`](crate::context::Signal::wake_supervisor) behind it.
 pub(crate) fn supervise<'a>(
@@ -87,6 +88,7 @@ pub(crate) fn supervise<'a>(
     cap_left: Duration,
     limits: &'a Limits,
     kill: &'a CancellationToken,
+    lost: &'a CancellationToken,
 ) -> impl Future<Output = Option<Ending>> + Send + 'a {
     let unwaited = Instant::now() + cap_left;
     ctx.signal().expire_at(unwaited);
@@ -167,7 +169,7 @@ pub(crate) fn supervise<'a>(
         }
         drop(work);
         if let Some(time) = ending.time_to_clean_up(limits.grace) {
-            Box::pin(clean_up(ctx, time, reason)).await;
+            Box::pin(lost.run_until_cancelled(clean_up(ctx, time, reason))).await;
         }
         Some(ending)
     }
@@ -185,8 +187,7 @@ fn expiry(ctx: &Context, unwaited: Instant) -> Instant {
     unwaited + ctx.durable_run().map_or(Duration::ZERO, |run| run.waited())
 }
 
-/// Drops the cleanups that did not run: also when the lease was lost and the supervision is dropped with the
-/// work.
+/// Drops the cleanups that did not run: also when the lease was lost, or the supervision is dropped with the work.
 struct Forgets<'a>(&'a Context);
 
 impl Drop for Forgets<'_> {

@@ -58,6 +58,8 @@ pub(crate) struct LosesAnswers {
     pub(super) expiries: AtomicU32,
     /// Number of batches of orphans that were read.
     pub(super) batches: AtomicU32,
+    /// Number of reads of a task that fail.
+    pub(crate) task_reads_to_refuse: AtomicU32,
     /// Whether the answer to a start is delayed.
     pub(crate) slow_starts: AtomicBool,
     /// Bytes of the partial texts of the largest write of several ends.
@@ -246,6 +248,9 @@ impl Tasks for LosesAnswers {
     }
 
     async fn find_task(&self, task_id: TaskId) -> LedgerResult<Option<TaskRecord>> {
+        if counted_down(&self.task_reads_to_refuse) {
+            return Err(LedgerError::Unavailable("the disk is slow".to_owned()));
+        }
         self.inner.find_task(task_id).await
     }
 

@@ -92,9 +92,20 @@ pub(super) fn damage(error: &tokio_postgres::Error) -> Option<Damage> {
     }
 }
 
+/// The keys whose numbers the server generates. A request brings none of them: if one is taken, the server's sequence is
+/// behind its table, for example after a restore of a part.
+const GENERATED: &[&str] =
+    &["audit_pkey", "owner_pkey", "node_pkey", "shelf_pkey", "collection_pkey", "document_pkey", "schedule_pkey"];
+
+/// The generated key that is taken, if that is the reason.
+fn taken_number(error: &tokio_postgres::Error) -> Option<&str> {
+    let answer = error.as_db_error().filter(|answer| *answer.code() == SqlState::UNIQUE_VIOLATION)?;
+    answer.constraint().filter(|constraint| GENERATED.contains(constraint))
+}
+
 /// Whether the statement was refused because its id exists.
 fn was_an_id(error: &tokio_postgres::Error) -> bool {
-    error.code() == Some(&SqlState::UNIQUE_VIOLATION) && damage(error).is_none()
+    error.code() == Some(&SqlState::UNIQUE_VIOLATION) && damage(error).is_none() && taken_number(error).is_none()
 }
 
 /// Whether the connection is gone. The outcome of its statement is unknown.
@@ -135,6 +146,12 @@ fn from_postgres(error: &tokio_postgres::Error) -> LedgerError {
         };
     };
     let (code, message) = (answer.code().code(), answer.message());
+    if let Some(key) = taken_number(error) {
+        return LedgerError::Unavailable(format!(
+            "a number that PostgreSQL generated for the key {key} is taken: its sequence is behind the table; set it \
+             behind the largest number with setval"
+        ));
+    }
     if let Some(refusal) = refusal(code) {
         return refusal;
     }

@@ -219,7 +219,7 @@ mod tests {
         let tables: String = TABLE_FILES.concat();
         let functions: String = FUNCTION_FILES.iter().map(|(_, sql)| *sql).collect();
         assert_eq!((TABLES, &hash_of(&tables)[..16]), (20, "631d46b94a5b9f41"));
-        assert_eq!((FUNCTIONS, &hash_of(&functions)[..16]), (24, "cd7fb07cbeff6001"));
+        assert_eq!((FUNCTIONS, &hash_of(&functions)[..16]), (24, "fa372b7a0512f7bc"));
     }
 
     #[test]

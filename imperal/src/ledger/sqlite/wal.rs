@@ -12,11 +12,11 @@ use rusqlite::Connection;
 use super::schema::PAGE_BYTES;
 use crate::ledger::LedgerMeters;
 
-/// Pages that are worth a checkpoint when no job waits: 4 MiB.
-const IDLE_PAGES: i64 = (4 << 20) / PAGE_BYTES;
+/// Bytes of pages that are worth a checkpoint when no job waits.
+const IDLE_BYTES: i64 = 4 << 20;
 
-/// Pages that are checkpointed even if jobs wait: 64 MiB.
-const MOST_PAGES: i64 = (64 << 20) / PAGE_BYTES;
+/// Bytes of pages that are checkpointed even if jobs wait.
+const MOST_BYTES: i64 = 64 << 20;
 
 /// How long the backlog may last before it is reported.
 const REPORT_AFTER: Duration = Duration::from_secs(10);
@@ -26,11 +26,12 @@ const REPORT_AFTER: Duration = Duration::from_secs(10);
 pub(super) struct Wal {
     file: PathBuf,
     path: PathBuf,
+    page_bytes: i64,
     meters: LedgerMeters,
     backlog: Backlog,
 }
 
-/// How long at least [`MOST_PAGES`] pages have been waiting in spite of checkpoints.
+/// How long at least [`MOST_BYTES`] have been waiting in spite of checkpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Backlog {
     None,
@@ -49,9 +50,9 @@ enum Report {
 impl Backlog {
     fn observe(&mut self, waiting: i64, now: Instant) -> Report {
         let (next, report) = match *self {
-            Self::Reported if waiting < MOST_PAGES => (Self::None, Report::Cleared),
+            Self::Reported if waiting < MOST_BYTES => (Self::None, Report::Cleared),
             Self::Reported => (Self::Reported, Report::Nothing),
-            _ if waiting < MOST_PAGES => (Self::None, Report::Nothing),
+            _ if waiting < MOST_BYTES => (Self::None, Report::Nothing),
             Self::None => (Self::Since(now), Report::Nothing),
             Self::Since(begun) if now.duration_since(begun) >= REPORT_AFTER => (Self::Reported, Report::Stuck),
             Self::Since(begun) => (Self::Since(begun), Report::Nothing),
@@ -62,24 +63,26 @@ impl Backlog {
 }
 
 impl Wal {
-    pub(super) fn new(path: &Path, meters: LedgerMeters) -> Self {
+    pub(super) fn new(path: &Path, conn: &Connection, meters: LedgerMeters) -> Self {
         let mut name = path.as_os_str().to_owned();
         name.push("-wal");
-        Self { file: name.into(), path: path.to_owned(), meters, backlog: Backlog::None }
+        // A file that was made elsewhere has pages of its own size.
+        let page_bytes = conn.pragma_query_value(None, "page_size", |row| row.get(0)).unwrap_or(PAGE_BYTES);
+        Self { file: name.into(), path: path.to_owned(), page_bytes, meters, backlog: Backlog::None }
     }
 
     /// Moves the log into the file when it has grown; sooner if the writer is idle.
     pub(super) fn checkpoint(&mut self, conn: &Connection, idle: bool) {
-        let pages = |mode: &str| {
+        let left_by = |mode: &str| {
             conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), (), |row| {
-                Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?)
+                Ok((row.get::<_, i64>(1)? - row.get::<_, i64>(2)?).saturating_mul(self.page_bytes))
             })
         };
-        let due = if idle { IDLE_PAGES } else { MOST_PAGES };
-        let mut waiting = pages("NOOP");
+        let due = if idle { IDLE_BYTES } else { MOST_BYTES };
+        let mut waiting = left_by("NOOP");
         if waiting.as_ref().is_ok_and(|waiting| *waiting >= due) {
             // PASSIVE waits for no lock. A later checkpoint moves the remaining pages.
-            match pages("PASSIVE") {
+            match left_by("PASSIVE") {
                 Ok(left) => waiting = Ok(left),
                 Err(error) => tracing::warn!("ledger: cannot move the log into the file: {error}"),
             }
@@ -110,13 +113,13 @@ mod tests {
         let at = |seconds| begun + Duration::from_secs(seconds);
         let mut backlog = Backlog::None;
         for second in 0..5 {
-            assert_eq!(backlog.observe(MOST_PAGES, at(second)), Report::Nothing, "a burst is no fault");
+            assert_eq!(backlog.observe(MOST_BYTES, at(second)), Report::Nothing, "a burst is no fault");
         }
         assert_eq!(backlog.observe(0, at(5)), Report::Nothing);
-        assert_eq!(backlog.observe(MOST_PAGES, at(6)), Report::Nothing, "counted from here");
-        assert_eq!(backlog.observe(MOST_PAGES, at(15)), Report::Nothing);
-        assert_eq!(backlog.observe(MOST_PAGES, at(16)), Report::Stuck);
-        assert_eq!(backlog.observe(2 * MOST_PAGES, at(600)), Report::Nothing, "once");
+        assert_eq!(backlog.observe(MOST_BYTES, at(6)), Report::Nothing, "counted from here");
+        assert_eq!(backlog.observe(MOST_BYTES, at(15)), Report::Nothing);
+        assert_eq!(backlog.observe(MOST_BYTES, at(16)), Report::Stuck);
+        assert_eq!(backlog.observe(2 * MOST_BYTES, at(600)), Report::Nothing, "once");
         assert_eq!(backlog.observe(10, at(601)), Report::Cleared);
         assert_eq!(backlog.observe(10, at(602)), Report::Nothing);
     }

@@ -86,7 +86,7 @@ impl WriterThread {
     ) -> Self {
         let file = file_at(&path);
         let state = meters.loops().register("ledger-writer", Need::Essential);
-        let wal = Wal::new(&path, meters.clone());
+        let wal = Wal::new(&path, &conn, meters.clone());
         let cache = TxCache::default();
         Self { conn, path, file, clock, feed, meters, state, wal, synced: true, cache, committing: false }
     }

@@ -82,6 +82,10 @@ impl Node {
                 ctx.signal().close(StopReason::Interrupted);
                 let result = messages::interrupted(begun.job.def.name);
                 node.end_job(&begun, &result).await;
+                // Tasks of the job wait for its end.
+                if let Some(work) = node.active.find(&begun.origin) {
+                    work.tasks.note_reply();
+                }
                 node.active.remove(&begun.origin);
             }
             drop(begun.slot);
@@ -121,9 +125,12 @@ impl Node {
             Box::pin(async move { Returned::Answer(run(ctx).await.map(Box::new)) })
         };
         let handler = self.watchdog.watch(Label::Call(origin.call_id, def.name), handler);
-        let handler = SpawnedWork::start(ctx, handler);
-        let mut supervised = pin!(supervise(ctx, handler, limits.cap, &limits, &self.killing));
-        let Some(ending) = lease.lost.run_until_cancelled(supervised.as_mut()).await.flatten() else {
+        // Without the lease the handler does not begin.
+        let supervised = pin!(async {
+            let handler = SpawnedWork::start(ctx, handler);
+            supervise(ctx, handler, limits.cap, &limits, &self.killing, &lease.lost).await
+        });
+        let Some(ending) = lease.lost.run_until_cancelled(supervised).await.flatten() else {
             trace::ended(ctx.span(), "lost", true);
             return self.active.remove(origin);
         };

@@ -14,6 +14,8 @@ BEGIN
         p_node, p_incarnation, p_task_id, p_attempt, p_step, p_app, p_collections, p_ids, p_expected, p_bodies, p_shapes,
         p_sets, p_expiries, p_key_places, p_key_indexes, p_keys, p_request, p_max_documents, p_max_bytes);
     SELECT t.owner_id INTO STRICT v_owner_id FROM @.task t WHERE t.task_id = p_task_id;
+    -- Files to store and to delete in one order: another transaction may need some of both.
+    PERFORM @.lock_files(v_owner_id, p_stores || p_deletes);
     v_missing := @.claim_files(v_owner_id, p_app, p_stores);
     IF v_missing IS NOT NULL THEN
         RAISE EXCEPTION 'refused by the ledger''s rules' USING ERRCODE = 'IM019', DETAIL = v_missing::text;
