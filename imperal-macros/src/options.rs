@@ -139,7 +139,7 @@ pub(crate) const CHAT_FUNCTION: Table = Table {
         row(
             "starter",
             Kind::Flag,
-            "For a write that itself does nothing but start tasks: the call is written together with its first task, in one commit instead of two. A crash before that may run the handler again.",
+            "For a write that itself does nothing but start tasks: the call, its first task and its reply are written together, in one commit instead of three. After a crash before that, and when the task is refused, the handler runs again.",
         ),
         row(
             "allow",

@@ -73,7 +73,7 @@ pub struct FunctionDef {
     pub long_running: bool,
     /// A write that the assistant runs without asking.
     pub safe: bool,
-    /// A write that itself does nothing but start tasks: its call may be written together with its first task.
+    /// A write that itself does nothing but start tasks: its call, its first task and its reply may be written together.
     pub starter: bool,
     /// Schema of the parameters.
     pub params_schema: fn(&mut SchemaGenerator) -> Schema,
