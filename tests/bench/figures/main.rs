@@ -84,6 +84,8 @@ struct Options {
 
 #[tokio::main]
 async fn main() {
+    // For the clients of sections that start no platform in this process before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let options = Options::parse();
     let size = if options.bench { Size::Full } else { Size::Smoke };
     if size == Size::Full {
