@@ -64,7 +64,7 @@ pub(crate) struct Table {
     /// The character between key and value.
     pub(crate) separator: char,
     pub(crate) rows: &'static [OptionSpec],
-    /// The key that a text without a key probably belongs to, and what it is.
+    /// The key that a text without a key probably belongs to, and the meaning of that key.
     pub(crate) lone_text: (&'static str, &'static str),
     pub(crate) elsewhere: &'static [Elsewhere],
     /// Another common name of a key, and the key.

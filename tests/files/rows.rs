@@ -58,7 +58,7 @@ impl OnFile {
         file
     }
 
-    /// What a handler of the extension `files` can do with the file.
+    /// The uses of the file that a handler of the extension `files` succeeds with.
     async fn use_it(&self, file: &FileRef) -> String {
         *self.file.lock().unwrap() = Some(file.clone());
         self.anna.call("handle", json!({})).await.unwrap().turn.body.text

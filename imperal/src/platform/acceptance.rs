@@ -12,6 +12,7 @@
 
 use std::mem;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ledger::{NewTask, Task};
 use crate::sync::Mutex;
+use crate::sync::atomic::AtomicBool;
 
 /// How long a deferred call runs before it is written.
 pub(super) const DEFERRED: Duration = Duration::from_millis(5);
@@ -70,6 +72,8 @@ pub(super) struct Acceptance {
     start: Mutex<FirstStart>,
     /// Whether the handler hears of its first task before that is written.
     tells_early: bool,
+    /// Whether its user stopped the call after its handler had ended.
+    is_stopped: AtomicBool,
 }
 
 impl Acceptance {
@@ -87,6 +91,16 @@ impl Acceptance {
             () = self.wanted.notified() => {}
             () = tokio::time::sleep(DEFERRED) => {}
         }
+    }
+
+    /// Notes that the user stops the call. Returns false if it is in the ledger: then its handler does not run again.
+    pub(super) fn note_stop(&self) -> bool {
+        self.is_stopped.store(true, Ordering::SeqCst);
+        !self.accepted.is_cancelled()
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.is_stopped.load(Ordering::SeqCst)
     }
 
     /// Has the call written soon.

@@ -186,9 +186,11 @@ impl ActiveWorkRegistry {
         self.entries().iter().find(|(work, _)| is_it(work)).map(|(_, task)| task.clone())
     }
 
-    /// Tells a call that its user stopped it. Returns whether the call runs here.
+    /// Tells a call that its user stopped it. Returns whether the call runs here, or may run again.
     pub(super) fn cancel_call(&self, call_id: CallId) -> bool {
-        self.find_call(call_id).is_some_and(|call| call.ctx.signal().cancel())
+        self.find_call(call_id).is_some_and(|call| {
+            call.ctx.signal().cancel() || call.acceptance.is_some_and(|acceptance| acceptance.note_stop())
+        })
     }
 
     /// The contexts of all calls and tasks that run here.

@@ -132,27 +132,15 @@ async fn run_deferred(
     }
 }
 
-/// An open call whose handler has to run again.
-struct Unanswered {
-    answer: Answer,
-    /// Its user stopped it meanwhile.
-    is_stopped: bool,
-}
-
 /// Runs the handler of an open call once more, because the ledger refused a task of which the first run had heard. The first
 /// run can write nothing more.
-async fn run_again(
-    node: &Node,
-    first: &ActiveWork,
-    params: Value,
-    Unanswered { answer: (permit, answer), is_stopped }: Unanswered,
-) {
+async fn run_again(node: &Node, first: &ActiveWork, params: Value, (permit, answer): Answer) {
     let origin = first.ctx.origin();
     let span = WorkSpan::of(first.ctx.span().span());
     let origin = Origin { attempt: 1, ..origin.clone() };
     let handler = node.bind_again(&origin, &params);
     let ctx = Context::new(origin, first.ctx.services().clone(), span);
-    if is_stopped {
+    if first.acceptance.as_ref().is_some_and(|acceptance| acceptance.is_stopped()) {
         ctx.signal().cancel();
     }
     let handler: BoundHandler = match handler {
@@ -172,7 +160,7 @@ async fn run_before_write(
     request: &Request,
     permit: CallPermit,
     caller: Caller,
-) -> Option<Unanswered> {
+) -> Option<Answer> {
     let begun = Instant::now();
     let acceptance = work.acceptance.as_deref()?;
     let (ctx, lost) = (&work.ctx, &work.lease.lost);
@@ -208,8 +196,8 @@ async fn run_before_write(
         match start {
             Some(start) => {
                 let left = write_started(node, work, &request.call, *start, reply, permit, caller).await;
-                if let Some(answer) = left {
-                    return Some(Unanswered { answer, is_stopped: false });
+                if left.is_some() {
+                    return left;
                 }
             }
             None => write_answered(node, work, &request.call, reply, permit, caller).await,
@@ -229,11 +217,13 @@ async fn run_before_write(
             return None;
         }
         Accepted::CallAlone(answer) => {
-            let is_stopped = !ctx.signal().is_live();
+            if !ctx.signal().is_live() {
+                acceptance.note_stop();
+            }
             // The handler goes with its supervision.
             ctx.signal().close(StopReason::Interrupted);
             drafts.close(ctx.origin().work());
-            return Some(Unanswered { answer, is_stopped });
+            return Some(answer);
         }
         Accepted::Late => acceptance.note_accepted(),
         Accepted::No => {}

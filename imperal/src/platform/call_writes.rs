@@ -258,6 +258,7 @@ pub(super) async fn write_started(
     match (claim, caller) {
         (Ok(AnsweredStart::Ours(turn, task)), caller) => {
             failpoint::hit("after-reply");
+            // Only now: a handler that runs again is counted once.
             reply.count(node, ctx.origin());
             // Before the task runs: its surfaces ask.
             if let Some(acceptance) = &work.acceptance {

@@ -11,16 +11,22 @@ async fn blocked(write: &mut (impl Future<Output: std::fmt::Debug> + Unpin)) {
     assert!(early.is_err(), "it waited for no lock: {early:?}");
 }
 
-/// A call with files locks the files before its owner. So does a schedule with files.
-#[tokio::test(flavor = "multi_thread")]
-async fn schedule_locks_its_files_before_their_owner() {
-    let backend = InPostgres::new();
-    let (ledger, incarnation) = backend.node("a").await;
+/// A file that no call and no schedule stores yet.
+async fn uploaded(ledger: &PostgresLedger, incarnation: &Incarnation) -> FileId {
     let upload = || FileSource::Upload(incarnation.clone());
     let file_id = FileId::generate();
     ledger.begin_file(&anna(), upload(), NewFile::new(file_id, "app", "a.txt")).await.unwrap();
     let content = FileContent::new(file_id, "text/plain", 1, [7; 32]);
     ledger.complete_file(&anna(), upload(), content).await.unwrap();
+    file_id
+}
+
+/// A call with files locks the files before its owner. So does a schedule with files.
+#[tokio::test(flavor = "multi_thread")]
+async fn schedule_locks_its_files_before_their_owner() {
+    let backend = InPostgres::new();
+    let (ledger, incarnation) = backend.node("a").await;
+    let file_id = uploaded(&ledger, &incarnation).await;
     let schedule_id = ScheduleId::generate();
     for version in [1, 2] {
         let other = cluster::client().await;
@@ -42,11 +48,7 @@ async fn schedule_locks_its_files_before_their_owner() {
 async fn stale_schedule_stores_no_file() {
     let backend = InPostgres::new();
     let (ledger, incarnation) = backend.node("a").await;
-    let upload = || FileSource::Upload(incarnation.clone());
-    let file_id = FileId::generate();
-    ledger.begin_file(&anna(), upload(), NewFile::new(file_id, "app", "a.txt")).await.unwrap();
-    let content = FileContent::new(file_id, "text/plain", 1, [7; 32]);
-    ledger.complete_file(&anna(), upload(), content).await.unwrap();
+    let file_id = uploaded(&ledger, &incarnation).await;
     let stale = ScheduleWrite::new(ScheduleId::generate(), anna(), 2, None, "{}".to_owned());
     let stale = stale.files("app", vec![file_id]);
     assert_eq!(ledger.write_schedule(ScheduleSource::Person, stale).await, Ok(false));

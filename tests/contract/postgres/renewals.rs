@@ -1,4 +1,4 @@
-//! What a renewal of a busy node reads, and what counts as a failed transaction.
+//! The rows that a renewal of a busy node reads, and the transactions that count as failed.
 
 use super::*;
 

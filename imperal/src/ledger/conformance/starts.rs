@@ -15,6 +15,12 @@ async fn write(node: &Node, call: &NewCall, task: NewTask) -> Result<(Turn, Task
     node.ledger.accept_and_start(&node.incarnation, call.clone(), task).await
 }
 
+fn first_task(call: &NewCall, durable: bool) -> NewTask {
+    let new = new_task(call.call_id, &anna());
+    let of = NewDurable::new(new.task_id, "generate", "{}", "{}");
+    if durable { new.durable(of) } else { new }
+}
+
 async fn answer(
     node: &Node,
     call: &NewCall,
@@ -29,10 +35,7 @@ pub async fn call_its_task_and_its_reply_are_one_write(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     for durable in [false, true] {
         let (call, before) = (new_call(&anna()), node.look(&anna()).await);
-        let mut new = new_task(call.call_id, &anna());
-        if durable {
-            new = new.clone().durable(NewDurable::new(new.task_id, "generate", "{}", "{}"));
-        }
+        let new = first_task(&call, durable);
         let said = bot("started");
         let (asked, task, replied) = ok(answer(&node, &call, new.clone(), &said).await);
         let deadline_at = task.deadline_at.unwrap_or_default();
@@ -70,10 +73,7 @@ pub async fn call_and_its_task_are_one_write(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     for durable in [false, true] {
         let (call, before) = (new_call(&anna()), node.look(&anna()).await);
-        let mut new = new_task(call.call_id, &anna());
-        if durable {
-            new = new.clone().durable(NewDurable::new(new.task_id, "generate", "{}", "{}"));
-        }
+        let new = first_task(&call, durable);
         let (asked, task) = ok(write(&node, &call, new.clone()).await);
         let deadline_at = task.deadline_at.unwrap_or_default();
         assert_eq!(task, new.into_task(task.created_at, deadline_at, None));

@@ -42,7 +42,7 @@ BEGIN
             waits_for := 'process';
             starts := false;
         END IF;
-        -- What it waits for while it is paused is shown instead of what it waits for then.
+        -- Readers see that it is paused, and later the reason that is stored now.
         v_is_paused := EXISTS (SELECT FROM @.paused p WHERE p.app_id = p_names[1] AND p.task_name = p_durable[1]);
         IF v_is_paused THEN
             waits_for := coalesce(waits_for, 'process');

@@ -16,7 +16,7 @@ CREATE TABLE @.call (
 
 CREATE INDEX call_of ON @.call (owner_id, turn_seq);
 CREATE INDEX call_held ON @.call (node_id, incarnation) WHERE state = 'open';
--- What a renewal reads: few at any time.
+-- Calls that a renewal reads: few at any time.
 CREATE INDEX call_cancelled ON @.call (node_id, incarnation) WHERE state = 'open' AND cancel_requested_at IS NOT NULL;
 -- Those that an incarnation left, and damaged ones: few at any time. One index, because each costs every write of a call.
 CREATE INDEX call_lost ON @.call (call_no) WHERE state NOT IN ('open', 'replied');

@@ -61,12 +61,12 @@ CREATE INDEX task_of_call ON @.task (call_id);
 -- The open tasks of an owner, and those that processes hold.
 CREATE INDEX task_open_of ON @.task (owner_id, state) WHERE finished_at IS NULL;
 CREATE INDEX task_held ON @.task (node_id, incarnation) WHERE state = 'running';
--- What a renewal reads: few at any time.
+-- Tasks that a renewal reads: few at any time.
 CREATE INDEX task_asked ON @.task (node_id, incarnation) WHERE state = 'running' AND cancel_requested_at IS NOT NULL;
 -- Tasks with unknown effects: few.
 CREATE INDEX task_unknown ON @.task (open_effects)
     WHERE open_effects > 0 AND state IN ('queued', 'waiting', 'stuck');
--- What claims look at. Suspects are apart, so that they cost a claim without one nothing.
+-- Tasks that claims look at. Suspects are apart: a claim without one does not pay for them.
 CREATE INDEX task_ready ON @.task (app_id, task_name, suspect, ready_at, task_no)
     WHERE ready_at IS NOT NULL AND queue IS NULL;
 -- The same for tasks of queues: by owner for turns, and by time for the next look.
@@ -77,7 +77,7 @@ CREATE INDEX task_queued_at ON @.task (app_id, queue, suspect, ready_at)
 -- The slots of queues that are taken.
 CREATE INDEX task_slot ON @.task (app_id, queue, owner_id)
     WHERE state = 'running' AND NOT abandoned AND queue IS NOT NULL;
--- What mark_stuck looks at: by name, so that the tasks of known names cost it nothing.
+-- Tasks that mark_stuck looks at, by name: it reads no task of a known name.
 CREATE INDEX task_untaken ON @.task (app_id, task_name, refused_program, ready_at)
     WHERE ready_at IS NOT NULL AND state <> 'stuck';
 -- Few tasks at any time.
@@ -99,8 +99,8 @@ CREATE TABLE @.queue (
     PRIMARY KEY (app_id, queue)
 ) WITH (fillfactor = 50);
 
--- The turn in which a queue served an owner last, or the one before the latest when its first task came. Whoever changes a
--- row holds the queue's row; the start of an owner's first task adds it.
+-- The turn in which a queue served an owner last, or the one before the latest when its first task came. A change of a
+-- row is made under the lock of the queue's row; the start of an owner's first task adds it.
 CREATE TABLE @.queue_owner (
     app_id text NOT NULL,
     queue text NOT NULL,
@@ -119,7 +119,7 @@ CREATE TABLE @.paused (
     PRIMARY KEY (app_id, task_name)
 );
 
--- What another process needs to continue a durable task. Whoever changes a row holds its task's row.
+-- The rest that another process needs to continue a durable task. A row is changed under the lock of its task's row.
 CREATE TABLE @.durable (
     task_no bigint PRIMARY KEY,
     -- JSON.
@@ -191,7 +191,7 @@ CREATE TABLE @.step (
 CREATE INDEX step_effect ON @.step (task_no) WHERE kind IN ('intent', 'effect', 'not_done');
 
 -- The questions of durable tasks. They go with their tasks. A question has a step, which has its name and, as the
--- value, what the task goes on with. Whoever changes a row holds its task's row.
+-- value, the answer that the task goes on with. A row is changed under the lock of its task's row.
 CREATE TABLE @.question (
     -- In the order in which a task asked them.
     question_no bigint GENERATED ALWAYS AS IDENTITY,
@@ -202,7 +202,7 @@ CREATE TABLE @.question (
     -- JSON, as the fallback.
     schema text NOT NULL,
     fallback text,
-    -- open, then answered, expired or withdrawn. Any other word was damaged: nobody can answer it.
+    -- open, then answered, expired or withdrawn. Any other word was damaged: such a question takes no answer.
     state text NOT NULL DEFAULT 'open',
     asked_at bigint NOT NULL,
     until bigint NOT NULL,

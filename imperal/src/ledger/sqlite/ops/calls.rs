@@ -93,7 +93,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Writes a call together with its reply, whose number comes so many behind that of the call's turn.
+    /// Writes a call that is replied. `behind`: the number of the reply less that of the call's turn.
     fn insert_replied_call(
         &self,
         incarnation: &Incarnation,
