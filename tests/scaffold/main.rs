@@ -174,16 +174,25 @@ impl Drop for Dev {
     }
 }
 
-#[tokio::test]
-async fn new_extension_is_tested_built_validated_and_developed() {
-    rustls::crypto::ring::default_provider().install_default().ok();
-    let hello = Hello::new();
-    run_and_test_share_one_build_of_imperal(&hello);
-    new_extension_is_complete(&hello);
-    tutorial_ends_in_passing_tests(&hello);
-    reload_loses_no_work(&hello).await;
-    killed_supervisor_leaves_no_process_behind(&hello).await;
-    hostile_json_does_not_end_a_build_with_raw_value(&hello);
+/// `tests/run` runs this test apart from the suites that measure time.
+mod compiler {
+    use super::{
+        Hello, hostile_json_does_not_end_a_build_with_raw_value, killed_supervisor_leaves_no_process_behind,
+        new_extension_is_complete, reload_loses_no_work, run_and_test_share_one_build_of_imperal,
+        tutorial_ends_in_passing_tests,
+    };
+
+    #[tokio::test]
+    async fn new_extension_is_tested_built_validated_and_developed() {
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let hello = Hello::new();
+        run_and_test_share_one_build_of_imperal(&hello);
+        new_extension_is_complete(&hello);
+        tutorial_ends_in_passing_tests(&hello);
+        reload_loses_no_work(&hello).await;
+        killed_supervisor_leaves_no_process_behind(&hello).await;
+        hostile_json_does_not_end_a_build_with_raw_value(&hello);
+    }
 }
 
 fn cargo(hello: &Hello, args: &[&str]) -> Output {

@@ -8,9 +8,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use imperal_tests::{golden, updating_golden};
+use imperal_tests::golden;
 
 fn ui() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("ui")
@@ -38,35 +37,47 @@ fn provide_icons() {
     fs::write(icons.join("large.svg"), format!("<svg viewBox='0 0 1 1'>{path}</svg>")).unwrap();
 }
 
-#[test]
-fn faults() {
-    // trybuild has a switch of its own, and a process cannot safely set its own variables.
-    if updating_golden() && std::env::var_os("TRYBUILD").is_none() {
-        let mut again = Command::new(std::env::current_exe().unwrap());
-        let status = again.args(["faults", "--exact"]).env("TRYBUILD", "overwrite").status().unwrap();
-        assert!(status.success(), "trybuild did not write the expected texts");
-        return;
-    }
-    provide_icons();
-    trybuild::TestCases::new().compile_fail("ui/fail/*.rs");
-}
+/// `tests/run` runs these tests beside the other suites, with what those leave of the processors.
+mod compiler {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+    use std::process::Command;
 
-#[test]
-fn extensions_in_pass_compile_without_a_warning() {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/pass/Cargo.toml");
-    let listed: BTreeSet<String> = fs::read_to_string(&manifest)
-        .unwrap()
-        .lines()
-        .filter_map(|line| Some(line.strip_prefix("path = \"")?.strip_suffix(".rs\"")?.to_owned()))
-        .collect();
-    assert_eq!(listed, files("pass", ".rs"), "every file of ui/pass is a program of its Cargo.toml");
-    // Each file denies warnings.
-    let check = Command::new(env!("CARGO"))
-        .args(["check", "--offline", "--quiet", "--bins", "--keep-going", "--manifest-path"])
-        .arg(manifest)
-        .output()
-        .unwrap();
-    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+    use imperal_tests::updating_golden;
+
+    use super::{files, provide_icons};
+
+    #[test]
+    fn faults() {
+        // trybuild has a switch of its own, and a process cannot safely set its own variables.
+        if updating_golden() && std::env::var_os("TRYBUILD").is_none() {
+            let mut again = Command::new(std::env::current_exe().unwrap());
+            let status = again.args(["compiler::faults", "--exact"]).env("TRYBUILD", "overwrite").status().unwrap();
+            assert!(status.success(), "trybuild did not write the expected texts");
+            return;
+        }
+        provide_icons();
+        trybuild::TestCases::new().compile_fail("ui/fail/*.rs");
+    }
+
+    #[test]
+    fn extensions_in_pass_compile_without_a_warning() {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/pass/Cargo.toml");
+        let listed: BTreeSet<String> = fs::read_to_string(&manifest)
+            .unwrap()
+            .lines()
+            .filter_map(|line| Some(line.strip_prefix("path = \"")?.strip_suffix(".rs\"")?.to_owned()))
+            .collect();
+        assert_eq!(listed, files("pass", ".rs"), "every file of ui/pass is a program of its Cargo.toml");
+        // Each file denies warnings.
+        let check = Command::new(env!("CARGO"))
+            .args(["check", "--offline", "--quiet", "--bins", "--keep-going", "--manifest-path"])
+            .arg(manifest)
+            .output()
+            .unwrap();
+        assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+    }
 }
 
 #[test]
