@@ -3,6 +3,7 @@
 //! Every backend has its own schema. Every handle is a `PostgresLedger` with its own connections, as on
 //! several machines.
 
+mod batches;
 mod document_plans;
 mod durable;
 mod locks;

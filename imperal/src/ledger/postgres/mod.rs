@@ -1,8 +1,10 @@
 //! The ledger in PostgreSQL, shared by any number of nodes.
 //!
 //! Owns [`PostgresLedger`] and the statement of each method. The rules are functions in the database (`functions/`):
-//! each method is one statement, so one transaction and one round trip, and the server's clock is the only one.
+//! each method is one statement, so one round trip, and the server's clock is the only one. Most writes of work share
+//! their transaction with others while many arrive, see `batches`.
 
+mod batches;
 mod channel_binding;
 mod claims;
 mod document_arrays;
@@ -36,6 +38,7 @@ use std::time::Duration;
 
 use tokio_postgres::types::Type;
 
+use self::batches::Batches;
 use self::claims::Claims;
 use self::listener::AbortOnDrop;
 use self::notifier::PeerNotifier;
@@ -87,6 +90,7 @@ pub struct PostgresLedger {
     store: Store,
     notifier: Arc<PeerNotifier>,
     permits: OwnerPermits,
+    batches: Batches,
     steps: StepWriter,
     claims: Claims,
     feed: Feed,
@@ -117,8 +121,9 @@ impl PostgresLedger {
         let notifier = Arc::new(PeerNotifier::new(feed.clone()));
         let loops = listener::start(&notifier, &store, meters.loops());
         let permits = OwnerPermits::new(connections, meters.clone());
+        let batches = Batches::new(store.clone(), connections, meters.clone());
         let steps = StepWriter::new(store.clone(), meters.clone());
-        Ok(Self { store, notifier, permits, steps, claims: Claims::default(), feed, meters, _loops: loops })
+        Ok(Self { store, notifier, permits, batches, steps, claims: Claims::default(), feed, meters, _loops: loops })
     }
 
     /// Reports work whose state or incarnation was damaged, so that no ended incarnation could leave it.
@@ -218,18 +223,7 @@ impl Recovery for PostgresLedger {
 
 impl Calls for PostgresLedger {
     async fn accept_call(&self, incarnation: &Incarnation, call: NewCall) -> LedgerResult<Turn> {
-        let sql = "SELECT * FROM @.accept_call($1, $2, $3::uuid, $4, $5, $6::uuid, $7, $8)";
-        let (node, json) = (stored(&incarnation.node), to_json(&call.turn)?);
-        let (tenant, user) = (stored(&call.owner.tenant_id), stored(&call.owner.user_id));
-        let (call_id, turn_id) = (call.call_id.to_string(), call.turn.turn_id.to_string());
-        let whose = [text(&node), int(&incarnation.number), text(&call_id), text(&tenant), text(&user)];
-        let most = call.max_stored.map(number);
-        let what = [text(&turn_id), text(&json), (&most, Type::INT8)];
-        let _permit = self.permits.acquire(&call.owner).await?;
-        let (call_id, owner) = (call.call_id, call.owner.clone());
-        let accepted = self.write_turn(sql, &[&whose[..], &what[..]].concat(), call.turn).await;
-        self.permits.accepted(call_id, owner, &accepted);
-        accepted.map_err(|error| quota(error, call.max_stored))
+        self.write_accepted(incarnation, call).await
     }
 
     async fn reply(&self, incarnation: &Incarnation, call_id: CallId, turn: TurnBody) -> LedgerResult<Turn> {

@@ -216,7 +216,7 @@ impl Store {
     }
 
     /// Closes a connection and all idle ones.
-    fn forget(&self, connection: Object) {
+    pub(super) fn forget(&self, connection: Object) {
         drop(Object::take(connection));
         self.calls.retain(|_, _| false);
         self.lease.retain(|_, _| false);

@@ -7,8 +7,9 @@ use std::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
+use super::batches::Write;
 use super::fault::Fault;
-use super::pool::{Param, flag, int, ints, text, texts};
+use super::pool::{Param, int, ints, text, texts};
 use super::rows::{RECORD_COLUMNS, audit, get, get_id, get_number, get_time, json_text, micros, to_json};
 use super::stored_text::{original, stored};
 use super::{PostgresLedger, number, quota};
@@ -44,6 +45,12 @@ impl PostgresLedger {
         self.stamped(&row, body)
     }
 
+    /// Sends a write of the owner as a transaction, or with other owners' writes as one.
+    pub(super) async fn batched(&self, owner: &Owner, write: Write) -> Result<Row, LedgerError> {
+        let _permit = self.permits.acquire(owner).await?;
+        Ok(self.batches.send(owner, write).await?)
+    }
+
     /// The turn of a row that begins with a stamp, of which the feed hears.
     fn stamped(&self, row: &Row, body: TurnBody) -> Result<Turn, LedgerError> {
         let turn = Turn { seq: get_number(row, 0)?, at: get_time(row, 1)?, body };
@@ -68,14 +75,33 @@ impl PostgresLedger {
         reclaim: bool,
         body: TurnBody,
     ) -> Result<Turn, LedgerError> {
-        let sql = "SELECT * FROM @.reply($1, $2, $3::uuid, $4, $5::uuid, $6)";
-        let (node, id, json) = (stored(&incarnation.node), call_id.to_string(), to_json(&body)?);
-        let turn_id = body.turn_id.to_string();
-        let params = [text(&node), int(&incarnation.number), text(&id), flag(&reclaim), text(&turn_id), text(&json)];
-        let _permit = self.permits.acquire_for_call(call_id).await?;
-        let replied = self.write_turn(sql, &params, body).await;
+        let write = Write::of(incarnation, "SELECT * FROM @.reply($1, $2, $3::uuid, $4, $5::uuid, $6)")
+            .text(call_id.to_string())
+            .flag(reclaim)
+            .text(body.turn_id.to_string())
+            .text(to_json(&body)?);
+        let row = match self.permits.caller(call_id) {
+            Some(owner) => self.batched(&owner, write).await,
+            // A call of another incarnation.
+            None => self.alone(&write).await,
+        };
+        let replied = row.and_then(|row| self.stamped(&row, body));
         self.permits.replied(call_id, &replied);
         replied
+    }
+
+    /// Sends a write without others.
+    async fn alone(&self, write: &Write) -> Result<Row, LedgerError> {
+        Ok(self.one(write.sql(), &write.params()).await?)
+    }
+
+    pub(super) async fn write_accepted(&self, incarnation: &Incarnation, call: NewCall) -> Result<Turn, LedgerError> {
+        let sql = "SELECT * FROM @.accept_call($1, $2, $3::uuid, $4, $5, $6::uuid, $7, $8)";
+        let write = asked(incarnation, sql, &call)?;
+        let row = self.batched(&call.owner, write).await;
+        let accepted = row.and_then(|row| self.stamped(&row, call.turn));
+        self.permits.accepted(call.call_id, call.owner, &accepted);
+        accepted.map_err(|error| quota(error, call.max_stored))
     }
 
     pub(super) async fn write_answered(
@@ -85,16 +111,8 @@ impl PostgresLedger {
         reply: TurnBody,
     ) -> Result<[Turn; 2], LedgerError> {
         let sql = "SELECT * FROM @.answer_call($1, $2, $3::uuid, $4, $5, $6::uuid, $7, $8, $9::uuid, $10)";
-        let (node, asked_json, reply_json) = (stored(&incarnation.node), to_json(&call.turn)?, to_json(&reply)?);
-        let (tenant, user) = (stored(&call.owner.tenant_id), stored(&call.owner.user_id));
-        let (call_id, turn_id) = (call.call_id.to_string(), call.turn.turn_id.to_string());
-        let reply_id = reply.turn_id.to_string();
-        let whose = [text(&node), int(&incarnation.number), text(&call_id), text(&tenant), text(&user)];
-        let most = call.max_stored.map(number);
-        let what = [text(&turn_id), text(&asked_json), (&most, Type::INT8), text(&reply_id), text(&reply_json)];
-        let _permit = self.permits.acquire(&call.owner).await?;
-        let row = self.one(sql, &[&whose[..], &what[..]].concat()).await;
-        let row = row.map_err(|error| quota(error.into(), call.max_stored))?;
+        let write = asked(incarnation, sql, &call)?.text(reply.turn_id.to_string()).text(to_json(&reply)?);
+        let row = self.batched(&call.owner, write).await.map_err(|error| quota(error, call.max_stored))?;
         let (seq, at, asked_at) = (get_number(&row, 0)?, get_time(&row, 1)?, get_time(&row, 6)?);
         self.notifier.events(get(&row, 2)?, &decode::owner(&row, self.store.unreadable()), seq);
         let asked = Turn { seq: seq - 1, at: asked_at, body: call.turn };
@@ -109,14 +127,17 @@ impl PostgresLedger {
         end: TaskEnd,
     ) -> Result<Turn, LedgerError> {
         let sql = "SELECT * FROM @.finish_task($1, $2, $3::uuid, $4, $5, $6::uuid, $7, $8, $9, $10)";
-        let (node, id, json) = (stored(&incarnation.node), task_id.to_string(), to_json(&end.turn)?);
-        let (turn_id, row, state) = (end.turn.turn_id.to_string(), audit(&end.audit), end.state.as_str());
-        let (attempt, open) = (attempt.map(|attempt| i64::from(attempt.number)), i64::from(end.open_effects));
-        let whose = [text(&node), int(&incarnation.number), text(&id), (&attempt, Type::INT8)];
-        let notes = end.notes.as_deref().map(json_text).transpose()?;
-        let what = [text(&state), text(&turn_id), text(&json), texts(&row), int(&open), text(&notes)];
-        let _permit = self.permits.acquire_for_audit(&end.audit).await?;
-        self.write_turn(sql, &[&whose[..], &what[..]].concat(), end.turn).await
+        let write =
+            Write::of(incarnation, sql).text(task_id.to_string()).int(attempt.map(|attempt| i64::from(attempt.number)));
+        let write = ended(write, &end)?;
+        let row = if attempt.is_some() {
+            self.batched(&audited(&end), write).await?
+        } else {
+            // On behalf of another incarnation.
+            let _permit = self.permits.acquire_for_audit(&end.audit).await?;
+            self.alone(&write).await?
+        };
+        self.stamped(&row, end.turn)
     }
 
     pub(super) async fn settle_with_end(
@@ -129,17 +150,14 @@ impl PostgresLedger {
         let sql = "SELECT e.*, r.seq, r.at FROM @.reply($1, $2, $3::uuid, false, $4::uuid, $5, $6::uuid) AS r
             CROSS JOIN LATERAL @.finish_task($1, $2, CASE WHEN r.seq > 0 THEN $6::uuid END, $7, $8, $9::uuid, $10, $11, \
                    $12, $13) AS e";
-        let (node, id, task_id) = (stored(&incarnation.node), call_id.to_string(), attempt.task_id.to_string());
-        let (reply_id, reply_json) = (reply.turn_id.to_string(), to_json(&reply)?);
-        let (turn_id, json) = (end.turn.turn_id.to_string(), to_json(&end.turn)?);
-        let (row, state) = (audit(&end.audit), end.state.as_str());
-        let (number, open) = (i64::from(attempt.number), i64::from(end.open_effects));
-        let notes = end.notes.as_deref().map(json_text).transpose()?;
-        let whose = [text(&node), int(&incarnation.number), text(&id), text(&reply_id), text(&reply_json)];
-        let what = [text(&task_id), int(&number), text(&state), text(&turn_id), text(&json), texts(&row)];
-        let params = [&whose[..], &what[..], &[int(&open), text(&notes)]].concat();
-        let _permit = self.permits.acquire_for_audit(&end.audit).await?;
-        let written = self.one(sql, &params).await.map_err(LedgerError::from).and_then(|row| {
+        let write = Write::of(incarnation, sql)
+            .text(call_id.to_string())
+            .text(reply.turn_id.to_string())
+            .text(to_json(&reply)?)
+            .text(attempt.task_id.to_string())
+            .int(i64::from(attempt.number));
+        let write = ended(write, &end)?;
+        let written = self.batched(&audited(&end), write).await.and_then(|row| {
             let outcome = self.stamped(&row, end.turn)?;
             Ok([Turn { seq: get_number(&row, 6)?, at: get_time(&row, 7)?, body: reply }, outcome])
         });
@@ -153,11 +171,14 @@ impl PostgresLedger {
     pub(super) async fn begin_task(&self, incarnation: &Incarnation, new: NewTask) -> Result<Task, LedgerError> {
         let sql = "SELECT * FROM @.start_task($1, $2, $3::uuid, $4, $5::uuid, $6::uuid, $7, $8, $9, $10, $11, $12, $13, \
                    $14, $15, $16)";
-        let texts = StartTexts::new(incarnation, &new)?;
-        let _permit = self.permits.acquire(&new.owner).await?;
-        let row = self.one(sql, &texts.params(incarnation)).await?;
-        drop(texts);
-        self.started(&row, new)
+        let write = Write::of(incarnation, sql);
+        let write = match new.parent {
+            Work::Call(call_id) => write.text(call_id.to_string()).int(None),
+            Work::Task(attempt) => write.text(attempt.task_id.to_string()).int(i64::from(attempt.number)),
+        };
+        let row = self.batched(&new.owner, started(write, &new)?).await?;
+        self.notifier.events(get(&row, 2)?, &new.owner, get_number(&row, 3)?);
+        task_of(&row, new)
     }
 
     /// Writes a call with its first task, and with its reply if it has one.
@@ -171,18 +192,13 @@ impl PostgresLedger {
         let sql = "SELECT * FROM @.start_call($1, $2, $3::uuid, $4::uuid, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, \
                    $15::uuid, $16, $17, $18::uuid, $19)";
         rules::check_is_parent(&call, &new)?;
-        let texts = StartTexts::new(incarnation, &new)?;
-        let (json, turn_id, most) = (to_json(&call.turn)?, call.turn.turn_id.to_string(), call.max_stored.map(number));
-        let reply_json = reply.as_ref().map(to_json).transpose()?;
-        let reply_id = reply.as_ref().map(|reply| reply.turn_id.to_string());
-        let mut params = texts.params(incarnation);
-        // Its parent is the call.
-        params.drain(2..4);
-        params.extend([text(&turn_id), text(&json), (&most, Type::INT8), text(&reply_id), text(&reply_json)]);
-        let _permit = self.permits.acquire(&call.owner).await?;
-        let row = self.one(sql, &params).await.map_err(|error| quota(error.into(), call.max_stored))?;
-        drop(params);
-        drop(texts);
+        let write = started(Write::of(incarnation, sql), &new)?
+            .text(call.turn.turn_id.to_string())
+            .text(to_json(&call.turn)?)
+            .int(call.max_stored.map(number))
+            .text(reply.as_ref().map(|reply| reply.turn_id.to_string()))
+            .text(reply.as_ref().map(to_json).transpose()?);
+        let row = self.batched(&call.owner, write).await.map_err(|error| quota(error, call.max_stored))?;
         let seq = get_number(&row, 3)?;
         let asked = Turn { seq: seq - 1, at: get_time(&row, 7)?, body: call.turn };
         let replied = reply.map(|body| Ok::<_, LedgerError>(Turn { seq: seq + 1, at: get_time(&row, 8)?, body }));
@@ -192,11 +208,6 @@ impl PostgresLedger {
             self.notifier.task_is_ready();
         }
         Ok((asked, task_of(&row, new)?, replied))
-    }
-
-    fn started(&self, row: &Row, new: NewTask) -> Result<Task, LedgerError> {
-        self.notifier.events(get(row, 2)?, &new.owner, get_number(row, 3)?);
-        task_of(row, new)
     }
 
     pub(super) async fn write_progress(
@@ -292,23 +303,30 @@ impl PostgresLedger {
     }
 }
 
-/// The parameters of `start_task`.
-struct StartTexts<'a> {
-    node: Cow<'a, str>,
-    parent: String,
-    attempt: Option<i64>,
-    call_id: String,
-    task_id: String,
-    tenant: Cow<'a, str>,
-    user: Cow<'a, str>,
-    names: Vec<Cow<'a, str>>,
-    key: Option<Cow<'a, str>>,
-    long_running: bool,
-    cap: i64,
-    running: i64,
-    open: i64,
-    durable: Option<Vec<Option<Cow<'a, str>>>>,
-    audit: Option<Vec<Option<Cow<'a, str>>>>,
+/// A call with its user turn, and the most that its owner may store.
+fn asked(incarnation: &Incarnation, sql: &'static str, call: &NewCall) -> Result<Write, LedgerError> {
+    Ok(Write::of(incarnation, sql)
+        .text(call.call_id.to_string())
+        .text(stored(&call.owner.tenant_id).into_owned())
+        .text(stored(&call.owner.user_id).into_owned())
+        .text(call.turn.turn_id.to_string())
+        .text(to_json(&call.turn)?)
+        .int(call.max_stored.map(number)))
+}
+
+/// The end of a task, behind its id and attempt.
+fn ended(write: Write, end: &TaskEnd) -> Result<Write, LedgerError> {
+    Ok(write
+        .text(end.state.as_str().to_owned())
+        .text(end.turn.turn_id.to_string())
+        .text(to_json(&end.turn)?)
+        .texts(Some(audit(&end.audit)))
+        .int(i64::from(end.open_effects))
+        .text(end.notes.as_deref().map(json_text).transpose()?.map(str::to_owned)))
+}
+
+fn audited(end: &TaskEnd) -> Owner {
+    Owner::new(&end.audit.tenant_id, &end.audit.user_id)
 }
 
 /// The task that was started, from the columns of `start_task`.
@@ -318,65 +336,35 @@ fn task_of(row: &Row, new: NewTask) -> Result<Task, LedgerError> {
     Ok(Task { open_effects, ..new.into_task(get_time(row, 0)?, get_time(row, 1)?, waits_for) })
 }
 
-impl<'a> StartTexts<'a> {
-    fn new(incarnation: &'a Incarnation, new: &'a NewTask) -> Result<Self, LedgerError> {
-        let (parent, attempt) = match new.parent {
-            Work::Call(call_id) => (call_id.to_string(), None),
-            Work::Task(attempt) => (attempt.task_id.to_string(), Some(i64::from(attempt.number))),
-        };
-        let durable = match &new.durable {
-            None => None,
-            Some(of) => Some(vec![
-                Some(stored(&of.task_name)),
-                Some(json_text(&of.input)?.into()),
-                Some(json_text(&of.user)?.into()),
-                Some(of.root_task.to_string().into()),
-                Some(stored(&of.program)),
-                of.queue.as_deref().map(stored),
-                of.follows.map(|follows| link_json(&follows)).transpose()?.map(Cow::from),
-                of.follows.map(|follows| follows.task_id.to_string().into()),
-                of.follows.and_then(|follows| follows.through).map(|through| through.to_string().into()),
-            ]),
-        };
-        Ok(Self {
-            node: stored(&incarnation.node),
-            parent,
-            attempt,
-            call_id: new.call_id.to_string(),
-            task_id: new.task_id.to_string(),
-            tenant: stored(&new.owner.tenant_id),
-            user: stored(&new.owner.user_id),
-            names: vec![stored(&new.app_id), stored(&new.function), stored(&new.name)],
-            key: new.key.as_deref().map(stored),
-            long_running: new.long_running,
-            cap: micros(new.cap),
-            running: i64::from(new.max_running),
-            open: i64::from(new.max_open),
-            durable,
-            audit: new.audit.as_ref().map(audit),
-        })
-    }
-
-    fn params<'p>(&'p self, incarnation: &'p Incarnation) -> Vec<Param<'p>> {
-        vec![
-            text(&self.node),
-            int(&incarnation.number),
-            text(&self.parent),
-            (&self.attempt, Type::INT8),
-            text(&self.call_id),
-            text(&self.task_id),
-            text(&self.tenant),
-            text(&self.user),
-            texts(&self.names),
-            text(&self.key),
-            flag(&self.long_running),
-            int(&self.cap),
-            int(&self.running),
-            int(&self.open),
-            texts(&self.durable),
-            texts(&self.audit),
-        ]
-    }
+/// The task that is to start, behind its parent.
+fn started(write: Write, new: &NewTask) -> Result<Write, LedgerError> {
+    let durable = match &new.durable {
+        None => None,
+        Some(of) => Some(vec![
+            Some(stored(&of.task_name)),
+            Some(json_text(&of.input)?.into()),
+            Some(json_text(&of.user)?.into()),
+            Some(of.root_task.to_string().into()),
+            Some(stored(&of.program)),
+            of.queue.as_deref().map(stored),
+            of.follows.map(|follows| link_json(&follows)).transpose()?.map(Cow::from),
+            of.follows.map(|follows| follows.task_id.to_string().into()),
+            of.follows.and_then(|follows| follows.through).map(|through| through.to_string().into()),
+        ]),
+    };
+    Ok(write
+        .text(new.call_id.to_string())
+        .text(new.task_id.to_string())
+        .text(stored(&new.owner.tenant_id).into_owned())
+        .text(stored(&new.owner.user_id).into_owned())
+        .texts(Some(vec![Some(stored(&new.app_id)), Some(stored(&new.function)), Some(stored(&new.name))]))
+        .text(new.key.as_deref().map(stored).map(Cow::into_owned))
+        .flag(new.long_running)
+        .int(micros(new.cap))
+        .int(i64::from(new.max_running))
+        .int(i64::from(new.max_open))
+        .texts(durable)
+        .texts(new.audit.as_ref().map(audit)))
 }
 
 fn link_json(follows: &Follows) -> Result<String, LedgerError> {

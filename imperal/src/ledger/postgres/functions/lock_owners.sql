@@ -6,5 +6,5 @@ DECLARE
     v_ids bigint[] := ARRAY[
         p_owner_id, @.find_or_add_owner(p_audit[1], p_audit[2]), @.find_or_add_owner(p_other_audit[1], p_other_audit[2])];
 BEGIN
-    PERFORM 1 FROM @.owner WHERE owner_id = ANY (v_ids) ORDER BY owner_id FOR NO KEY UPDATE;
+    PERFORM 1 FROM @.owner WHERE owner_id = ANY (v_ids) ORDER BY owner_key FOR NO KEY UPDATE;
 END $$;
