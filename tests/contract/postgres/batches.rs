@@ -38,8 +38,11 @@ struct Stuck {
 impl Stuck {
     async fn new() -> Self {
         let backend = InPostgres::new();
-        let (ledger, incarnation) = backend.node("a").await;
+        drop(cluster::client().await);
+        // Two writes of a user may wait at the same time.
+        let ledger = PostgresLedger::connect_in(&cluster::url(&backend.schema), &backend.schema, 16).await.unwrap();
         let ledger = Arc::new(ledger);
+        let incarnation = ledger.join("a", LONG).await.unwrap();
         for number in 0..10 {
             ledger.answer_call(&incarnation, call(&format!("held {number}")), turn("!")).await.unwrap();
         }
