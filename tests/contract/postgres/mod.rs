@@ -6,6 +6,7 @@
 mod batches;
 mod document_plans;
 mod durable;
+mod event_reads;
 mod locks;
 mod places;
 mod renewals;

@@ -12,6 +12,7 @@ mod documents;
 mod drafts;
 mod dsn;
 mod durable;
+mod event_reads;
 mod fault;
 mod files;
 mod identity;
@@ -40,6 +41,7 @@ use tokio_postgres::types::Type;
 
 use self::batches::Batches;
 use self::claims::Claims;
+use self::event_reads::EventReads;
 use self::listener::AbortOnDrop;
 use self::notifier::PeerNotifier;
 use self::owner_permits::OwnerPermits;
@@ -91,6 +93,7 @@ pub struct PostgresLedger {
     notifier: Arc<PeerNotifier>,
     permits: OwnerPermits,
     batches: Batches,
+    event_reads: EventReads,
     steps: StepWriter,
     claims: Claims,
     feed: Feed,
@@ -122,8 +125,20 @@ impl PostgresLedger {
         let loops = listener::start(&notifier, &store, meters.loops());
         let permits = OwnerPermits::new(connections, meters.clone());
         let batches = Batches::new(store.clone(), connections, meters.clone());
+        let event_reads = EventReads::new(store.clone());
         let steps = StepWriter::new(store.clone(), meters.clone());
-        Ok(Self { store, notifier, permits, batches, steps, claims: Claims::default(), feed, meters, _loops: loops })
+        Ok(Self {
+            store,
+            notifier,
+            permits,
+            batches,
+            event_reads,
+            steps,
+            claims: Claims::default(),
+            feed,
+            meters,
+            _loops: loops,
+        })
     }
 
     /// Reports work whose state or incarnation was damaged, so that no ended incarnation could leave it.
@@ -364,7 +379,7 @@ impl Chat for PostgresLedger {
     }
 
     async fn events(&self, owner: &Owner, after: u64, limit: PageLimit) -> LedgerResult<Page<Event>> {
-        reads::events(&self.store, owner, after, limit).await
+        reads::events(&self.event_reads, &self.store, owner, after, limit).await
     }
 
     async fn head(&self, owner: &Owner) -> LedgerResult<u64> {

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{
-    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
+    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, QueueMode, RecyclingMethod,
+    Runtime,
 };
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Config, Row};
@@ -107,6 +108,8 @@ impl Store {
             let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
             let manager = Manager::from_config(dsn.config.clone(), dsn.tls.clone(), recycling);
             let pool = Pool::builder(manager).max_size(size).runtime(Runtime::Tokio1);
+            // The connection that was used last: what the server keeps for it is still in the processor's caches.
+            let pool = pool.queue_mode(QueueMode::Lifo);
             let pool = pool.post_create(Hook::async_fn(|client, _| Box::pin(check_client(client))));
             let pool = pool.wait_timeout(Some(CONNECT)).create_timeout(Some(CONNECT)).build();
             pool.map_err(|error| LedgerError::Unavailable(error.to_string()))

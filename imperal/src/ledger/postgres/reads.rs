@@ -12,11 +12,12 @@ use tokio_postgres::Row;
 pub(super) use self::durable::{
     attempts, backlog, cancelled_tasks, durable, long_stuck, next_ready_in, questions_after, step_value, steps,
 };
+use super::event_reads::EventReads;
 use super::pool::{Param, Store, int, text};
 use super::rows::{RECORD_COLUMNS, get, number};
 use super::stored_text::stored;
 use crate::ids::{CallId, TaskId, TurnId};
-use crate::ledger::decode::{self, EventKind};
+use crate::ledger::decode::{self, Cell, Columns, EventKind};
 use crate::ledger::{
     AuditFilter, AuditRow, AuditScope, CallRecord, ChainEnds, Event, LedgerError, Owner, Page, PageLimit, Task,
     TaskRecord, Turn,
@@ -76,10 +77,6 @@ const CALL: &str = "SELECT c.turn_seq AS seq, a.at, a.body, a.turn_id::text AS t
     LEFT JOIN @.turn a ON a.owner_id = c.owner_id AND a.seq = c.turn_seq
     LEFT JOIN @.turn r ON r.owner_id = c.owner_id AND r.seq = c.reply_seq
     WHERE NOT c.silent AND c.owner_id = @.find_owner($1, $2) AND c.call_id = $3::uuid";
-
-/// A page of events as `page!` makes it. A function, because the server plans a statement each time and a function's
-/// body once per connection: the plan took six times as long as the read.
-const EVENTS: &str = "SELECT * FROM @.events($1, $2, $3, $4, $5)";
 
 /// Orphaned calls, then orphaned tasks.
 pub(super) const ORPHANS: &str = "FROM (
@@ -169,9 +166,17 @@ async fn paged<T>(
 ) -> Result<Page<T>, LedgerError> {
     let (from, most, bytes) = (number(from), i64::from(limit.rows), number(limit.bytes));
     let params = [&names[..], &[int(&from), int(&most), int(&bytes)]].concat();
-    let found = store.repeatable(sql, &params).await?;
+    page_of(&store.repeatable(sql, &params).await?, limit, read)
+}
+
+/// A page from its rows. The last one says whether there are more.
+fn page_of<T>(
+    found: &[Row],
+    limit: PageLimit,
+    read: impl Fn(&Row) -> Result<T, LedgerError>,
+) -> Result<Page<T>, LedgerError> {
     let more = match found.last() {
-        Some(last) if limit.rows > 0 => get(last, last.len() - 1)?,
+        Some(last) if limit.rows > 0 => matches!(last.cell("following"), Cell::Flag(true)),
         _ => false,
     };
     let mut rows = found.iter().map(read).collect::<Result<Vec<_>, _>>()?;
@@ -222,6 +227,7 @@ pub(super) async fn call(store: &Store, owner: &Owner, call_id: CallId) -> Resul
 }
 
 pub(super) async fn events(
+    reads: &EventReads,
     store: &Store,
     owner: &Owner,
     after: u64,
@@ -235,7 +241,7 @@ pub(super) async fn events(
         let kind = if at.is_some() { EventKind::Turn } else { EventKind::TaskColumns };
         Ok(decode::event(row, kind, owner, store.unreadable()))
     };
-    let found = paged(store, EVENTS, &OwnerNames::of(owner).params(), after, limit, read).await?;
+    let found = page_of(&reads.rows(owner, after, limit).await?, limit, read)?;
     Ok(decode::without_gaps(found.flattened(), after, limit, owner, store.unreadable()))
 }
 

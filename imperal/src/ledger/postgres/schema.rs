@@ -219,7 +219,7 @@ mod tests {
         let tables: String = TABLE_FILES.concat();
         let functions: String = FUNCTION_FILES.iter().map(|(_, sql)| *sql).collect();
         assert_eq!((TABLES, &hash_of(&tables)[..16]), (20, "57cd726bd51b3699"));
-        assert_eq!((FUNCTIONS, &hash_of(&functions)[..16]), (24, "0da6daa022b3a4a2"));
+        assert_eq!((FUNCTIONS, &hash_of(&functions)[..16]), (24, "d0498992111d7000"));
     }
 
     #[test]
