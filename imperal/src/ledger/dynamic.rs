@@ -94,6 +94,7 @@ ledger! {
         periodic "lease orphans" orphans(limit: u32) -> Vec<Orphan>;
         write reclaim_call(incarnation: &'a Incarnation, call_id: CallId, turn: TurnBody) -> Turn, of Work::Call(call_id);
         write reclaim_task(incarnation: &'a Incarnation, task_id: TaskId, end: TaskEnd) -> Turn, of Work::Task(Attempt::first(task_id));
+        write reclaim_calls(incarnation: &'a Incarnation, replies: Vec<(CallId, TurnBody)>) -> Vec<LedgerResult<()>>;
         write reclaim_tasks(incarnation: &'a Incarnation, ends: Vec<(TaskId, TaskEnd)>) -> Vec<LedgerResult<()>>;
     }
     Calls {

@@ -131,6 +131,40 @@ async fn time_limits_of_the_role_do_not_end_a_migration() {
     assert_eq!(starting.await.unwrap(), Ok(()));
 }
 
+/// Recovery replies to many calls together: a damaged row of one user stops no other's.
+#[tokio::test(flavor = "multi_thread")]
+async fn call_that_cannot_be_written_costs_one_reply() {
+    let database = Database::make("bad_call").await;
+    let (ledger, dead) = node(&database, 4).await;
+    let ben = Owner::new("tenant", "ben");
+    let mut replies = Vec::new();
+    for owner in [anna(), ben.clone(), anna(), ben.clone()] {
+        let call = NewCall::new(CallId::generate(), owner, turn("?"));
+        replies.push((call.call_id, turn("interrupted")));
+        ledger.accept_call(&dead, call).await.unwrap();
+    }
+    let incarnation = ledger.join("a", LONG).await.unwrap();
+    let other = cluster::client_of(&database.url()).await;
+    let refuse = format!(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
+         CREATE TRIGGER refuse BEFORE UPDATE ON imperal.call FOR EACH ROW WHEN (NEW.call_id = '{}')
+         EXECUTE FUNCTION refuse()",
+        replies[2].0
+    );
+    other.batch_execute(&refuse).await.unwrap();
+    let answers = ledger.reclaim_calls(&incarnation, replies.clone()).await.unwrap();
+    assert!(matches!(answers[2], Err(LedgerError::Unavailable(_))), "{answers:?}");
+    assert_eq!([&answers[0], &answers[1], &answers[3]], [&Ok(()); 3]);
+    // A message, two calls, one reply; two calls, two replies.
+    assert_eq!((ledger.head(&anna()).await.unwrap(), ledger.head(&ben).await.unwrap()), (4, 4));
+
+    other.batch_execute("DROP TRIGGER refuse ON imperal.call").await.unwrap();
+    let earlier = LedgerError::AlreadyReplied;
+    let answers = ledger.reclaim_calls(&incarnation, replies).await.unwrap();
+    assert_eq!(answers, [Err(earlier.clone()), Err(earlier.clone()), Ok(()), Err(earlier)]);
+    assert_eq!(ledger.head(&anna()).await.unwrap(), 5);
+}
+
 /// One user's writes wait for each other in the database, but must not occupy every connection there.
 #[tokio::test(flavor = "multi_thread")]
 async fn writes_of_a_busy_user_do_not_delay_other_users() {

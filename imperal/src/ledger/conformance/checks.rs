@@ -100,6 +100,12 @@ macro_rules! ledger_conformance {
                 refused_end_stops_no_other
                 racing_reclaims_of_many_have_one_winner_each
             }
+            reclaim_calls {
+                calls_are_reclaimed_together
+                refused_reply_stops_no_other
+                racing_replies_to_many_have_one_winner_each
+                reclaimed_call_announces_its_durable_task
+            }
             claims {
                 durable_task_starts_in_attempt_1
                 claim_takes_ready_tasks_in_order_with_an_event_each

@@ -58,6 +58,8 @@ async fn assert_buried(zombie: &Node, held: &Held) {
     assert_eq!(ledger.expire_leases(incarnation).await, Err(LedgerError::Fenced), "expire_leases");
     assert_eq!(ledger.reclaim_call(incarnation, held.open, bot("late")).await, fenced, "reclaim_call");
     assert_eq!(ledger.reclaim_task(incarnation, held.running, done()).await, fenced, "reclaim_task");
+    let together = ledger.reclaim_calls(incarnation, vec![(held.open, bot("late"))]).await;
+    assert_eq!(together, Err(LedgerError::Fenced), "reclaim_calls");
     let together = ledger.reclaim_tasks(incarnation, vec![(held.running, done())]).await;
     assert_eq!(together, Err(LedgerError::Fenced), "reclaim_tasks");
     assert_eq!(zombie.look(&anna()).await, before, "a refused write left something");

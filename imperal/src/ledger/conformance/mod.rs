@@ -72,6 +72,7 @@ pub mod queue_turns;
 pub mod queues;
 pub mod reads;
 pub mod reclaim;
+pub mod reclaim_calls;
 pub mod retention;
 mod scene;
 pub mod schedules;

@@ -56,11 +56,28 @@ pub trait Recovery: Send + Sync {
         end: TaskEnd,
     ) -> impl Future<Output = LedgerResult<Turn>> + Send;
 
-    /// [`Recovery::reclaim_task`] for many tasks. The answers have the order of the ends. A task that cannot be ended,
-    /// for example because its row is damaged, has its error in its answer and does not stop the others.
+    /// [`Recovery::reclaim_call`] for many calls. The answers have the order of the replies. A call that cannot be
+    /// replied to, for example because its row is damaged, has its error in its answer and does not stop the others.
     ///
-    /// A backend may use one transaction for all of them, or one for each. Each end is whole in either case. The default
-    /// runs [`Recovery::reclaim_task`], up to 128 at the same time.
+    /// A backend may use one transaction for all of them, or one for each. Each reply is whole in either case. The
+    /// default runs [`Recovery::reclaim_call`], up to 128 at the same time.
+    ///
+    /// # Errors
+    /// `Fenced`, and then some of the calls may have their replies; a failure of the whole write.
+    fn reclaim_calls(
+        &self,
+        incarnation: &Incarnation,
+        replies: Vec<(CallId, TurnBody)>,
+    ) -> impl Future<Output = LedgerResult<Vec<LedgerResult<()>>>> + Send {
+        async move {
+            one_by_one(replies, |(call_id, turn)| {
+                Box::pin(async move { self.reclaim_call(incarnation, call_id, turn).await.map(drop) })
+            })
+            .await
+        }
+    }
+
+    /// [`Recovery::reclaim_task`] for many tasks, with the rules of [`Recovery::reclaim_calls`].
     ///
     /// # Errors
     /// `Fenced`, and then some of the tasks may have ended before; a failure of the whole write.
@@ -70,15 +87,23 @@ pub trait Recovery: Send + Sync {
         ends: Vec<(TaskId, TaskEnd)>,
     ) -> impl Future<Output = LedgerResult<Vec<LedgerResult<()>>>> + Send {
         async move {
-            let one = |(task_id, end)| -> BoxFuture<'_, LedgerResult<()>> {
+            one_by_one(ends, |(task_id, end)| {
                 Box::pin(async move { self.reclaim_task(incarnation, task_id, end).await.map(drop) })
-            };
-            let ends: Vec<_> = ends.into_iter().map(one).collect();
-            let answers: Vec<_> = stream::iter(ends).buffered(AT_ONCE).collect().await;
-            if answers.contains(&Err(LedgerError::Fenced)) { Err(LedgerError::Fenced) } else { Ok(answers) }
+            })
+            .await
         }
     }
 }
 
-/// Ends that the default of [`Recovery::reclaim_tasks`] writes at the same time.
+/// Writes that [`one_by_one`] runs at the same time.
 const AT_ONCE: usize = 128;
+
+/// Runs a write for each, and returns their answers in order. `Fenced` is the answer of all.
+async fn one_by_one<'a, T: Send>(
+    ends: Vec<T>,
+    write: impl Fn(T) -> BoxFuture<'a, LedgerResult<()>> + Send,
+) -> LedgerResult<Vec<LedgerResult<()>>> {
+    let writes: Vec<_> = ends.into_iter().map(write).collect();
+    let answers: Vec<_> = stream::iter(writes).buffered(AT_ONCE).collect().await;
+    if answers.contains(&Err(LedgerError::Fenced)) { Err(LedgerError::Fenced) } else { Ok(answers) }
+}

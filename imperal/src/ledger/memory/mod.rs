@@ -81,6 +81,21 @@ impl MemoryLedger {
         }
         Ok(owners.len() as u64)
     }
+
+    /// Replies to calls, or ends tasks, of ended incarnations. Each is written or refused by itself.
+    fn reclaim_all<T>(
+        &self,
+        incarnation: &Incarnation,
+        ends: Vec<T>,
+        mut reclaim: impl FnMut(&mut State, T, Timestamp) -> LedgerResult<(Owner, Turn)>,
+    ) -> LedgerResult<Vec<LedgerResult<()>>> {
+        let ended = self.with(|state, now| -> LedgerResult<Vec<_>> {
+            state.fence(incarnation)?;
+            Ok(ends.into_iter().map(|end| reclaim(state, end, now)).collect())
+        })?;
+        let told = |ended: LedgerResult<(Owner, Turn)>| ended.map(|(owner, _)| self.feed.publish_events(&owner));
+        Ok(ended.into_iter().map(told).collect())
+    }
 }
 
 impl Leases for MemoryLedger {
@@ -130,21 +145,28 @@ impl Recovery for MemoryLedger {
         self.write(|state, now| state.reclaim_task(incarnation, task_id, end, now))
     }
 
+    async fn reclaim_calls(
+        &self,
+        incarnation: &Incarnation,
+        replies: Vec<(CallId, TurnBody)>,
+    ) -> LedgerResult<Vec<LedgerResult<()>>> {
+        let answers = self.reclaim_all(incarnation, replies, |state, (call_id, turn), now| {
+            turn.check_depth()?;
+            state.reclaim_call(incarnation, call_id, turn, now)
+        })?;
+        self.feed.announce_ready_task();
+        Ok(answers)
+    }
+
     async fn reclaim_tasks(
         &self,
         incarnation: &Incarnation,
         ends: Vec<(TaskId, TaskEnd)>,
     ) -> LedgerResult<Vec<LedgerResult<()>>> {
-        let ended = self.with(|state, now| -> LedgerResult<Vec<LedgerResult<(Owner, Turn)>>> {
-            state.fence(incarnation)?;
-            let reclaim = |(task_id, end): (TaskId, TaskEnd)| {
-                end.turn.check_depth()?;
-                state.reclaim_task(incarnation, task_id, end, now)
-            };
-            Ok(ends.into_iter().map(reclaim).collect())
-        })?;
-        let told = |ended: LedgerResult<(Owner, Turn)>| ended.map(|(owner, _)| self.feed.publish_events(&owner));
-        Ok(ended.into_iter().map(told).collect())
+        self.reclaim_all(incarnation, ends, |state, (task_id, end), now| {
+            end.turn.check_depth()?;
+            state.reclaim_task(incarnation, task_id, end, now)
+        })
     }
 }
 

@@ -5,8 +5,9 @@ use rusqlite::{Row, params};
 use super::SqliteLedger;
 use super::fault::Fault;
 use super::job::Weight;
+use super::ops::HAS_DRAFTS;
 use super::readers::Reading;
-use super::rows::{all, get_number, number};
+use super::rows::{all, get_number, number, one};
 use crate::ids::DraftId;
 use crate::ledger::contract::{Drafts, LedgerResult};
 use crate::ledger::decode::{Cell, Columns};
@@ -69,6 +70,9 @@ impl Drafts for SqliteLedger {
         let read = move |reading: &Reading<'_>| {
             let look = reading.conn.unchecked_transaction()?;
             let mut texts = Vec::new();
+            if one(&look, HAS_DRAFTS, (), |_| Ok(()))?.is_none() {
+                return Ok(texts);
+            }
             for work in &works {
                 let (sql, id) = match work {
                     Work::Call(call_id) => (DRAFTS_OF_CALL, call_id.to_string()),

@@ -2,7 +2,7 @@
 
 use super::fault::Fault;
 use super::job::Weight;
-use super::ops::{EndIsolation, Tx};
+use super::ops::{EndIsolation, Tx, WorkEnd};
 use super::{SqliteLedger, end_json, json, reads};
 use crate::ids::{CallId, TaskId};
 use crate::ledger::contract::{LedgerResult, Recovery};
@@ -35,20 +35,38 @@ impl Recovery for SqliteLedger {
         Ok(self.writer.write_sized(Weight::Durable, bytes, work).await?.on(turn))
     }
 
+    async fn reclaim_calls(
+        &self,
+        incarnation: &Incarnation,
+        replies: Vec<(CallId, TurnBody)>,
+    ) -> LedgerResult<Vec<LedgerResult<()>>> {
+        let end = |(call_id, turn)| json(&turn).map(|turn| WorkEnd::Call(call_id, turn));
+        self.reclaim_many(incarnation, replies.into_iter().map(end)).await
+    }
+
     async fn reclaim_tasks(
         &self,
         incarnation: &Incarnation,
         ends: Vec<(TaskId, TaskEnd)>,
     ) -> LedgerResult<Vec<LedgerResult<()>>> {
+        let end = |(task_id, end)| end_json(end).map(|(end, _)| WorkEnd::Task(task_id, Box::new(end)));
+        self.reclaim_many(incarnation, ends.into_iter().map(end)).await
+    }
+}
+
+impl SqliteLedger {
+    /// Writes the ends in one transaction. One that cannot be made into JSON has that error in its answer.
+    async fn reclaim_many(
+        &self,
+        incarnation: &Incarnation,
+        ends: impl Iterator<Item = LedgerResult<WorkEnd>>,
+    ) -> LedgerResult<Vec<LedgerResult<()>>> {
         let incarnation = incarnation.clone();
-        let mut answers = Vec::with_capacity(ends.len());
-        let mut rows = Vec::with_capacity(ends.len());
-        for (task_id, end) in ends {
-            answers.push(end_json(end).map(|(end, _)| rows.push((task_id, end))));
-        }
-        let bytes = rows.iter().map(|(_, end)| end.turn.json.len()).sum();
+        let mut rows = Vec::new();
+        let mut answers: Vec<LedgerResult<()>> = ends.map(|end| end.map(|end| rows.push(end))).collect();
+        let bytes = rows.iter().map(WorkEnd::bytes).sum();
         let mut isolation = EndIsolation::default();
-        let work = move |tx: &mut Tx<'_>| tx.reclaim_tasks(&incarnation, &rows, &mut isolation);
+        let work = move |tx: &mut Tx<'_>| tx.reclaim_many(&incarnation, &rows, &mut isolation);
         let mut written = self.writer.write_sized(Weight::Durable, bytes, work).await?.into_iter();
         for answer in answers.iter_mut().filter(|answer| answer.is_ok()) {
             let missing = || Err(Fault::Row("an end has no answer".to_owned()));

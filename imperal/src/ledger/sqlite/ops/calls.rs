@@ -298,11 +298,16 @@ impl Tx<'_> {
 
     fn settle_call(&mut self, call: &CallRow, turn: &TurnJson) -> Result<Stamp, Fault> {
         let stamp = self.add_turn(call.owner_id, turn)?;
-        let sql = "UPDATE call SET state = 'replied', reply_seq = ?2 WHERE call_no = ?1";
-        execute(self.conn, sql, params![call.number, number(stamp.seq)])?;
+        self.mark_replied(call.number, stamp.seq)?;
         self.end_drafts_of_call(call.number)?;
         self.announce_unheld_task(call.owner_id)?;
         Ok(stamp)
+    }
+
+    pub(super) fn mark_replied(&self, call_no: i64, reply_seq: u64) -> Result<(), Fault> {
+        let sql = "UPDATE call SET state = 'replied', reply_seq = ?2 WHERE call_no = ?1";
+        execute(self.conn, sql, params![call_no, number(reply_seq)])?;
+        Ok(())
     }
 
     /// A claim takes a call's tasks only after the reply.

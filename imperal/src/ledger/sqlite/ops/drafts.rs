@@ -8,6 +8,9 @@ use crate::ledger::sqlite::fault::Fault;
 use crate::ledger::sqlite::rows::{execute, get_number, number, one};
 use crate::ledger::{Attempt, DraftPiece, Incarnation, LedgerError, Work};
 
+/// Recovery asks this before it looks for the drafts of each piece of work: most often there are none.
+pub(in crate::ledger::sqlite) const HAS_DRAFTS: &str = "SELECT 1 FROM draft LIMIT 1";
+
 pub(in crate::ledger::sqlite) const DRAFT_END: &str = "SELECT d.call_id, d.task_id, d.attempt,
         (SELECT ends FROM draft_piece p WHERE p.draft_id = d.draft_id ORDER BY p.at DESC LIMIT 1)
     FROM draft d WHERE d.draft_id = ?1";

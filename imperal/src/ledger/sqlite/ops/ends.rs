@@ -1,4 +1,4 @@
-//! Ends of tasks: one, or many in one write.
+//! Ends of tasks: one, or many in one write. Recovery also writes many replies to calls in one.
 //!
 //! Many ends together take an owner's numbers and extend the audit chain in memory, and the owner's row is read and
 //! written once. A damaged row must not stop the others: after a fault in the middle, the writer undoes everything and
@@ -10,9 +10,10 @@ use std::collections::hash_map::Entry;
 
 use rusqlite::{Row, params};
 
+use super::drafts::HAS_DRAFTS;
 use super::tasks::{HAS_UNHELD_TASK, TaskRow, is_replied};
-use super::{EndJson, Notification, Stamp, Tx, stored_today};
-use crate::ids::TaskId;
+use super::{EndJson, Notification, Stamp, TurnJson, Tx, stored_today};
+use crate::ids::{CallId, TaskId};
 use crate::ledger::rules::{self, Hold};
 use crate::ledger::sqlite::fault::Fault;
 use crate::ledger::sqlite::rows::{TASK_COLUMNS, execute, get_number, number, one, record, select_task};
@@ -25,6 +26,27 @@ pub(in crate::ledger::sqlite) const LEFT_TASK: &str = select_task!(
     list concat!(", t.owner_id, (SELECT ", is_replied!(), " FROM call c WHERE c.call_id = t.call_id)"),
     "WHERE t.task_id = ?1 AND t.state = 'running' AND t.abandoned = 1 AND t.durable = 0 AND t.queue IS NULL"
 );
+
+/// An orphaned call with its owner. All other calls, and those of a damaged owner, get their replies one by one.
+pub(in crate::ledger::sqlite) const LEFT_CALL: &str =
+    "SELECT call_no, owner_id FROM call WHERE call_id = ?1 AND state = 'left' AND reply_seq IS NULL";
+
+/// The end of one piece of work whose incarnation has ended.
+#[derive(Debug)]
+pub(in crate::ledger::sqlite) enum WorkEnd {
+    Call(CallId, TurnJson),
+    Task(TaskId, Box<EndJson>),
+}
+
+impl WorkEnd {
+    /// Bytes of its turn.
+    pub(in crate::ledger::sqlite) fn bytes(&self) -> usize {
+        match self {
+            Self::Call(_, turn) => turn.json.len(),
+            Self::Task(_, end) => end.turn.json.len(),
+        }
+    }
+}
 
 /// How one write of many ends protects each from the others' faults.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +66,7 @@ struct LeftTask {
     is_call_replied: Option<bool>,
 }
 
-/// An owner whose tasks end: its row as it will be written.
+/// An owner whose work ends: its row as it will be written.
 struct EndingOwner {
     owner: Owner,
     head: u64,
@@ -105,10 +127,10 @@ impl Tx<'_> {
     }
 
     /// Whether an end was written or refused, for each. A fault of the whole write is an error.
-    pub(in crate::ledger::sqlite) fn reclaim_tasks(
+    pub(in crate::ledger::sqlite) fn reclaim_many(
         &mut self,
         incarnation: &Incarnation,
-        ends: &[(TaskId, EndJson)],
+        ends: &[WorkEnd],
         isolation: &mut EndIsolation,
     ) -> Result<Vec<Result<(), Fault>>, Fault> {
         self.fence(incarnation)?;
@@ -126,18 +148,20 @@ impl Tx<'_> {
                 ended => return ended,
             }
         }
-        ends.iter().map(|(task_id, end)| self.reclaim_in_savepoint(incarnation, *task_id, end)).collect()
+        ends.iter().map(|end| self.reclaim_in_savepoint(incarnation, end)).collect()
     }
 
-    fn reclaim_in_savepoint(
-        &mut self,
-        incarnation: &Incarnation,
-        task_id: TaskId,
-        end: &EndJson,
-    ) -> Result<Result<(), Fault>, Fault> {
+    fn reclaim_one(&mut self, incarnation: &Incarnation, end: &WorkEnd) -> Result<(), Fault> {
+        match end {
+            WorkEnd::Call(call_id, turn) => self.reclaim_call(incarnation, *call_id, turn).map(drop),
+            WorkEnd::Task(task_id, end) => self.reclaim_task(incarnation, *task_id, end).map(drop),
+        }
+    }
+
+    fn reclaim_in_savepoint(&mut self, incarnation: &Incarnation, end: &WorkEnd) -> Result<Result<(), Fault>, Fault> {
         let notified = self.notifications.len();
         execute(self.conn, "SAVEPOINT one_end", ())?;
-        let ended = self.reclaim_task(incarnation, task_id, end).map(drop);
+        let ended = self.reclaim_one(incarnation, end);
         if ended.is_err() {
             if self.conn.is_autocommit() {
                 return ended.map(Ok);
@@ -153,22 +177,20 @@ impl Tx<'_> {
     fn reclaim_together(
         &mut self,
         incarnation: &Incarnation,
-        ends: &[(TaskId, EndJson)],
+        ends: &[WorkEnd],
     ) -> Result<Vec<Result<(), Fault>>, Fault> {
-        let has_drafts = one(self.conn, "SELECT 1 FROM draft LIMIT 1", (), |_| Ok(()))?.is_some();
+        let has_drafts = one(self.conn, HAS_DRAFTS, (), |_| Ok(()))?.is_some();
         let mut owners = HashMap::new();
         let mut answers = Vec::with_capacity(ends.len());
-        for (task_id, end) in ends {
+        for end in ends {
             let mut before = self.conn.total_changes();
-            let ended = match self.left_task(*task_id)? {
-                Some(left) if self.is_audited_for(left.owner_id, &end.audit)? => {
-                    self.end_left(&mut owners, left, end, has_drafts)
-                }
-                _ => {
+            let ended = match self.end_left(&mut owners, end, has_drafts) {
+                Ok(false) => {
                     self.write_owners(&mut owners)?;
                     before = self.conn.total_changes();
-                    self.reclaim_task(incarnation, *task_id, end).map(drop)
+                    self.reclaim_one(incarnation, end)
                 }
+                ended => ended.map(drop),
             };
             match ended {
                 Err(Fault::Refused(error)) if self.conn.total_changes() == before => answers.push(Err(error.into())),
@@ -177,6 +199,54 @@ impl Tx<'_> {
         }
         self.write_owners(&mut owners)?;
         Ok(answers)
+    }
+
+    /// Ends an orphan without writing the row of its owner. `false` for work that has to end by itself.
+    fn end_left(
+        &mut self,
+        owners: &mut HashMap<i64, EndingOwner>,
+        end: &WorkEnd,
+        has_drafts: bool,
+    ) -> Result<bool, Fault> {
+        match end {
+            WorkEnd::Call(call_id, turn) => match self.left_call(*call_id)? {
+                Some(left) => self.end_left_call(owners, left, turn, has_drafts)?,
+                None => return Ok(false),
+            },
+            WorkEnd::Task(task_id, end) => match self.left_task(*task_id)? {
+                Some(left) if self.is_audited_for(left.owner_id, &end.audit)? => {
+                    self.end_left_task(owners, left, end, has_drafts)?;
+                }
+                _ => return Ok(false),
+            },
+        }
+        Ok(true)
+    }
+
+    /// The numbers of a call and of its owner.
+    fn left_call(&self, call_id: CallId) -> Result<Option<(i64, i64)>, Fault> {
+        one(self.conn, LEFT_CALL, [call_id.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))
+    }
+
+    /// [`Tx::settle_call`] of an orphaned call, without the row of its owner.
+    fn end_left_call(
+        &self,
+        owners: &mut HashMap<i64, EndingOwner>,
+        (call_no, owner_id): (i64, i64),
+        turn: &TurnJson,
+        has_drafts: bool,
+    ) -> Result<(), Fault> {
+        let owner = self.ending_owner(owners, owner_id)?;
+        let seq = owner.head.saturating_add(1);
+        // First, because it may be refused: the owner's next turn takes the number then.
+        self.insert_turn(owner_id, seq, turn)?;
+        owner.head = seq;
+        owner.stored = owner.stored.saturating_add(turn.json.len() as u64);
+        self.mark_replied(call_no, seq)?;
+        if has_drafts {
+            self.end_drafts_of_call(call_no)?;
+        }
+        Ok(())
     }
 
     fn left_task(&self, task_id: TaskId) -> Result<Option<LeftTask>, Fault> {
@@ -194,7 +264,7 @@ impl Tx<'_> {
     }
 
     /// [`Tx::end_task`] of an orphaned background task, without the row of its owner.
-    fn end_left(
+    fn end_left_task(
         &mut self,
         owners: &mut HashMap<i64, EndingOwner>,
         left: LeftTask,
@@ -203,10 +273,7 @@ impl Tx<'_> {
     ) -> Result<(), Fault> {
         let LeftTask { task_no, owner_id, task, is_call_replied } = left;
         rules::check_call_replied(is_call_replied)?;
-        let owner = match owners.entry(owner_id) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(self.ending_owner(owner_id)?),
-        };
+        let owner = self.ending_owner(owners, owner_id)?;
         let (seq, outcome_seq) = (owner.head.saturating_add(1), owner.head.saturating_add(2));
         owner.head = outcome_seq;
         owner.stored = owner.stored.saturating_add(end.turn.json.len() as u64);
@@ -229,7 +296,18 @@ impl Tx<'_> {
         Ok(())
     }
 
-    fn ending_owner(&self, owner_id: i64) -> Result<EndingOwner, Fault> {
+    fn ending_owner<'o>(
+        &self,
+        owners: &'o mut HashMap<i64, EndingOwner>,
+        owner_id: i64,
+    ) -> Result<&'o mut EndingOwner, Fault> {
+        Ok(match owners.entry(owner_id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(self.read_owner(owner_id)?),
+        })
+    }
+
+    fn read_owner(&self, owner_id: i64) -> Result<EndingOwner, Fault> {
         // The first read of an owner repairs damaged numbers.
         let owner = self.owner(owner_id)?;
         let sql = concat!("SELECT head, ", stored_today!(), ", audit_end FROM owner WHERE owner_id = ?1");
@@ -239,7 +317,7 @@ impl Tx<'_> {
         Ok(EndingOwner { owner, head, stored, audit_end: self.audit_end(owner_id, audit_end) })
     }
 
-    /// Writes the rows of owners whose tasks have ended, and tells of it.
+    /// Writes the rows of owners whose work has ended, and tells of it.
     fn write_owners(&mut self, owners: &mut HashMap<i64, EndingOwner>) -> Result<(), Fault> {
         let sql = "UPDATE owner SET head = ?2, stored = ?3, stored_day = ?4, audit_end = ?5 WHERE owner_id = ?1";
         let mut frees_slots = false;

@@ -30,11 +30,12 @@ pub(super) use claims::FIRST_READY;
 pub(super) use claims::{CANDIDATE_TASK, READY_TASKS};
 #[cfg(test)]
 pub(super) use documents::EXPIRED_DOCUMENTS;
+pub(super) use drafts::HAS_DRAFTS;
 #[cfg(test)]
 pub(super) use durable::{HAS_LEFT_ROWS, HELD_DURABLE_TASKS, LAST_PROGRESS, LAST_STEP};
-pub(super) use ends::EndIsolation;
+pub(super) use ends::{EndIsolation, WorkEnd};
 #[cfg(test)]
-pub(super) use ends::LEFT_TASK;
+pub(super) use ends::{LEFT_CALL, LEFT_TASK};
 pub(super) use files::DUE_FILES;
 #[cfg(test)]
 pub(super) use follow::{HAS_LOST_VALUE, INHERIT};

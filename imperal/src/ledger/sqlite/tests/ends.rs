@@ -1,4 +1,4 @@
-//! Many ends in one write: its cost, and the cost of one bad row.
+//! Many ends or replies in one write: its cost, and the cost of one bad row.
 
 use super::*;
 use crate::ids::{TaskId, TurnId};
@@ -58,12 +58,12 @@ async fn many_ends_take_few_statements() {
     for (task_id, end) in ends {
         let turn = ops::TurnJson { turn_id: TurnId::generate(), json: serde_json::to_string(&end.turn).unwrap() };
         let end = ops::EndJson { state: end.state, turn, audit: end.audit, open_effects: 0, notes: None };
-        rows.push((task_id, end));
+        rows.push(ops::WorkEnd::Task(task_id, Box::new(end)));
     }
     let count = ledger.writer.write(Weight::Light, move |tx| {
         let before = statements();
         let mut isolation = ops::EndIsolation::default();
-        let ended = tx.reclaim_tasks(&incarnation, &rows, &mut isolation)?;
+        let ended = tx.reclaim_many(&incarnation, &rows, &mut isolation)?;
         assert!(ended.iter().all(Result::is_ok), "{ended:?}");
         Ok(statements() - before)
     });
@@ -142,4 +142,85 @@ async fn task_of_a_missing_owner_costs_one_end() {
     assert!(answers[0].is_err(), "{answers:?}");
     assert_eq!(answers[1..], [Ok(()), Ok(())]);
     assert_eq!(numbers(&ledger, &ben()).await, (1..=10).collect::<Vec<_>>());
+}
+
+/// Calls of these owners that a node has left, oldest first, and the incarnation that replies to them.
+async fn leave_calls(ledger: &SqliteLedger, owners: &[Owner]) -> (Vec<(CallId, TurnBody)>, Incarnation) {
+    let dead = ledger.join("dead", LEASE).await.unwrap();
+    let mut replies = Vec::new();
+    for owner in owners {
+        let call = NewCall { owner: owner.clone(), ..new_call() };
+        replies.push((call.call_id, turn("interrupted")));
+        ledger.accept_call(&dead, call).await.unwrap();
+    }
+    (replies, ledger.join("dead", LEASE).await.unwrap())
+}
+
+#[tokio::test]
+async fn many_replies_take_few_statements() {
+    let folder = Folder::new();
+    let ledger = folder.open().unwrap();
+    let owners: Vec<Owner> = (0..40).map(|place| if place % 2 == 0 { anna() } else { ben() }).collect();
+    let (replies, incarnation) = leave_calls(&ledger, &owners).await;
+    let row = |(call_id, turn): (CallId, TurnBody)| {
+        let json = serde_json::to_string(&turn).unwrap();
+        ops::WorkEnd::Call(call_id, ops::TurnJson { turn_id: turn.turn_id, json })
+    };
+    let rows: Vec<_> = replies.into_iter().map(row).collect();
+    let count = ledger.writer.write(Weight::Light, move |tx| {
+        let before = statements();
+        let mut isolation = ops::EndIsolation::default();
+        let answers = tx.reclaim_many(&incarnation, &rows, &mut isolation)?;
+        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+        Ok(statements() - before)
+    });
+    // Three for each reply; the rest as for ends.
+    let count = count.await.unwrap();
+    assert!(count <= 40 * 3 + 2 * 6 + 2, "{count} statements");
+    for owner in [anna(), ben()] {
+        assert_eq!(numbers(&ledger, &owner).await, (1..=40).collect::<Vec<_>>());
+    }
+}
+
+/// The reply's turn is written and its call is not: everything is undone, and all others are written again.
+#[tokio::test]
+async fn call_that_cannot_be_written_costs_one_reply() {
+    let folder = Folder::new();
+    let ledger = folder.open().unwrap();
+    let (replies, incarnation) = leave_calls(&ledger, &[anna(), ben(), anna(), ben()]).await;
+    let bad = replies[2].0;
+    let refuse = format!(
+        "CREATE TRIGGER refuse BEFORE UPDATE ON call WHEN NEW.call_id = '{bad}' BEGIN SELECT RAISE(ABORT, 'no'); END"
+    );
+    Connection::open(folder.file()).unwrap().execute_batch(&refuse).unwrap();
+    let answers = ledger.reclaim_calls(&incarnation, replies.clone()).await.unwrap();
+    assert!(matches!(answers[2], Err(LedgerError::Unavailable(_))), "{answers:?}");
+    assert_eq!([&answers[0], &answers[1], &answers[3]], [&Ok(()); 3]);
+    assert_eq!(numbers(&ledger, &anna()).await, (1..=3).collect::<Vec<_>>());
+    assert_eq!(numbers(&ledger, &ben()).await, (1..=4).collect::<Vec<_>>());
+    assert_eq!(ledger.orphans(10).await.unwrap().len(), 1);
+
+    Connection::open(folder.file()).unwrap().execute_batch("DROP TRIGGER refuse").unwrap();
+    let earlier = LedgerError::AlreadyReplied;
+    let answers = ledger.reclaim_calls(&incarnation, replies).await.unwrap();
+    assert_eq!(answers, [Err(earlier.clone()), Err(earlier.clone()), Ok(()), Err(earlier)]);
+    assert_eq!(numbers(&ledger, &anna()).await, (1..=4).collect::<Vec<_>>());
+}
+
+/// The first of the write: nothing has to be undone.
+#[tokio::test]
+async fn call_of_a_missing_owner_costs_one_reply() {
+    let folder = Folder::new();
+    let ledger = folder.open().unwrap();
+    let (replies, incarnation) = leave_calls(&ledger, &[anna(), ben(), ben()]).await;
+    drop(ledger);
+    let conn = Connection::open(folder.file()).unwrap();
+    conn.pragma_update(None, "foreign_keys", false).unwrap();
+    assert_eq!(conn.execute("DELETE FROM owner WHERE user_id = 'anna'", ()).unwrap(), 1);
+    drop(conn);
+    let ledger = folder.open().unwrap();
+    let answers = ledger.reclaim_calls(&incarnation, replies).await.unwrap();
+    assert!(answers[0].is_err(), "{answers:?}");
+    assert_eq!(answers[1..], [Ok(()), Ok(())]);
+    assert_eq!(numbers(&ledger, &ben()).await, (1..=4).collect::<Vec<_>>());
 }

@@ -215,6 +215,7 @@ fn reads_use_an_index() {
         ("asked to cancel", ops::TASKS_TO_CANCEL),
         ("asked to stop", ops::CALLS_TO_CANCEL),
         ("lapsed", ops::LAPSED_LEASES),
+        ("left call", ops::LEFT_CALL),
         ("left calls", ops::LEFT_CALLS),
         ("left tasks", ops::LEFT_TASKS),
         ("unreplied calls", ops::UNREPLIED_CALLS),
