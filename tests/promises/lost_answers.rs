@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use imperal::ids::{CallId, DraftId};
-use imperal::ledger::contract::{Calls, Drafts, Leases, Recovery, Tasks};
-use imperal::ledger::{DraftPiece, NewCall, NewTask, Owner, Role, StepKind, TaskState, TurnBody, Work};
+use imperal::ledger::contract::{Calls, Chat, Drafts, Leases, Recovery, Tasks};
+use imperal::ledger::{DraftPiece, NewCall, NewTask, Owner, PageLimit, Role, StepKind, TaskState, TurnBody, Work};
 use imperal::platform::{Answered, Settings};
 use imperal::prelude::*;
 use imperal::testing::TestPlatform;
@@ -226,14 +226,14 @@ async fn unsettleable_task_delays_neither_start_nor_other_tasks() {
     assert_eq!(anna.outcomes(stuck).await.len(), 1);
 }
 
-/// Recovery reads a thousand pieces of work at a time.
+/// Recovery reads two thousand pieces of work at a time, and the next ones while it settles these.
 #[tokio::test(start_paused = true)]
 async fn unsettleable_tasks_do_not_hide_later_ones() {
     let ledger = Arc::new(LosesAnswers::default());
-    let setup = TestPlatform::setup().settings(|s| (s.tasks_per_user, s.open_tasks_per_user) = (2000, 2000));
+    let setup = TestPlatform::setup().settings(|s| (s.tasks_per_user, s.open_tasks_per_user) = (3000, 3000));
     let platform = setup.ledger(ledger.clone()).start().await;
     let anna = platform.user("anna");
-    for _ in 0..1100 {
+    for _ in 0..2100 {
         let task_id = anna.start("nap", json!({"seconds": 60})).await;
         ledger.stuck.lock().unwrap().insert(task_id);
     }
@@ -243,32 +243,85 @@ async fn unsettleable_tasks_do_not_hide_later_ones() {
     assert_eq!(record.task.state, TaskState::Reclaimed);
 }
 
-/// Recovery ends 256 tasks in one write, and each keeps up to 64 KiB of its draft.
+/// Recovery ends 256 tasks, or replies to 256 calls, in one write, and each keeps up to 64 KiB of its draft.
 #[tokio::test(start_paused = true)]
-async fn recovery_ends_tasks_with_long_drafts_in_several_writes() {
-    const TASKS: usize = 150;
-    let ledger = Arc::new(LosesAnswers::default());
+async fn recovery_ends_work_with_long_drafts_in_several_writes() {
+    const WORK: usize = 150;
+    for tasks in [true, false] {
+        let ledger = Arc::new(LosesAnswers::default());
+        let dead = ledger.join("dead", Duration::from_secs(15)).await.unwrap();
+        let anna = Owner::new("default", "anna");
+        let turn = |role| TurnBody::new(role, "nap", "promises");
+        let text = "x".repeat(60_000);
+        for _ in 0..WORK {
+            let call = NewCall::new(CallId::generate(), anna.clone(), turn(Role::User));
+            let call_id = call.call_id;
+            ledger.accept_call(&dead, call).await.unwrap();
+            let work = if tasks {
+                let task = ledger.start_task(&dead, NewTask::new(call_id, anna.clone(), "promises", "nap")).await;
+                ledger.reply(&dead, call_id, turn(Role::Bot)).await.unwrap();
+                Work::Task(task.unwrap().attempt())
+            } else {
+                Work::Call(call_id)
+            };
+            let piece = DraftPiece::new(DraftId::generate(), work, 0, &*text);
+            ledger.write_drafts(&dead, vec![piece]).await.unwrap();
+        }
+        ledger.leave(&dead).await.unwrap();
+        let _platform = TestPlatform::setup().ledger(ledger.clone()).start().await;
+        let largest = ledger.largest_ends.load(Ordering::SeqCst);
+        assert!((1 << 20..=4 << 20).contains(&largest), "one write has {largest} bytes of partial texts");
+        assert_eq!(ledger.orphans(10).await.unwrap(), []);
+        let last = ledger.latest_turns(&anna, None, PageLimit::rows(1)).await.unwrap().rows.remove(0);
+        assert_eq!(last.body.partial.as_ref(), Some(&text));
+    }
+}
+
+/// Calls of these users that a node has left.
+async fn leave_calls(ledger: &LosesAnswers, owners: &[Owner], count: usize) -> Vec<(CallId, Owner)> {
     let dead = ledger.join("dead", Duration::from_secs(15)).await.unwrap();
-    let anna = Owner::new("default", "anna");
-    let turn = |role| TurnBody::new(role, "nap", "promises");
-    let (text, mut left) = ("x".repeat(60_000), Vec::new());
-    for _ in 0..TASKS {
-        let call = NewCall::new(CallId::generate(), anna.clone(), turn(Role::User));
-        let call_id = call.call_id;
-        ledger.accept_call(&dead, call).await.unwrap();
-        let task = ledger.start_task(&dead, NewTask::new(call_id, anna.clone(), "promises", "nap")).await.unwrap();
-        ledger.reply(&dead, call_id, turn(Role::Bot)).await.unwrap();
-        let piece = DraftPiece::new(DraftId::generate(), Work::Task(task.attempt()), 0, &*text);
-        ledger.write_drafts(&dead, vec![piece]).await.unwrap();
-        left.push(task.task_id);
+    let mut calls = Vec::new();
+    for owner in owners.iter().cycle().take(count) {
+        let call_id = CallId::generate();
+        let turn = TurnBody::new(Role::User, "nap", "promises").call_id(call_id);
+        ledger.accept_call(&dead, NewCall::new(call_id, owner.clone(), turn)).await.unwrap();
+        calls.push((call_id, owner.clone()));
     }
     ledger.leave(&dead).await.unwrap();
-    let platform = TestPlatform::setup().ledger(ledger.clone()).start().await;
-    let largest = ledger.largest_ends.load(Ordering::SeqCst);
-    assert!((1 << 20..=4 << 20).contains(&largest), "one write has {largest} bytes of partial texts");
-    assert_eq!(ledger.open_tasks(&anna).await.unwrap(), []);
-    let outcome = platform.user("anna").outcome(left[TASKS - 1]).await;
-    assert_eq!(outcome.turn.body.partial.as_ref(), Some(&text));
+    calls
+}
+
+/// Each call has its reply, and each user as many replies as calls.
+async fn assert_replied(ledger: &LosesAnswers, calls: &[(CallId, Owner)]) {
+    for (call_id, owner) in calls {
+        let reply = ledger.find_call(owner, *call_id).await.unwrap().unwrap().reply.unwrap();
+        assert_eq!(reply.body.result.unwrap().error_code.unwrap(), "INTERRUPTED");
+        let of_user = calls.iter().filter(|(_, user)| user == owner).count() as u64;
+        assert_eq!(ledger.head(owner).await.unwrap(), 2 * of_user);
+    }
+}
+
+/// A write for each call would keep users waiting for the start.
+#[tokio::test(start_paused = true)]
+async fn recovery_replies_to_many_calls_in_few_writes() {
+    let ledger = Arc::new(LosesAnswers::default());
+    let owners: Vec<Owner> = (0..20).map(|n| Owner::new("default", &format!("user-{n}"))).collect();
+    let calls = leave_calls(&ledger, &owners, 1000).await;
+    let _platform = TestPlatform::setup().ledger(ledger.clone()).start().await;
+    assert_eq!(ledger.reclaim_writes.load(Ordering::SeqCst), 1);
+    assert_replied(&ledger, &calls).await;
+}
+
+/// The write of many replies took effect, and recovery cannot know it.
+#[tokio::test(start_paused = true)]
+async fn recovery_replies_once_when_its_answer_is_lost() {
+    let ledger = Arc::new(LosesAnswers::default());
+    let owners = [Owner::new("default", "anna"), Owner::new("default", "ben")];
+    let calls = leave_calls(&ledger, &owners, 7).await;
+    ledger.to_lose.store(1, Ordering::SeqCst);
+    let _platform = TestPlatform::setup().ledger(ledger.clone()).start().await;
+    assert_eq!(ledger.to_lose.load(Ordering::SeqCst), 0);
+    assert_replied(&ledger, &calls).await;
 }
 
 /// An expiry reads and locks every node's lease, and a grace period counts on one per pass.
@@ -281,7 +334,7 @@ async fn recovery_expires_leases_once_per_pass() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     let dead = ledger.join("dead", Duration::from_secs(15)).await.unwrap();
-    for _ in 0..1100 {
+    for _ in 0..2100 {
         let asked = TurnBody::new(Role::User, "nap", "promises");
         let call = NewCall::new(CallId::generate(), Owner::new("default", "anna"), asked);
         ledger.accept_call(&dead, call).await.unwrap();

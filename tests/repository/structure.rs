@@ -67,7 +67,7 @@ const INSIDE: &[(&str, &str)] = &[
         "platform",
         "error ledger_errors readable_name refusals messages queue settings call_reply lease_age
          acceptance first_tasks active drafts progress assistant_meters meters http_meter admission step_quota answer_types hazards seen file_store node
-         lease retention durable_write durable_digest recovery questions documents files secrets host task_run hazard_checks
+         lease retention durable_write durable_digest settling recovery questions documents files secrets host task_run hazard_checks
          chat injection tasks durable idempotency call_writes call_run dispatch schedules tool_calls resume follow_up timeline export access",
     ),
     (

@@ -50,6 +50,7 @@ mod schedules;
 mod secrets;
 mod seen;
 mod settings;
+mod settling;
 mod step_quota;
 mod task_run;
 mod tasks;

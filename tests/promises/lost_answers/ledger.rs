@@ -62,8 +62,10 @@ pub(crate) struct LosesAnswers {
     pub(crate) task_reads_to_refuse: AtomicU32,
     /// Whether the answer to a start is delayed.
     pub(crate) slow_starts: AtomicBool,
-    /// Bytes of the partial texts of the largest write of several ends.
+    /// Bytes of the partial texts of the largest write of several ends or replies.
     pub(super) largest_ends: AtomicUsize,
+    /// Number of writes of orphaned calls.
+    pub(super) reclaim_writes: AtomicU32,
     /// Number of reports of progress that are written five seconds late.
     pub(super) late_reports: AtomicU32,
 }
@@ -128,6 +130,7 @@ impl Recovery for LosesAnswers {
     }
 
     async fn reclaim_call(&self, incarnation: &Incarnation, call_id: CallId, turn: TurnBody) -> LedgerResult<Turn> {
+        self.reclaim_writes.fetch_add(1, Ordering::SeqCst);
         self.inner.reclaim_call(incarnation, call_id, turn).await
     }
 
@@ -139,6 +142,17 @@ impl Recovery for LosesAnswers {
             return Err(LedgerError::Unavailable("its row is damaged".to_owned()));
         }
         self.inner.reclaim_task(incarnation, task_id, end).await
+    }
+
+    async fn reclaim_calls(
+        &self,
+        incarnation: &Incarnation,
+        replies: Vec<(CallId, TurnBody)>,
+    ) -> LedgerResult<Vec<LedgerResult<()>>> {
+        self.reclaim_writes.fetch_add(1, Ordering::SeqCst);
+        let bytes = replies.iter().map(|(_, turn)| turn.partial.as_deref().map_or(0, str::len)).sum();
+        self.largest_ends.fetch_max(bytes, Ordering::SeqCst);
+        self.losing(self.inner.reclaim_calls(incarnation, replies)).await
     }
 
     async fn reclaim_tasks(
