@@ -25,7 +25,8 @@ fn call(name: &str) -> NewCall {
     NewCall::new(CallId::generate(), user(name), turn("?"))
 }
 
-/// A node whose transactions that come first wait for another node: what arrives next goes together.
+/// A node whose two first transactions wait for another node. Of what arrives at once, two are sent, and the rest goes
+/// together.
 struct Stuck {
     backend: InPostgres,
     ledger: Arc<PostgresLedger>,
@@ -166,13 +167,14 @@ async fn refused_user_keeps_apart_for_a_while() {
     stuck.send(existing.clone()).await.unwrap();
     let round = async || {
         let others: Vec<_> = (0..10).map(|number| call(&format!("user {number}"))).collect();
-        let all = [vec![existing.clone()], others.clone()].concat();
+        let mut all = others.clone();
+        all.insert(5, existing.clone());
         let outcomes = join_all(all.into_iter().map(|call| stuck.send(call))).await;
         assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 10);
         transactions(&stuck.backend, &others).await
     };
     assert_eq!(round().await, 10, "undone together, and then sent alone");
-    assert_eq!(round().await, 1, "the refused one went alone");
+    assert_eq!(round().await, 3, "two are sent at once, and eight together beside the refused one");
     stuck.let_go().await;
 }
 
@@ -185,13 +187,40 @@ async fn write_that_waits_for_another_node_delays_no_other() {
     let begun = Instant::now();
     let outcomes = join_all((0..12).map(|number| stuck.send(call(&format!("user {number}"))))).await;
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    let again = join_all((0..12).map(|number| stuck.send(call(&format!("user {number}"))))).await;
+    assert!(again.iter().all(Result::is_ok), "{again:?}");
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     let early = tokio::time::timeout(Duration::from_millis(300), &mut held).await;
     assert!(early.is_err(), "it waited for no lock: {early:?}");
     drop(held);
     let (_backend, ledger) = stuck.let_go().await;
     for number in 0..12 {
-        has_calls(&ledger, &user(&format!("user {number}")), 1).await;
+        has_calls(&ledger, &user(&format!("user {number}")), 2).await;
+    }
+}
+
+/// Seven users whose rows another node holds, and a crowd of others: as many as connections are left for are at work.
+#[tokio::test(flavor = "multi_thread")]
+async fn crowd_goes_on_while_many_users_are_held() {
+    const CALLS: usize = 30;
+    let stuck = Stuck::new().await;
+    let mut held: Vec<_> = (3..10).map(|number| stuck.send(call(&format!("held {number}")))).collect();
+    let crowd = join_all((0..40).map(async |number| {
+        for _ in 0..CALLS {
+            stuck.send(call(&format!("user {number}"))).await.unwrap();
+        }
+    }));
+    let begun = Instant::now();
+    let waiting = join_all(held.iter_mut());
+    let futures_util::future::Either::Right(_) = futures_util::future::select(waiting, Box::pin(crowd)).await else {
+        panic!("a held user was served")
+    };
+    // 1,200 writes; with one transaction each 25 ms it would be at least a second for 40 users at a time.
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    drop(held);
+    let (_backend, ledger) = stuck.let_go().await;
+    for number in 0..40 {
+        has_calls(&ledger, &user(&format!("user {number}")), CALLS as u64).await;
     }
 }
 
@@ -204,7 +233,7 @@ async fn write_behind_one_of_its_user_holds_up_nobody() {
     let calls: Vec<NewCall> = (0..10).map(|number| call(&format!("user {number}"))).collect();
     let outcomes = join_all(calls.iter().cloned().map(|call| stuck.send(call))).await;
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
-    assert_eq!(transactions(&stuck.backend, &calls).await, 1, "nothing was undone");
+    assert_eq!(transactions(&stuck.backend, &calls).await, 3, "two are sent at once, and nothing was undone");
     let late = second.await;
     assert!(matches!(&late, Err(LedgerError::Unavailable(why)) if why.contains("within 5 s")), "{late:?}");
     let (_backend, ledger) = stuck.let_go().await;
@@ -249,17 +278,19 @@ async fn lost_transaction_answers_everybody() {
     };
     let sent = join_all(calls.iter().cloned().map(|call| stuck.send(call)));
     let (outcomes, ()) = futures_util::future::join(sent, kill).await;
-    for outcome in outcomes {
+    let (at_once, together) = outcomes.split_at(2);
+    assert!(at_once.iter().all(Result::is_ok), "{at_once:?}");
+    for outcome in together {
         assert!(matches!(outcome, Err(LedgerError::Indeterminate(_))), "{outcome:?}");
     }
     let (backend, ledger) = stuck.let_go().await;
     for number in 0..12 {
-        has_calls(&ledger, &user(&format!("user {number}")), 0).await;
+        has_calls(&ledger, &user(&format!("user {number}")), u64::from(number < 2)).await;
     }
     backend.sql("DROP TRIGGER slow ON @.call").await;
     // The same calls again, as a client repeats them.
     let incarnation = ledger.join("a", LONG).await.unwrap();
-    join_all(calls.into_iter().map(|call| ledger.answer_call(&incarnation, call, turn("!"))))
+    join_all(calls.into_iter().skip(2).map(|call| ledger.answer_call(&incarnation, call, turn("!"))))
         .await
         .into_iter()
         .for_each(|outcome| drop(outcome.unwrap()));
@@ -270,18 +301,17 @@ async fn lost_transaction_answers_everybody() {
 async fn transaction_locks_its_users_in_one_order() {
     let stuck = Stuck::new().await;
     for number in 0..6 {
-        stuck.send(call(&format!("user {number}"))).await.unwrap();
+        stuck.send(call(&format!("usér {number}"))).await.unwrap();
     }
     let looking = cluster::client().await;
-    let users = "SELECT user_id FROM @.owner WHERE user_id LIKE 'user%' ORDER BY owner_key";
+    let users = "SELECT user_id FROM @.owner WHERE user_id LIKE 'us%' ORDER BY owner_key";
     let rows = looking.query(&stuck.backend.named(users), &[]).await.unwrap();
     let users: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     // The first in the order is held, and was asked for last.
     let first = format!("BEGIN; SELECT FROM @.owner WHERE user_id = '{}' FOR UPDATE", users[0]);
     looking.batch_execute(&stuck.backend.named(&first)).await.unwrap();
     let sending = join_all(users.iter().rev().map(|name| stuck.send(call(name))));
-    let rest =
-        format!("SELECT FROM @.owner WHERE user_id LIKE 'user%' AND user_id <> '{}' FOR UPDATE NOWAIT", users[0]);
+    let rest = format!("SELECT FROM @.owner WHERE user_id LIKE 'us%' AND user_id <> '{}' FOR UPDATE NOWAIT", users[0]);
     let rest = stuck.backend.named(&rest);
     let look = async {
         // The third lock that is waited for is that of the transaction, for a twentieth of a second.
@@ -312,5 +342,44 @@ async fn crowds_of_two_nodes_lose_nothing() {
     for number in 0..8 {
         let owner = user(&format!("user {number}"));
         assert_eq!(nodes[0].0.head(&owner).await.unwrap(), 2 * 8 * CALLS);
+    }
+}
+
+/// The server checks a constraint at the commit, and refuses: each is sent again, and the others are written.
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_commit_is_sent_again() {
+    let stuck = Stuck::new().await;
+    let calls: Vec<NewCall> = (0..8).map(|number| call(&format!("user {number}"))).collect();
+    let refuse = "CREATE FUNCTION @.refuse_commit() RETURNS trigger LANGUAGE plpgsql AS
+                      $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '23514'; END $$;
+                  CREATE CONSTRAINT TRIGGER refused AFTER INSERT ON @.call DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+                      WHEN (new.call_id = '{}') EXECUTE FUNCTION @.refuse_commit()";
+    stuck.backend.sql(&refuse.replace("{}", &calls[3].call_id.to_string())).await;
+    let outcomes = join_all(calls.iter().cloned().map(|call| stuck.send(call))).await;
+    for (number, outcome) in outcomes.into_iter().enumerate() {
+        match number {
+            3 => assert!(matches!(outcome, Err(LedgerError::Unavailable(_))), "{outcome:?}"),
+            _ => assert!(outcome.is_ok(), "{outcome:?}"),
+        }
+    }
+    let (_backend, ledger) = stuck.let_go().await;
+    for number in 0..8 {
+        has_calls(&ledger, &user(&format!("user {number}")), u64::from(number != 3)).await;
+    }
+}
+
+/// A user's number is damaged: the server refuses it, and the node repairs it.
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_number_is_repaired_and_stops_nobody() {
+    let stuck = Stuck::new().await;
+    for number in 0..6 {
+        stuck.send(call(&format!("user {number}"))).await.unwrap();
+    }
+    stuck.backend.sql("UPDATE @.owner SET head = 1 WHERE user_id = 'user 2'").await;
+    let outcomes = join_all((0..6).map(|number| stuck.send(call(&format!("user {number}"))))).await;
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    let (_backend, ledger) = stuck.let_go().await;
+    for number in 0..6 {
+        has_calls(&ledger, &user(&format!("user {number}")), 2).await;
     }
 }

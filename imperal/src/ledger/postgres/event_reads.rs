@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tokio_postgres::Row;
 
-use super::pool::{Store, int, ints, text, texts};
+use super::pool::{CONNECT, Store, int, ints, text, texts};
 use super::rows::{get, number};
 use super::stored_text::stored;
 use crate::ledger::{LedgerError, Owner, PageLimit};
@@ -33,6 +34,10 @@ const EVENTS_OF_MANY: &str = "SELECT e.*, u.place
     CROSS JOIN LATERAL @.events(u.tenant_id, u.user_id, u.after, u.most, u.bytes) AS e
     ORDER BY u.place, e.seq";
 
+fn unavailable<T>(why: String) -> Result<T, LedgerError> {
+    Err(LedgerError::Unavailable(why))
+}
+
 #[derive(Debug)]
 struct Read {
     owner: Owner,
@@ -46,6 +51,13 @@ struct Read {
 struct Waiting {
     read: Read,
     caller: oneshot::Sender<Result<Vec<Row>, LedgerError>>,
+}
+
+impl Waiting {
+    fn answer(self, page: Result<Vec<Row>, LedgerError>) {
+        // An error means that the caller has gone.
+        let _ = self.caller.send(page);
+    }
 }
 
 /// While fewer than [`READERS`] are at work nothing waits.
@@ -87,10 +99,13 @@ impl EventReads {
             Read { owner: owner.clone(), after: number(after), most: limit.rows.into(), bytes: number(limit.bytes) };
         match self.enter(read) {
             Ok((_reader, read)) => self.alone(&read).await,
-            Err(answer) => {
-                let stopped = || LedgerError::Unavailable("the reader of events has stopped".to_owned());
-                answer.await.unwrap_or_else(|_| Err(stopped()))
-            }
+            Err(answer) => match timeout(CONNECT, answer).await {
+                Ok(answer) => answer.unwrap_or_else(|_| unavailable("the reader of events has stopped".to_owned())),
+                Err(_) => unavailable(format!(
+                    "the events were not read within {} s: the database is slow; try again",
+                    CONNECT.as_secs()
+                )),
+            },
         }
     }
 
@@ -130,21 +145,22 @@ impl EventReads {
     }
 
     async fn answer(&self, batch: Vec<Waiting>) {
-        let answers: Vec<Result<Vec<Row>, LedgerError>> = match &batch[..] {
-            [one] => vec![self.alone(&one.read).await],
-            _ => match self.together(&batch).await {
-                Ok(pages) => pages.into_iter().map(Ok).collect(),
-                Err(error) => batch.iter().map(|_| Err(error.clone())).collect(),
-            },
-        };
-        for (one, answer) in batch.into_iter().zip(answers) {
-            // An error means that the caller has gone.
-            let _ = one.caller.send(answer);
+        if batch.len() > 1
+            && let Ok(pages) = self.together(&batch).await
+        {
+            return batch.into_iter().zip(pages).for_each(|(one, page)| one.answer(Ok(page)));
+        }
+        // What cannot be read of one user takes nothing from the others.
+        for one in batch {
+            if !one.caller.is_closed() {
+                let page = self.alone(&one.read).await;
+                one.answer(page);
+            }
         }
     }
 }
 
-/// A statement under way, and those after it. Its drop, also by a caller that goes away, lets the next read begin.
+/// A statement under way, and those after it. When it is dropped, also by a caller that goes away, the next may begin.
 #[derive(Debug)]
 struct Reader {
     reads: EventReads,

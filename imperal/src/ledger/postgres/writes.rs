@@ -176,9 +176,18 @@ impl PostgresLedger {
             Work::Call(call_id) => write.text(call_id.to_string()).int(None),
             Work::Task(attempt) => write.text(attempt.task_id.to_string()).int(i64::from(attempt.number)),
         };
-        let row = self.batched(&new.owner, started(write, &new)?).await?;
+        let row = self.send_start(&new, started(write, &new)?).await?;
         self.notifier.events(get(&row, 2)?, &new.owner, get_number(&row, 3)?);
         task_of(&row, new)
+    }
+
+    /// A task that goes on from an ended one copies its rows, which may take long: it goes alone.
+    async fn send_start(&self, new: &NewTask, write: Write) -> Result<Row, LedgerError> {
+        if new.durable.as_ref().is_some_and(|durable| durable.follows.is_some()) {
+            let _permit = self.permits.acquire(&new.owner).await?;
+            return self.alone(&write).await;
+        }
+        self.batched(&new.owner, write).await
     }
 
     /// Writes a call with its first task, and with its reply if it has one.
@@ -198,7 +207,7 @@ impl PostgresLedger {
             .int(call.max_stored.map(number))
             .text(reply.as_ref().map(|reply| reply.turn_id.to_string()))
             .text(reply.as_ref().map(to_json).transpose()?);
-        let row = self.batched(&call.owner, write).await.map_err(|error| quota(error, call.max_stored))?;
+        let row = self.send_start(&new, write).await.map_err(|error| quota(error, call.max_stored))?;
         let seq = get_number(&row, 3)?;
         let asked = Turn { seq: seq - 1, at: get_time(&row, 7)?, body: call.turn };
         let replied = reply.map(|body| Ok::<_, LedgerError>(Turn { seq: seq + 1, at: get_time(&row, 8)?, body }));

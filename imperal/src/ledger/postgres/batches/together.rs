@@ -12,7 +12,7 @@ use crate::ledger::postgres::fault::{Fault, takes_no_writes, was_a_loss};
 use crate::ledger::postgres::pool::{Lane, STATEMENT, Store};
 use crate::ledger::postgres::writes::one;
 
-/// The limit keeps a write that waits for another node's transaction from delaying those beside it.
+/// The limit, `LOCK_LIMIT`, keeps a write that waits for another transaction from delaying those beside it.
 const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '50ms'";
 
 /// Why writes are not on disk, as far as this node knows.
@@ -25,8 +25,8 @@ pub(super) enum NotWritten {
 }
 
 impl Store {
-    /// Sends the writes as one transaction. Returns their rows.
-    pub(super) async fn together(&self, writes: &[&Write]) -> Result<Vec<Row>, NotWritten> {
+    /// Sends the writes as one transaction. Returns their rows, once all are on disk.
+    pub(super) async fn together(&self, writes: &[&Write]) -> Result<Vec<Result<Row, Fault>>, NotWritten> {
         let connection = self.connection(Lane::Calls).await.map_err(NotWritten::Failed)?;
         let statements: Vec<_> = writes.iter().map(|write| (self.named(write.sql()), write.params())).collect();
         let sending = async {
@@ -55,16 +55,17 @@ impl Store {
             let why = format!("PostgreSQL did not answer within {} s", STATEMENT.as_secs_f32());
             return Err(NotWritten::Failed(LedgerError::Indeterminate(why)));
         };
-        let rows = outcome.map_err(|(by, error)| {
-            if takes_no_writes(&error) {
-                // This connection leads to a standby; a new one may lead to the primary.
-                self.forget(connection);
+        match outcome {
+            // Each function returns a row, or the database is not the one that was made.
+            Ok(rows) => Ok(rows.into_iter().map(one).collect()),
+            Err((by, error)) => {
+                if takes_no_writes(&error) {
+                    // This connection leads to a standby; a new one may lead to the primary.
+                    self.forget(connection);
+                }
+                Err(not_written(by, error))
             }
-            not_written(by, error)
-        })?;
-        // Each function returns a row, or the database is not the one that was made.
-        let rows = rows.into_iter().map(one).collect::<Result<_, Fault>>();
-        rows.map_err(|fault| NotWritten::Failed(fault.into()))
+        }
     }
 }
 
@@ -96,17 +97,19 @@ impl<F: Future> Sent<F> {
     }
 }
 
-/// Only what the server says of a write or of the commit is certain. The commit is on its way already when an answer is
-/// missing, and without a begin each write was a transaction.
+/// Only what the server says of a write is certain: the commit is on its way already when an answer is missing, and
+/// without a begin each write was a transaction.
 fn not_written(by: Option<Undoing>, error: tokio_postgres::Error) -> NotWritten {
-    if let Some(by) = by.filter(|_| error.as_db_error().is_some() && !was_a_loss(&error)) {
-        return NotWritten::Undone(match by {
-            Undoing::Write(place) => Some(place),
-            Undoing::Commit => None,
-        });
+    let code = error.code().filter(|_| !was_a_loss(&error)).map(|code| code.code().to_owned());
+    match (by, code) {
+        (Some(Undoing::Write(place)), Some(_)) => NotWritten::Undone(Some(place)),
+        // A constraint, a clash with others, a cancel. Of any other the commit may have been made.
+        (Some(Undoing::Commit), Some(code)) if ["23", "40", "57014"].iter().any(|of| code.starts_with(of)) => {
+            NotWritten::Undone(None)
+        }
+        _ => NotWritten::Failed(match LedgerError::from(Fault::from(error)) {
+            LedgerError::Unavailable(why) => LedgerError::Indeterminate(why),
+            error => error,
+        }),
     }
-    NotWritten::Failed(match LedgerError::from(Fault::from(error)) {
-        LedgerError::Unavailable(why) => LedgerError::Indeterminate(why),
-        error => error,
-    })
 }
