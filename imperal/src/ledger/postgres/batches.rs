@@ -152,7 +152,9 @@ impl Batches {
             Err(NotWritten::Failed(error)) => {
                 self.0.meters.record_transaction(batch.len(), begun.elapsed(), false);
                 self.queue().went_badly();
-                batch.into_iter().for_each(|waiting| waiting.answer(Err(error.clone().into())));
+                for waiting in batch {
+                    waiting.answer(Err(error.clone().into()));
+                }
             }
         }
     }

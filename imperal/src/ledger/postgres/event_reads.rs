@@ -34,6 +34,9 @@ const EVENTS_OF_MANY: &str = "SELECT e.*, u.place
     CROSS JOIN LATERAL @.events(u.tenant_id, u.user_id, u.after, u.most, u.bytes) AS e
     ORDER BY u.place, e.seq";
 
+/// The rows of a page, or why they cannot be read.
+type Rows = Result<Vec<Row>, LedgerError>;
+
 fn unavailable<T>(why: String) -> Result<T, LedgerError> {
     Err(LedgerError::Unavailable(why))
 }
@@ -50,11 +53,11 @@ struct Read {
 #[derive(Debug)]
 struct Waiting {
     read: Read,
-    caller: oneshot::Sender<Result<Vec<Row>, LedgerError>>,
+    caller: oneshot::Sender<Rows>,
 }
 
 impl Waiting {
-    fn answer(self, page: Result<Vec<Row>, LedgerError>) {
+    fn answer(self, page: Rows) {
         // An error means that the caller has gone.
         let _ = self.caller.send(page);
     }
@@ -110,7 +113,7 @@ impl EventReads {
     }
 
     /// The right to read now, or the answer of a read that waits.
-    fn enter(&self, read: Read) -> Result<(Reader, Read), oneshot::Receiver<Result<Vec<Row>, LedgerError>>> {
+    fn enter(&self, read: Read) -> Result<(Reader, Read), oneshot::Receiver<Rows>> {
         let mut queue = self.queue();
         if queue.readers < READERS {
             queue.readers += 1;
