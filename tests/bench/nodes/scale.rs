@@ -9,11 +9,11 @@ use super::share::Share;
 use super::{load, median, nodes, rate};
 
 /// Concurrent callers of all nodes together.
-const CALLERS: usize = 32;
+pub(crate) const CALLERS: usize = 32;
 const ROUNDS: usize = 3;
 
 /// Calls a second over HTTP, spread over the nodes: in the foreground, and with a background task.
-async fn calls(nodes: &[Node], function: &'static str, params: &serde_json::Value, each: usize) -> f64 {
+pub(crate) async fn calls(nodes: &[Node], function: &'static str, params: &serde_json::Value, each: usize) -> f64 {
     let begun = Instant::now();
     let callers: Vec<_> = (0..CALLERS)
         .map(|number| {

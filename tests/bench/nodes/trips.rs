@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use imperal_tests::{User, cluster};
 use serde_json::json;
 
-use super::{nodes, rate};
+use super::{nodes, rate, scale};
 
-/// Transactions of a call; each is one statement and one round trip.
+/// Transactions of a call. Of a lone caller each is one statement and one round trip; a crowd's calls share them.
 pub(crate) async fn trips() {
     let fleet = nodes("trips", 1).await;
     let client = cluster::client_of(&fleet.database.url()).await;
@@ -35,6 +35,14 @@ pub(crate) async fn trips() {
         let own = idle * since.elapsed().as_secs_f64();
         let each = (f64::from(i32::try_from(after - before).unwrap()) - own) / 200.0;
         println!("{name}: {each:.1} transactions, one round trip each");
+        let before = committed().await;
+        let since = Instant::now();
+        scale::calls(&fleet.nodes, function, &params, 100).await;
+        let after = committed().await;
+        let own = idle * since.elapsed().as_secs_f64();
+        let calls = f64::from(i32::try_from(scale::CALLERS * 100).unwrap());
+        let each = (f64::from(i32::try_from(after - before).unwrap()) - own) / calls;
+        println!("{name}, {} callers at once: {each:.2} transactions", scale::CALLERS);
     }
     println!("a node at rest: {idle:.1} transactions a second ({} s measured)", begun.elapsed().as_secs());
 }

@@ -18,11 +18,11 @@ use tokio::sync::oneshot;
 use tokio::time::sleep;
 use tokio_postgres::Row;
 
-use self::queue::{LOCK_LIMIT, Queue, Sending, TICK, Waiting};
+use self::queue::{Queue, Sending, TICK, Waiting};
 use self::together::NotWritten;
 pub(super) use self::write::Write;
 use super::fault::Fault;
-use super::pool::{CONNECT, Store};
+use super::pool::{CONNECT, STATEMENT, Store};
 use super::writes::one;
 use crate::ledger::{LedgerError, LedgerMeters, Owner};
 
@@ -74,12 +74,20 @@ impl Batches {
             return Entered::Now(underway, write);
         }
         let (caller, answer) = oneshot::channel();
+        let is_apart = queue.is_apart(owner);
         let is_watched = queue.push(Waiting::new(owner.clone(), write, caller));
         drop(queue);
+        self.see_that_it_is_watched(is_watched);
+        if is_apart {
+            self.begin();
+        }
+        Entered::Waits(answer)
+    }
+
+    fn see_that_it_is_watched(&self, is_watched: bool) {
         if !is_watched {
             tokio::spawn(self.clone().watch());
         }
-        Entered::Waits(answer)
     }
 
     /// Looks after the writes that wait, until none does: begins other transactions beside those that do not end, and
@@ -129,8 +137,11 @@ impl Batches {
         if batch.len() == 1 {
             for waiting in batch {
                 let outcome = self.0.send_one(&waiting.write).await;
-                if begun.elapsed() > LOCK_LIMIT || outcome.is_err() {
-                    self.queue().keep_apart(&waiting.owner);
+                let was_refused =
+                    outcome.as_ref().is_err_and(|fault| matches!(fault, Fault::Postgres(_)) && fault.is_refusal());
+                self.queue().went_alone(&waiting.owner, was_refused, begun.elapsed());
+                if outcome.is_ok() {
+                    self.queue().went_well();
                 }
                 waiting.answer(outcome);
             }
@@ -148,10 +159,15 @@ impl Batches {
                 batch.into_iter().zip(rows).for_each(|(waiting, row)| waiting.answer(row));
             }
             // Each is counted once it was sent alone.
-            Err(NotWritten::Undone(place)) => self.queue().put_back(batch, place),
+            Err(NotWritten::Undone(place)) => {
+                let is_watched = self.queue().put_back(batch, place);
+                self.see_that_it_is_watched(is_watched);
+            }
             Err(NotWritten::Failed(error)) => {
                 self.0.meters.record_transaction(batch.len(), begun.elapsed(), false);
-                self.queue().went_badly();
+                if begun.elapsed() >= STATEMENT {
+                    self.queue().was_too_slow();
+                }
                 for waiting in batch {
                     waiting.answer(Err(error.clone().into()));
                 }

@@ -117,7 +117,7 @@ impl EventReads {
         let mut queue = self.queue();
         if queue.readers < READERS {
             queue.readers += 1;
-            return Ok((Reader { reads: self.clone(), is_at_work: true }, read));
+            return Ok((Reader { reads: self.clone(), is_at_work: true, has_begun: true }, read));
         }
         let (caller, answer) = oneshot::channel();
         queue.waiting.push_back(Waiting { read, caller });
@@ -168,6 +168,8 @@ impl EventReads {
 struct Reader {
     reads: EventReads,
     is_at_work: bool,
+    /// A runtime that ends drops work that it never began. Then nothing else begins.
+    has_begun: bool,
 }
 
 impl Reader {
@@ -178,6 +180,7 @@ impl Reader {
     }
 
     async fn run(mut self, first: Vec<Waiting>) {
+        self.has_begun = true;
         let mut next = Some(first);
         while let Some(batch) = next {
             self.reads.answer(batch).await;
@@ -192,13 +195,14 @@ impl Drop for Reader {
             return;
         }
         // At its end the runtime takes no work, and nobody waits.
-        let Ok(runtime) = Handle::try_current() else {
+        let Some(runtime) = Handle::try_current().ok().filter(|_| self.has_begun) else {
             self.reads.queue().readers -= 1;
             return;
         };
         if let Some(batch) = self.next() {
             self.is_at_work = false;
-            runtime.spawn(Self { reads: self.reads.clone(), is_at_work: true }.run(batch));
+            let next = Self { reads: self.reads.clone(), is_at_work: true, has_begun: false };
+            runtime.spawn(next.run(batch));
         }
     }
 }

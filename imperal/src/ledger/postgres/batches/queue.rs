@@ -21,7 +21,7 @@ const SLOW_AFTER: Duration = Duration::from_millis(50);
 /// How often the writes that wait are looked at.
 pub(super) const TICK: Duration = Duration::from_millis(25);
 /// How long a write may wait for a row that another transaction holds, beside other writes: see `together`.
-pub(super) const LOCK_LIMIT: Duration = Duration::from_millis(50);
+const LOCK_LIMIT: Duration = Duration::from_millis(50);
 /// Writes of one transaction.
 const MOST_WRITES: usize = 32;
 /// Bytes of one transaction; a first write may be larger.
@@ -30,6 +30,9 @@ const MOST_BYTES: usize = 4 << 20;
 const APART: Duration = Duration::from_secs(1);
 /// From this number of users on those who are no longer apart are forgotten.
 const MANY_APART: usize = 256;
+/// Writes that are looked at for a transaction, and those for a write that goes alone.
+const MOST_LOOKED_AT: usize = 4096;
+const MOST_LOOKED_AT_ALONE: usize = 256;
 
 /// A write and the caller who waits for it.
 #[derive(Debug)]
@@ -72,10 +75,13 @@ pub(super) struct Queue {
     busy: HashSet<Owner>,
     /// The owners whose writes go alone, and until when.
     apart: HashMap<Owner, Instant>,
+    /// From this number of them on those who are no longer apart are forgotten.
+    many_apart: usize,
     /// Writes of one transaction now.
     most_writes: usize,
-    /// Transactions of each kind.
+    /// Transactions of both kinds, and those of writes that go alone.
     most: usize,
+    most_alone: usize,
     /// Whether a task looks after the writes that wait.
     is_watched: bool,
     /// The number of the latest transaction.
@@ -83,7 +89,8 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// For this number of connections. Those that wait for other transactions take half of them at most.
+    /// For this number of connections. All transactions take three quarters of them at most, so that some are left for
+    /// reads, and writes that go alone a quarter.
     pub(super) fn new(connections: usize) -> Self {
         Self {
             waiting: VecDeque::new(),
@@ -91,8 +98,10 @@ impl Queue {
             alone: HashSet::new(),
             busy: HashSet::new(),
             apart: HashMap::new(),
+            many_apart: MANY_APART,
             most_writes: MOST_WRITES,
-            most: (connections / 2).max(1),
+            most: (connections * 3 / 4).max(1),
+            most_alone: (connections / 4).max(1),
             is_watched: false,
             number: 0,
         }
@@ -101,10 +110,16 @@ impl Queue {
     /// Whether another transaction may begin now.
     fn has_room(&self) -> bool {
         let at_work = self.shared.values().filter(|begun| begun.elapsed() < SLOW_AFTER).count();
-        at_work < AT_ONCE && self.shared.len() < self.most
+        at_work < AT_ONCE && self.shared.len() + self.alone.len() < self.most
     }
 
-    fn is_apart(&self, owner: &Owner) -> bool {
+    /// Whether another transaction of a write that goes alone may begin now.
+    fn has_room_alone(&self) -> bool {
+        self.alone.len() < self.most_alone && self.shared.len() + self.alone.len() < self.most
+    }
+
+    /// Whether the owner's writes go alone now.
+    pub(super) fn is_apart(&self, owner: &Owner) -> bool {
         !self.apart.is_empty() && self.apart.get(owner).is_some_and(|until| *until > Instant::now())
     }
 
@@ -136,28 +151,33 @@ impl Queue {
     /// Takes what goes next: a write that goes alone, or as many as may go together. Writes of busy owners stay, in their
     /// order. `None` if nothing may begin.
     pub(super) fn take(&mut self) -> Option<Sending> {
-        let has_room = self.has_room();
+        let (has_room, has_room_alone) = (self.has_room(), self.has_room_alone());
+        let mut left = match (has_room, has_room_alone) {
+            (true, _) => MOST_LOOKED_AT,
+            (false, true) => MOST_LOOKED_AT_ALONE,
+            (false, false) => return None,
+        };
         let (mut batch, mut bytes, mut staying) = (Vec::new(), 0, Vec::new());
         let mut alone = None;
-        // An owner whose earlier write stays.
+        // The owners of writes that stay.
         let mut behind = HashSet::new();
-        while let Some(next) = self.waiting.pop_front() {
+        while left > 0
+            && let Some(next) = self.waiting.pop_front()
+        {
+            left -= 1;
             if next.caller.is_closed() {
                 continue;
             }
             let is_behind = self.busy.contains(&next.owner) || behind.contains(&next.owner);
-            let goes_alone = next.goes_alone || self.is_apart(&next.owner);
-            if !is_behind && goes_alone && self.alone.len() < self.most && batch.is_empty() {
+            // One that was undone because of another goes with others again while those that go alone take too long.
+            let goes_alone = self.is_apart(&next.owner) || next.goes_alone && has_room_alone;
+            if !is_behind && goes_alone && has_room_alone && batch.is_empty() {
                 alone = Some(next);
                 break;
             }
             if is_behind || goes_alone || !has_room {
                 behind.insert(next.owner.clone());
                 staying.push(next);
-                // Behind it nothing may begin.
-                if !has_room && self.alone.len() >= self.most {
-                    break;
-                }
                 continue;
             }
             bytes += next.write.bytes();
@@ -189,8 +209,8 @@ impl Queue {
     }
 
     /// Puts the writes of an undone transaction back, in front of the others, to be sent alone. The one at this place was
-    /// the reason.
-    pub(super) fn put_back(&mut self, batch: Vec<Waiting>, place: Option<usize>) {
+    /// the reason. Returns whether a task looks after those that wait.
+    pub(super) fn put_back(&mut self, batch: Vec<Waiting>, place: Option<usize>) -> bool {
         if let Some(waiting) = place.and_then(|place| batch.get(place)) {
             let owner = waiting.owner.clone();
             self.keep_apart(&owner);
@@ -198,19 +218,29 @@ impl Queue {
         for waiting in batch.into_iter().rev() {
             self.waiting.push_front(Waiting { goes_alone: true, ..waiting });
         }
+        std::mem::replace(&mut self.is_watched, true)
     }
 
     /// Sends the owner's writes alone for a while.
     pub(super) fn keep_apart(&mut self, owner: &Owner) {
         let now = Instant::now();
-        if self.apart.len() >= MANY_APART {
+        if self.apart.len() >= self.many_apart {
             self.apart.retain(|_, until| *until > now);
+            self.many_apart = MANY_APART.max(2 * self.apart.len());
         }
         self.apart.insert(owner.clone(), now + APART);
     }
 
-    /// After a transaction whose outcome is unknown the next ones are smaller: the server may be too slow for its limit.
-    pub(super) fn went_badly(&mut self) {
+    /// After a write that went alone: its owner stays apart while the server refuses, or while the reason lasts for which
+    /// the owner is apart.
+    pub(super) fn went_alone(&mut self, owner: &Owner, was_refused: bool, took: Duration) {
+        if was_refused || took > LOCK_LIMIT && self.apart.contains_key(owner) {
+            self.keep_apart(owner);
+        }
+    }
+
+    /// After a transaction that took longer than its limit the next ones are smaller.
+    pub(super) fn was_too_slow(&mut self) {
         self.most_writes = (self.most_writes / 4).max(1);
     }
 
@@ -220,15 +250,14 @@ impl Queue {
 
     /// Takes the writes that have waited for too long, and forgets those without a caller.
     pub(super) fn take_late(&mut self) -> Vec<Waiting> {
-        let (mut late, mut rest) = (Vec::new(), VecDeque::with_capacity(self.waiting.len()));
-        for waiting in self.waiting.drain(..) {
-            if waiting.since.elapsed() >= CONNECT {
-                late.push(waiting);
-            } else if !waiting.caller.is_closed() {
-                rest.push_back(waiting);
-            }
+        let now = Instant::now();
+        let is_late = |waiting: &Waiting| now.duration_since(waiting.since) >= CONNECT;
+        self.waiting.retain(|waiting| !waiting.caller.is_closed());
+        if !self.waiting.iter().any(is_late) {
+            return Vec::new();
         }
-        self.waiting = rest;
+        let (late, rest): (Vec<_>, Vec<_>) = self.waiting.drain(..).partition(is_late);
+        self.waiting = rest.into();
         late
     }
 
@@ -236,5 +265,101 @@ impl Queue {
     pub(super) fn stays_watched(&mut self) -> bool {
         self.is_watched = !self.waiting.is_empty();
         self.is_watched
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Incarnation;
+
+    fn owner(number: usize) -> Owner {
+        Owner::new("tenant", &format!("user {number}"))
+    }
+
+    /// A queue of 16 connections with a write of each of these users, and their callers.
+    fn queue(users: usize) -> (Queue, Vec<oneshot::Receiver<Result<Row, Fault>>>) {
+        let (mut queue, mut callers) = (Queue::new(16), Vec::new());
+        for number in 0..users {
+            let (caller, answer) = oneshot::channel();
+            queue.push(Waiting::new(owner(number), Write::of(&Incarnation::new("a", 1), "SELECT"), caller));
+            callers.push(answer);
+        }
+        (queue, callers)
+    }
+
+    fn counts(queue: &mut Queue) -> Vec<usize> {
+        std::iter::from_fn(|| queue.take()).map(|sending| sending.writes.len()).collect()
+    }
+
+    #[test]
+    fn two_transactions_take_what_waits() {
+        let (mut queue, _callers) = queue(100);
+        assert_eq!(counts(&mut queue), [32, 32]);
+        queue.end(1, &(0..32).map(owner).collect::<Vec<_>>());
+        assert_eq!(counts(&mut queue), [32]);
+    }
+
+    #[test]
+    fn undone_writes_go_alone_and_are_watched() {
+        let (mut queue, _callers) = queue(10);
+        let undone = queue.take().unwrap();
+        assert!(!queue.stays_watched());
+        assert!(!queue.put_back(undone.writes, Some(3)), "nobody looks after them");
+        assert!(queue.stays_watched());
+        queue.end(undone.number, &(0..10).map(owner).collect::<Vec<_>>());
+        // A quarter of the connections. User 3, whose write was the reason, is among them.
+        assert_eq!(counts(&mut queue), [1, 1, 1, 1, 6], "the others go together meanwhile");
+        assert!(queue.is_apart(&owner(3)) && !queue.is_apart(&owner(2)));
+    }
+
+    #[test]
+    fn users_who_are_apart_leave_room_for_the_others() {
+        let (mut queue, _callers) = queue(20);
+        (0..10).for_each(|number| queue.keep_apart(&owner(number)));
+        assert_eq!(counts(&mut queue), [1, 1, 1, 1, 10]);
+    }
+
+    #[test]
+    fn transactions_are_small_after_one_that_was_too_slow_and_grow_again() {
+        let (mut first, _callers) = queue(100);
+        (0..5).for_each(|_| first.was_too_slow());
+        assert_eq!(counts(&mut first), [1, 1]);
+        let (mut then, _callers) = queue(100);
+        then.most_writes = first.most_writes;
+        (0..40).for_each(|_| then.went_well());
+        assert_eq!(counts(&mut then), [32, 32]);
+    }
+
+    #[test]
+    fn slow_transactions_leave_connections_for_reads() {
+        let (mut queue, _callers) = queue(0);
+        let begun = Instant::now().checked_sub(2 * SLOW_AFTER).unwrap();
+        for number in 0..16 {
+            if queue.begin_at_once(&owner(number)).is_some() {
+                queue.shared.values_mut().for_each(|at| *at = begun);
+            }
+        }
+        assert_eq!(queue.shared.len(), 12);
+    }
+
+    #[test]
+    fn many_users_apart_are_forgotten_after_a_while() {
+        let (mut queue, _callers) = queue(0);
+        (0..1000).for_each(|number| queue.keep_apart(&owner(number)));
+        let over = Instant::now().checked_sub(APART).unwrap();
+        queue.apart.values_mut().for_each(|until| *until = over);
+        (1000..3000).for_each(|number| queue.keep_apart(&owner(number)));
+        assert!(queue.apart.len() <= 2000, "{}", queue.apart.len());
+    }
+
+    #[test]
+    fn late_writes_and_those_without_a_caller_leave() {
+        let (mut queue, mut callers) = queue(4);
+        callers.remove(1);
+        queue.waiting[2].since = Instant::now().checked_sub(CONNECT).unwrap();
+        let late: Vec<_> = queue.take_late().into_iter().map(|waiting| waiting.owner).collect();
+        assert_eq!(late, [owner(2)]);
+        assert_eq!(counts(&mut queue), [2]);
     }
 }
