@@ -182,8 +182,12 @@ mod postgres {
             let service = Service::start(cut.is_held()).await;
             let node = armed(fleet.options(0).clone(), cut).start().await;
             let user = User::of(&node, user);
-            let _still_runs = cut_off(node, &user, &service, cut).await;
+            let still_runs = cut_off(node, &user, &service, cut).await;
             check_answer(&user.at(&others[answer.len() % 2]), &service, cut, answer).await;
+            // Until its end it holds the data folder that the next one uses.
+            if let Some(node) = still_runs {
+                node.kill().await;
+            }
         }
     }
 
