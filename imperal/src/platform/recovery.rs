@@ -22,9 +22,9 @@ use crate::trace::TARGET;
 
 /// Orphans per batch: few enough to hold two batches in memory.
 const BATCH: u32 = 2048;
-/// Orphans that are settled together. Calls of users wait for the ledger's writer meanwhile.
+/// Orphans that are settled together. Users' calls wait for the ledger's writer until they are written.
 const TOGETHER: usize = 256;
-/// The same before this node accepts calls: nobody waits, and larger writes touch each page of the file less often.
+/// The same before this node accepts calls: no caller waits, and larger writes touch each page of the file less often.
 const TOGETHER_AT_START: usize = 1024;
 /// Groups that are settled at the same time: the ledger writes one while the next is prepared.
 const AT_ONCE: usize = 2;

@@ -19,6 +19,9 @@ use crate::trace::TARGET;
 /// Bytes of the partial texts that are written together. The file's writer ends a transaction at 8 MiB.
 const TOGETHER_BYTES: usize = 4 << 20;
 
+/// Orphans that are settled one by one at the same time.
+const ALONE_AT_ONCE: usize = 64;
+
 impl Node {
     /// Settles calls, or tasks, together. If that fails, each is settled by itself: one of them may be the cause.
     pub(super) async fn settle_together(&self, incarnation: &Incarnation, orphans: &[Orphan]) -> Vec<LedgerResult<()>> {
@@ -27,7 +30,11 @@ impl Node {
             Err(LedgerError::Fenced) => vec![Err(LedgerError::Fenced)],
             Err(error) => {
                 tracing::debug!(%error, "interrupted work is settled one by one");
-                join_all(orphans.iter().map(|orphan| self.settle(incarnation, orphan))).await
+                let mut settled = Vec::with_capacity(orphans.len());
+                for some in orphans.chunks(ALONE_AT_ONCE) {
+                    settled.extend(join_all(some.iter().map(|orphan| self.settle(incarnation, orphan))).await);
+                }
+                settled
             }
         }
     }

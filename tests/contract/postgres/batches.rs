@@ -25,8 +25,8 @@ fn call(name: &str) -> NewCall {
     NewCall::new(CallId::generate(), user(name), turn("?"))
 }
 
-/// A node whose two first transactions wait for another node. Of what arrives at once, two are sent, and the rest goes
-/// together.
+/// A node whose two first transactions wait for another node. Of the writes that arrive at once two are sent, and the
+/// others go together.
 struct Stuck {
     backend: InPostgres,
     ledger: Arc<PostgresLedger>,
@@ -122,7 +122,7 @@ async fn crowd_of_users_shares_commits() {
     }
 }
 
-/// A lone caller waits for nobody, and its write goes alone.
+/// A lone caller does not wait, and its write goes alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn lone_write_is_a_transaction() {
     let backend = InPostgres::new();
@@ -259,14 +259,14 @@ async fn write_without_a_caller_is_not_sent() {
     drop(left);
     stuck.send(call("stays")).await.unwrap();
     let (_backend, ledger) = stuck.let_go().await;
-    // Two were sent at once, and nobody knows their outcome.
+    // Two were sent at once: their outcome is unknown.
     for number in 2..5 {
         has_calls(&ledger, &user(&format!("left {number}")), 0).await;
     }
     has_calls(&ledger, &user("stays"), 1).await;
 }
 
-/// The connection breaks before the commit: nobody knows what was written, and nothing was.
+/// The connection breaks before the commit: the outcome of each write is unknown, and none was written.
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_transaction_answers_everybody() {
     let stuck = Stuck::new().await;

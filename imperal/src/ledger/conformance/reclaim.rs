@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::Backend;
 use super::scene::{
-    ALL, Look, Node, all_of, anna, assert_gapless, assert_one_winner, ben, bot, cancelled, end, new_audit, ok, progress,
+    ALL, Look, Node, all_of, anna, assert_gapless, assert_one_winner, assert_winners_of_many, ben, bot, cancelled, end,
+    new_audit, ok, progress,
 };
 use crate::ids::{CallId, DraftId, TaskId};
 use crate::ledger::{
@@ -331,10 +332,7 @@ pub async fn racing_reclaims_of_many_have_one_winner_each(backend: &impl Backend
         racers.push(tokio::spawn(async move { ok(other.reclaim_many(&left).await) }));
     }
     let answers = all_of(racers).await;
-    for place in 0..left.len() {
-        let of_task: Vec<_> = answers.iter().map(|answers| answers[place].clone()).collect();
-        assert_one_winner(&of_task, &LedgerError::AlreadyEnded);
-    }
+    assert_winners_of_many(&answers, &LedgerError::AlreadyEnded);
     let other = Node::start(backend, "b").await;
     for (task_id, owner) in &left {
         outcome(&other, owner, *task_id).await;

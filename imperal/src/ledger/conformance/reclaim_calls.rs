@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Backend;
 use super::durable::{ids as claimed_ids, without_slot};
-use super::scene::{ALL, Node, all_of, anna, assert_gapless, assert_one_winner, ben, bot, ok};
+use super::scene::{ALL, Node, all_of, anna, assert_gapless, assert_winners_of_many, ben, bot, ok};
 use crate::ids::{CallId, DraftId};
 use crate::ledger::{DraftPiece, EventBody, LedgerError, Owner, Turn, TurnBody, Work};
 
@@ -143,10 +143,7 @@ pub async fn racing_replies_to_many_have_one_winner_each(backend: &impl Backend)
         racers.push(tokio::spawn(async move { ok(other.reclaim_calls(&ids).await) }));
     }
     let answers = all_of(racers).await;
-    for place in 0..left.len() {
-        let of_call: Vec<_> = answers.iter().map(|answers| answers[place].clone()).collect();
-        assert_one_winner(&of_call, &LedgerError::AlreadyReplied);
-    }
+    assert_winners_of_many(&answers, &LedgerError::AlreadyReplied);
     let other = Node::start(backend, "b").await;
     for (call_id, owner) in &left {
         assert_one_reply(&other, owner, *call_id).await;

@@ -238,6 +238,14 @@ pub(super) fn assert_one_winner<T: std::fmt::Debug>(outcomes: &[Result<T, Ledger
     assert_eq!((winners, refused), (1, outcomes.len() - 1), "one winner, the others {others:?}: {outcomes:?}");
 }
 
+/// Of each place in the racers' answers one racer is the winner.
+pub(super) fn assert_winners_of_many(answers: &[Vec<Result<(), LedgerError>>], others: &LedgerError) {
+    for place in 0..answers[0].len() {
+        let of_place: Vec<_> = answers.iter().map(|answers| answers[place].clone()).collect();
+        assert_one_winner(&of_place, others);
+    }
+}
+
 /// The end of a task that its user has cancelled.
 pub(super) fn cancelled(owner: &Owner) -> TaskEnd {
     end(owner, TaskState::Cancelled, "cancelled")

@@ -4,7 +4,7 @@
 //! those has ended, and then go together: their statements travel in one message and have one commit. A user has one
 //! transaction of this queue at a time. The server undoes the transaction of a write that it refuses, and of one that waits
 //! for a row for too long. The writes of such a transaction are sent again, each alone, and the user of that write keeps
-//! apart for a while: the user's writes go alone, beside those that go together.
+//! apart for a while: the user's writes go alone, in transactions of their own.
 
 mod queue;
 mod together;
@@ -90,7 +90,7 @@ impl Batches {
         }
     }
 
-    /// Looks after the writes that wait, until none does: begins other transactions beside those that do not end, and
+    /// Looks after the writes that wait, until none does: begins more transactions while slow ones do not end, and
     /// refuses the writes that have waited for too long.
     async fn watch(self) {
         let mut goes_on = true;
@@ -116,7 +116,7 @@ impl Batches {
 
     /// Begins what may begin now.
     fn begin(&self) {
-        // At its end the runtime takes no work, and nobody waits.
+        // A runtime that ends takes no work, and its callers no longer wait.
         let Ok(runtime) = Handle::try_current() else { return };
         loop {
             let Some(Sending { number, writes }) = self.queue().take() else { return };

@@ -71,7 +71,7 @@ struct Queue {
 }
 
 impl Queue {
-    /// What a reader reads next; nothing ends it.
+    /// The reads that a reader takes next. A reader that gets none ends.
     fn next(&mut self) -> Vec<Waiting> {
         self.waiting.retain(|one| !one.caller.is_closed());
         let count = self.waiting.len().min(MOST_READS);
@@ -153,7 +153,7 @@ impl EventReads {
         {
             return batch.into_iter().zip(pages).for_each(|(one, page)| one.answer(Ok(page)));
         }
-        // What cannot be read of one user takes nothing from the others.
+        // A row that cannot be read costs only its own user's page.
         for one in batch {
             if !one.caller.is_closed() {
                 let page = self.alone(&one.read).await;
@@ -194,7 +194,7 @@ impl Drop for Reader {
         if !self.is_at_work {
             return;
         }
-        // At its end the runtime takes no work, and nobody waits.
+        // A runtime that ends takes no work, and its callers no longer wait.
         let Some(runtime) = Handle::try_current().ok().filter(|_| self.has_begun) else {
             self.reads.queue().readers -= 1;
             return;

@@ -20,7 +20,7 @@ const AT_ONCE: usize = 2;
 const SLOW_AFTER: Duration = Duration::from_millis(50);
 /// How often the writes that wait are looked at.
 pub(super) const TICK: Duration = Duration::from_millis(25);
-/// How long a write may wait for a row that another transaction holds, beside other writes: see `together`.
+/// How long a write that goes with others may wait for a row that another transaction holds: see `together`.
 const LOCK_LIMIT: Duration = Duration::from_millis(50);
 /// Writes of one transaction.
 const MOST_WRITES: usize = 32;
@@ -28,7 +28,7 @@ const MOST_WRITES: usize = 32;
 const MOST_BYTES: usize = 4 << 20;
 /// How long a user's writes go alone after one of them was refused or waited.
 const APART: Duration = Duration::from_secs(1);
-/// From this number of users on those who are no longer apart are forgotten.
+/// From this number of users on, the queue forgets users whose time apart is over.
 const MANY_APART: usize = 256;
 /// Writes that are looked at for a transaction, and those for a write that goes alone.
 const MOST_LOOKED_AT: usize = 4096;
@@ -63,7 +63,7 @@ pub(super) struct Sending {
     pub(super) writes: Vec<Waiting>,
 }
 
-/// What waits, and what is under way.
+/// The writes that wait, and the transactions under way.
 #[derive(Debug)]
 pub(super) struct Queue {
     waiting: VecDeque<Waiting>,
@@ -75,7 +75,7 @@ pub(super) struct Queue {
     busy: HashSet<Owner>,
     /// The owners whose writes go alone, and until when.
     apart: HashMap<Owner, Instant>,
-    /// From this number of them on those who are no longer apart are forgotten.
+    /// From this number of them on, the queue forgets owners whose time apart is over.
     many_apart: usize,
     /// Writes of one transaction now.
     most_writes: usize,
@@ -261,7 +261,7 @@ impl Queue {
         late
     }
 
-    /// Whether writes wait. Otherwise nobody looks after them from now on.
+    /// Whether writes wait. If none does, the task that looks after them ends.
     pub(super) fn stays_watched(&mut self) -> bool {
         self.is_watched = !self.waiting.is_empty();
         self.is_watched

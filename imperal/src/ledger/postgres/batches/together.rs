@@ -12,7 +12,7 @@ use crate::ledger::postgres::fault::{Fault, takes_no_writes, was_a_loss};
 use crate::ledger::postgres::pool::{Lane, STATEMENT, Store};
 use crate::ledger::postgres::writes::one;
 
-/// The limit, `LOCK_LIMIT`, keeps a write that waits for another transaction from delaying those beside it.
+/// The limit, `LOCK_LIMIT`, keeps a write that waits for another transaction from delaying the other writes.
 const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '50ms'";
 
 /// Why writes are not on disk, as far as this node knows.
@@ -69,7 +69,7 @@ impl Store {
     }
 }
 
-/// What made the server undo a transaction.
+/// The reason for which the server undid a transaction.
 #[derive(Debug, Clone, Copy)]
 enum Undoing {
     /// The write at this place.

@@ -30,6 +30,18 @@ fn new_call() -> NewCall {
     NewCall { call_id: CallId::generate(), owner: anna(), turn: turn("?"), max_stored: None }
 }
 
+/// How many statements one write of all these ends takes.
+async fn statements_of(ledger: &SqliteLedger, incarnation: Incarnation, rows: Vec<ops::WorkEnd>) -> u32 {
+    let count = ledger.writer.write(Weight::Light, move |tx| {
+        let before = statements();
+        let mut isolation = ops::EndIsolation::default();
+        let answers = tx.reclaim_many(&incarnation, &rows, &mut isolation)?;
+        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+        Ok(statements() - before)
+    });
+    count.await.unwrap()
+}
+
 async fn numbers(ledger: &SqliteLedger, owner: &Owner) -> Vec<u64> {
     ledger.events(owner, 0, PageLimit::rows(1000)).await.unwrap().rows.iter().map(|event| event.seq).collect()
 }
@@ -60,16 +72,9 @@ async fn many_ends_take_few_statements() {
         let end = ops::EndJson { state: end.state, turn, audit: end.audit, open_effects: 0, notes: None };
         rows.push(ops::WorkEnd::Task(task_id, Box::new(end)));
     }
-    let count = ledger.writer.write(Weight::Light, move |tx| {
-        let before = statements();
-        let mut isolation = ops::EndIsolation::default();
-        let ended = tx.reclaim_many(&incarnation, &rows, &mut isolation)?;
-        assert!(ended.iter().all(Result::is_ok), "{ended:?}");
-        Ok(statements() - before)
-    });
+    let count = statements_of(&ledger, incarnation, rows).await;
     // Five for each end, four for each owner with the first read of its name; the incarnation, and whether there are
     // drafts.
-    let count = count.await.unwrap();
     assert!(count <= 40 * 5 + 2 * 6 + 2, "{count} statements");
     for owner in [anna(), ben()] {
         assert_eq!(numbers(&ledger, &owner).await, (1..=100).collect::<Vec<_>>());
@@ -167,15 +172,8 @@ async fn many_replies_take_few_statements() {
         ops::WorkEnd::Call(call_id, ops::TurnJson { turn_id: turn.turn_id, json })
     };
     let rows: Vec<_> = replies.into_iter().map(row).collect();
-    let count = ledger.writer.write(Weight::Light, move |tx| {
-        let before = statements();
-        let mut isolation = ops::EndIsolation::default();
-        let answers = tx.reclaim_many(&incarnation, &rows, &mut isolation)?;
-        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
-        Ok(statements() - before)
-    });
+    let count = statements_of(&ledger, incarnation, rows).await;
     // Three for each reply; the rest as for ends.
-    let count = count.await.unwrap();
     assert!(count <= 40 * 3 + 2 * 6 + 2, "{count} statements");
     for owner in [anna(), ben()] {
         assert_eq!(numbers(&ledger, &owner).await, (1..=40).collect::<Vec<_>>());
