@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Backend;
 use super::durable::{ids as claimed_ids, without_slot};
-use super::scene::{ALL, Node, all_of, anna, assert_gapless, assert_winners_of_many, ben, bot, ok};
+use super::scene::{ALL, Node, all_of, anna, assert_gapless, assert_one_winner, assert_winners_of_many, ben, bot, ok};
 use crate::ids::{CallId, DraftId};
 use crate::ledger::{DraftPiece, EventBody, LedgerError, Owner, Turn, TurnBody, Work};
 
