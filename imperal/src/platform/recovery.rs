@@ -203,7 +203,7 @@ impl Node {
             return Vec::new();
         }
         half_way.notified().await;
-        let unsettled = u32::try_from(pass.seen.len() / 2).unwrap_or(u32::MAX);
+        let unsettled = u32::try_from(pass.seen.len()).unwrap_or(u32::MAX);
         let Ok(mut orphans) = self.ledger.orphans(pass.limit.saturating_add(unsettled)).await else {
             // The read after this batch has the same error, or none.
             return Vec::new();

@@ -37,7 +37,7 @@ enum Section {
     Stream,
     /// Time from a cancel on one node to the end of the task on another.
     Cancel,
-    /// Time from SIGKILL to the outcome turn on another node.
+    /// Time from SIGKILL to the outcome turn on another node, and until thousands of tasks have ended.
     Recovery,
     /// Calls a second with 1, 2 and 4 nodes.
     Scale {
@@ -110,7 +110,10 @@ async fn main() {
         Some(Section::Words) => words::words().await,
         Some(Section::Stream) => waits::stream().await,
         Some(Section::Cancel) => waits::cancel().await,
-        Some(Section::Recovery) => waits::recovery().await,
+        Some(Section::Recovery) => {
+            waits::recovery().await;
+            waits::left_behind().await;
+        }
         Some(Section::Scale { percent }) => scale::scale(percent).await,
         Some(Section::Ledger { url, callers, each }) => ledger::run(&url, callers, each).await,
         None => {
@@ -119,6 +122,7 @@ async fn main() {
             waits::stream().await;
             waits::cancel().await;
             waits::recovery().await;
+            waits::left_behind().await;
             scale::scale(None).await;
         }
     }

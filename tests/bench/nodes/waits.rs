@@ -6,7 +6,8 @@ use imperal_tests::User;
 use imperal_tests::campaigns::nodes::LEASE;
 use serde_json::json;
 
-use super::{load, median, nodes, worst};
+use super::scale::{CALLERS, calls};
+use super::{load, median, nodes, rate, worst};
 
 /// Pause before each measurement, so that the measured wait is not the queue behind the one before.
 const REST: Duration = Duration::from_millis(100);
@@ -35,6 +36,28 @@ pub(crate) async fn recovery() {
         load(),
         median(multiples.clone()),
         worst(&multiples)
+    );
+}
+
+/// From the start of the process after a killed one until all tasks of that one have ended and calls are accepted.
+pub(crate) async fn left_behind() {
+    /// The limit of running tasks of a user.
+    const EACH: usize = 100;
+    let mut fleet = nodes("left", 1).await;
+    calls(&fleet.nodes, "stubborn", &json!({"millis": 3_600_000}), EACH).await;
+    let options = fleet.nodes.remove(0).kill().await;
+    let begun = Instant::now();
+    let node = options.start().await;
+    let took = begun.elapsed().as_secs_f64();
+    let active = User::of(&node, "user-0").get("/v1/tasks/active").await.1;
+    assert_eq!(active["tasks"], json!([]), "nothing is left running");
+    fleet.nodes.push(node);
+    let tasks = CALLERS * EACH;
+    println!(
+        "killed with {tasks} tasks of {CALLERS} users running, load {}: {took:.2} s from its next start until all have \
+         ended, {:.0} a second",
+        load(),
+        rate(tasks, took)
     );
 }
 

@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{join_all, poll_immediate};
 use imperal::ids::CallId;
-use imperal::ledger::{Incarnation, Ledger, LedgerError, NewCall, Owner, PageLimit, PostgresLedger, Turn};
+use imperal::ledger::{
+    AuditOutcome, Incarnation, Ledger, LedgerError, NewAudit, NewCall, NewTask, Owner, PageLimit, PostgresLedger, TaskEnd,
+    TaskState, Turn,
+};
 use imperal_tests::cluster;
 use imperal_tests::eventually;
 use tokio::task::JoinHandle;
@@ -392,4 +395,35 @@ async fn damaged_number_is_repaired_and_stops_nobody() {
     for number in 0..6 {
         has_calls(&ledger, &user(&format!("user {number}")), 2).await;
     }
+}
+
+/// The ends of tasks that a node left go together. One of them has ended already.
+#[tokio::test(flavor = "multi_thread")]
+async fn ends_of_left_tasks_share_commits() {
+    const USERS: usize = 60;
+    let backend = InPostgres::new();
+    let (ledger, gone) = backend.node("gone").await;
+    let mut ends = Vec::new();
+    for number in 0..USERS {
+        let call = call(&format!("user {number}"));
+        let audit = NewAudit::new(&call.owner, "platform", "task.outcome", AuditOutcome::Done);
+        let new = NewTask::new(call.call_id, call.owner.clone(), "app", "work").cap(LONG, false);
+        let (_, task, _) = ledger.start_and_answer(&gone, call, new, turn("!")).await.unwrap();
+        ends.push((task.task_id, TaskEnd::new(TaskState::Reclaimed, turn("interrupted"), audit)));
+    }
+    ledger.leave(&gone).await.unwrap();
+    let incarnation = ledger.join("stays", LONG).await.unwrap();
+    let (ended, end) = ends[7].clone();
+    ledger.reclaim_task(&incarnation, ended, end).await.unwrap();
+    let answers = ledger.reclaim_tasks(&incarnation, ends).await.unwrap();
+    for (number, answer) in answers.into_iter().enumerate() {
+        assert_eq!(answer, if number == 7 { Err(LedgerError::AlreadyEnded) } else { Ok(()) });
+    }
+    for number in 0..USERS {
+        // The call, its reply, and the outcome; the start and the end of the task are events without a turn.
+        let turns = ledger.turns(&user(&format!("user {number}")), 0, PageLimit::rows(100)).await.unwrap();
+        assert_eq!(turns.rows.len(), 3);
+    }
+    let taken: i64 = backend.row("SELECT count(DISTINCT xmin::text) FROM @.task").await.get(0);
+    assert!(taken < 15, "{taken} transactions for {USERS} ends");
 }

@@ -64,6 +64,9 @@ const SHORTEST_RENEWAL: Duration = Duration::from_millis(500);
 /// The time limit of a write check, whose caller wants a fast answer.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Recovery's writes that go together may use this fraction of the connections.
+const RECLAIM_SHARE: usize = 4;
+
 /// A [`Ledger`](super::Ledger) in a PostgreSQL database, version 15 or later, for any number of nodes.
 ///
 /// Everything is in one schema, `imperal` unless you name another; the rest of the database is left alone. The ledger
@@ -93,6 +96,8 @@ pub struct PostgresLedger {
     notifier: Arc<PeerNotifier>,
     permits: OwnerPermits,
     batches: Batches,
+    /// The ends of tasks that no process holds.
+    reclaims: Batches,
     event_reads: EventReads,
     steps: StepWriter,
     claims: Claims,
@@ -125,6 +130,7 @@ impl PostgresLedger {
         let loops = listener::start(&notifier, &store, meters.loops());
         let permits = OwnerPermits::new(connections, meters.clone());
         let batches = Batches::new(store.clone(), connections, meters.clone());
+        let reclaims = Batches::new(store.clone(), connections / RECLAIM_SHARE, meters.clone());
         let event_reads = EventReads::new(store.clone());
         let steps = StepWriter::new(store.clone(), meters.clone());
         Ok(Self {
@@ -132,6 +138,7 @@ impl PostgresLedger {
             notifier,
             permits,
             batches,
+            reclaims,
             event_reads,
             steps,
             claims: Claims::default(),

@@ -130,12 +130,14 @@ impl PostgresLedger {
         let write =
             Write::of(incarnation, sql).text(task_id.to_string()).int(attempt.map(|attempt| i64::from(attempt.number)));
         let write = ended(write, &end)?;
+        let owner = audited(&end);
         let row = if attempt.is_some() {
-            self.batched(&audited(&end), write).await?
+            self.batched(&owner, write).await?
         } else {
-            // On behalf of another incarnation.
-            let _permit = self.permits.acquire_for_audit(&end.audit).await?;
-            self.alone(&write).await?
+            // On behalf of another incarnation. Apart from users' writes: several nodes may end the same tasks, and a
+            // refusal undoes a transaction.
+            let _permit = self.permits.acquire(&owner).await?;
+            self.reclaims.send(&owner, write).await?
         };
         self.stamped(&row, end.turn)
     }
