@@ -106,7 +106,7 @@ pub(super) struct SettingsArgs {
     /// Time from a cancel to dropping the work, in seconds [default: 10]
     #[arg(long, env = "IMPERAL_CANCEL_GRACE", value_name = "SECONDS", value_parser = seconds)]
     cancel_grace: Option<Duration>,
-    /// The node's lease, in seconds; renewed after a third of it [default: 15]
+    /// The node's lease, in seconds; renewed after a third of it, on PostgreSQL every half second or more often [default: 15]
     #[arg(long, env = "IMPERAL_LEASE", value_name = "SECONDS", value_parser = seconds)]
     lease: Option<Duration>,
     /// How long running work may go on when the platform stops, in seconds [default: 10]

@@ -30,7 +30,8 @@ pub struct Settings {
     /// How long the node's right to its tasks lasts without renewal: at least three times
     /// `renew_every`. 15 s.
     pub lease: Duration,
-    /// How often the lease is renewed, and orphaned work of other nodes looked for. 5 s.
+    /// How often the lease is renewed, and orphaned work of other nodes looked for. 5 s; a server on PostgreSQL lowers
+    /// it to half a second, or to a tenth of the lease if that is less.
     pub renew_every: Duration,
     /// Most running tasks of a user. 100.
     pub tasks_per_user: u32,
