@@ -184,6 +184,10 @@ impl Node {
             let incarnation = self.lease().incarnation.clone();
             let orphans = if ahead.is_empty() { self.ledger.orphans(pass.limit).await? } else { ahead };
             if !pass.goes_on(&orphans) {
+                if orphans.is_empty() {
+                    // An answer was lost, and the write was not.
+                    pass.failed.clear();
+                }
                 self.report_unsettled(&pass);
                 return Ok(());
             }
@@ -210,6 +214,8 @@ impl Node {
         };
         let seen: HashSet<Work> = pass.seen.iter().copied().collect();
         orphans.retain(|orphan| !seen.contains(&work_of(orphan)));
+        // Most of the batch before may be gone already.
+        orphans.truncate(pass.limit as usize);
         orphans
     }
 

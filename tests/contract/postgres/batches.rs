@@ -7,10 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{join_all, poll_immediate};
 use imperal::ids::CallId;
-use imperal::ledger::{
-    AuditOutcome, Incarnation, Ledger, LedgerError, NewAudit, NewCall, NewTask, Owner, PageLimit, PostgresLedger,
-    TaskEnd, TaskState, Turn,
-};
+use imperal::ledger::{Incarnation, Ledger, LedgerError, NewCall, Owner, PageLimit, PostgresLedger, Turn};
 use imperal_tests::cluster;
 use imperal_tests::eventually;
 use tokio::task::JoinHandle;
@@ -394,38 +391,5 @@ async fn damaged_number_is_repaired_and_stops_nobody() {
     let (_backend, ledger) = stuck.let_go().await;
     for number in 0..6 {
         has_calls(&ledger, &user(&format!("user {number}")), 2).await;
-    }
-}
-
-/// The ends of tasks that a node left go together. Sent again, they are refused and stop no other.
-#[tokio::test(flavor = "multi_thread")]
-async fn ends_of_left_tasks_share_commits() {
-    const USERS: usize = 60;
-    let backend = InPostgres::new();
-    let (ledger, gone) = backend.node("gone").await;
-    let mut ends = Vec::new();
-    for number in 0..USERS {
-        let call = call(&format!("user {number}"));
-        let audit = NewAudit::new(&call.owner, "platform", "task.outcome", AuditOutcome::Done);
-        let new = NewTask::new(call.call_id, call.owner.clone(), "app", "work").cap(LONG, false);
-        let (_, task, _) = ledger.start_and_answer(&gone, call, new, turn("!")).await.unwrap();
-        ends.push((task.task_id, TaskEnd::new(TaskState::Reclaimed, turn("interrupted"), audit)));
-    }
-    ledger.leave(&gone).await.unwrap();
-    let incarnation = ledger.join("stays", LONG).await.unwrap();
-    let all_but_last = ends[..USERS - 1].to_vec();
-    let answers = ledger.reclaim_tasks(&incarnation, all_but_last).await.unwrap();
-    assert_eq!(answers, vec![Ok(()); USERS - 1]);
-    let sql = "SELECT count(DISTINCT xmin::text) FROM @.task WHERE finished_at IS NOT NULL";
-    let taken: i64 = backend.row(sql).await.get(0);
-    assert!(taken < 10, "{taken} transactions for {} ends", USERS - 1);
-    let answers = ledger.reclaim_tasks(&incarnation, ends).await.unwrap();
-    for (number, answer) in answers.into_iter().enumerate() {
-        assert_eq!(answer, if number < USERS - 1 { Err(LedgerError::AlreadyEnded) } else { Ok(()) });
-    }
-    for number in 0..USERS {
-        // The call, its reply, and one outcome.
-        let turns = ledger.turns(&user(&format!("user {number}")), 0, PageLimit::rows(100)).await.unwrap();
-        assert_eq!(turns.rows.len(), 3);
     }
 }

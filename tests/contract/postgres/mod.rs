@@ -9,6 +9,7 @@ mod durable;
 mod event_reads;
 mod locks;
 mod places;
+mod reclaims;
 mod renewals;
 mod schema;
 mod suspect_crowd;

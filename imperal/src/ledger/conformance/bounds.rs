@@ -4,8 +4,8 @@ use super::Backend;
 use super::scene::{ALL, MANY, Node, anna, ben, bot, end, new_audit, new_call, new_task, ok};
 use crate::ids::CallId;
 use crate::ledger::{
-    Attempt, AuditFilter, AuditScope, EventBody, Fence, LedgerError, MessageSource, NewAudit, NewCall, Page, PageLimit,
-    Task, TaskState, Turn, TurnBody, Work,
+    Attempt, AuditFilter, AuditScope, EventBody, Fence, LedgerError, MessageSource, NewAudit, NewCall, Owner, Page,
+    PageLimit, Task, TaskEnd, TaskState, Turn, TurnBody, Work,
 };
 
 /// Bytes of a long text.
@@ -139,4 +139,35 @@ pub async fn first_call_over_the_limit_is_refused(backend: &impl Backend) {
     assert_eq!(node.ledger.accept_call(&node.incarnation, large_call(1000)).await, refused);
     assert_eq!(node.look(&anna()).await.head, 0);
     ok(node.ledger.accept_call(&node.incarnation, NewCall { max_stored: Some(1000), ..new_call(&anna()) }).await);
+}
+
+/// Texts that recovery writes count, alone and together. None is refused.
+pub async fn reclaimed_texts_count_as_stored(backend: &impl Backend) {
+    let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
+    let long = |body: TurnBody| TurnBody { text: "x".repeat(LONG), ..body };
+    let long_end = |owner: &Owner| {
+        let end = end(owner, TaskState::Reclaimed, "interrupted");
+        TaskEnd { turn: long(end.turn), ..end }
+    };
+    let mut left = Vec::new();
+    for owner in [anna(), ben()] {
+        left.push((node.call(&owner).await, node.detached(&owner).await));
+    }
+    ok(node.ledger.leave(&node.incarnation).await);
+    let [(annas_call, annas_task), (bens_call, bens_task)] = left[..] else { panic!("two users: {left:?}") };
+    let by = &other.incarnation;
+    ok(other.ledger.reclaim_call(by, annas_call, long(bot(""))).await);
+    ok(other.ledger.reclaim_task(by, annas_task, long_end(&anna())).await);
+    let replied = ok(other.ledger.reclaim_calls(by, vec![(bens_call, long(bot("")))]).await);
+    let ended = ok(other.ledger.reclaim_tasks(by, vec![(bens_task, long_end(&ben()))]).await);
+    assert_eq!([replied, ended].concat(), [Ok(()), Ok(())]);
+    for owner in [anna(), ben()] {
+        let message = |max_stored| {
+            let from = MessageSource::Outside { max_stored: Some(max_stored) };
+            other.ledger.inject(owner.clone(), bot("."), new_audit(&owner, "chat.inject"), from)
+        };
+        let two = 2 * LONG as u64;
+        assert_eq!(message(two).await, Err(LedgerError::QuotaExceeded(two)), "{owner:?}");
+        ok(message(two + 10_000).await);
+    }
 }

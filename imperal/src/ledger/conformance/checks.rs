@@ -369,6 +369,7 @@ macro_rules! ledger_conformance {
                 lists_and_events_of_tasks_have_no_results
                 stored_bytes_per_day_are_limited
                 first_call_over_the_limit_is_refused
+                reclaimed_texts_count_as_stored
             }
             texts {
                 unusual_texts_round_trip

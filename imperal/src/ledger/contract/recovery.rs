@@ -2,10 +2,7 @@
 
 use std::future::Future;
 
-use futures_util::future::BoxFuture;
-use futures_util::{StreamExt, stream};
-
-use super::{LedgerError, LedgerResult};
+use super::LedgerResult;
 use crate::ids::{CallId, TaskId};
 use crate::ledger::{Incarnation, Orphan, TaskEnd, Turn, TurnBody};
 
@@ -59,8 +56,7 @@ pub trait Recovery: Send + Sync {
     /// [`Recovery::reclaim_call`] for many calls. The answers have the order of the replies. A call that cannot be
     /// replied to, for example because its row is damaged, has its error in its answer and does not stop the others.
     ///
-    /// A backend may use one transaction for all of them, or one for each. Each reply is whole in either case. The
-    /// default runs [`Recovery::reclaim_call`], up to 128 at the same time.
+    /// A backend may use one transaction for all of them, or several. Each reply is whole in either case.
     ///
     /// # Errors
     /// `Fenced`, and then some of the calls may have their replies; a failure of the whole write.
@@ -68,14 +64,7 @@ pub trait Recovery: Send + Sync {
         &self,
         incarnation: &Incarnation,
         replies: Vec<(CallId, TurnBody)>,
-    ) -> impl Future<Output = LedgerResult<Vec<LedgerResult<()>>>> + Send {
-        async move {
-            one_by_one(replies, |(call_id, turn)| {
-                Box::pin(async move { self.reclaim_call(incarnation, call_id, turn).await.map(drop) })
-            })
-            .await
-        }
-    }
+    ) -> impl Future<Output = LedgerResult<Vec<LedgerResult<()>>>> + Send;
 
     /// [`Recovery::reclaim_task`] for many tasks, with the rules of [`Recovery::reclaim_calls`].
     ///
@@ -85,25 +74,5 @@ pub trait Recovery: Send + Sync {
         &self,
         incarnation: &Incarnation,
         ends: Vec<(TaskId, TaskEnd)>,
-    ) -> impl Future<Output = LedgerResult<Vec<LedgerResult<()>>>> + Send {
-        async move {
-            one_by_one(ends, |(task_id, end)| {
-                Box::pin(async move { self.reclaim_task(incarnation, task_id, end).await.map(drop) })
-            })
-            .await
-        }
-    }
-}
-
-/// Writes that [`one_by_one`] runs at the same time.
-const AT_ONCE: usize = 128;
-
-/// Runs a write for each, and returns their answers in order. `Fenced` is the answer of all.
-async fn one_by_one<'a, T: Send>(
-    ends: Vec<T>,
-    write: impl Fn(T) -> BoxFuture<'a, LedgerResult<()>> + Send,
-) -> LedgerResult<Vec<LedgerResult<()>>> {
-    let writes: Vec<_> = ends.into_iter().map(write).collect();
-    let answers: Vec<_> = stream::iter(writes).buffered(AT_ONCE).collect().await;
-    if answers.contains(&Err(LedgerError::Fenced)) { Err(LedgerError::Fenced) } else { Ok(answers) }
+    ) -> impl Future<Output = LedgerResult<Vec<LedgerResult<()>>>> + Send;
 }

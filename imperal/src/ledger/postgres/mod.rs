@@ -24,6 +24,7 @@ mod pool;
 mod questions;
 mod queues;
 mod reads;
+mod reclaims;
 mod rows;
 mod schedules;
 mod schema;
@@ -64,9 +65,6 @@ const SHORTEST_RENEWAL: Duration = Duration::from_millis(500);
 /// The time limit of a write check, whose caller wants a fast answer.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Recovery's writes that go together may use this fraction of the connections.
-const RECLAIM_SHARE: usize = 4;
-
 /// A [`Ledger`](super::Ledger) in a PostgreSQL database, version 15 or later, for any number of nodes.
 ///
 /// Everything is in one schema, `imperal` unless you name another; the rest of the database is left alone. The ledger
@@ -96,8 +94,6 @@ pub struct PostgresLedger {
     notifier: Arc<PeerNotifier>,
     permits: OwnerPermits,
     batches: Batches,
-    /// The ends of tasks that no process holds.
-    reclaims: Batches,
     event_reads: EventReads,
     steps: StepWriter,
     claims: Claims,
@@ -130,7 +126,6 @@ impl PostgresLedger {
         let loops = listener::start(&notifier, &store, meters.loops());
         let permits = OwnerPermits::new(connections, meters.clone());
         let batches = Batches::new(store.clone(), connections, meters.clone());
-        let reclaims = Batches::new(store.clone(), connections / RECLAIM_SHARE, meters.clone());
         let event_reads = EventReads::new(store.clone());
         let steps = StepWriter::new(store.clone(), meters.clone());
         Ok(Self {
@@ -138,7 +133,6 @@ impl PostgresLedger {
             notifier,
             permits,
             batches,
-            reclaims,
             event_reads,
             steps,
             claims: Claims::default(),
@@ -240,6 +234,22 @@ impl Recovery for PostgresLedger {
 
     async fn reclaim_task(&self, incarnation: &Incarnation, task_id: TaskId, end: TaskEnd) -> LedgerResult<Turn> {
         self.end_task(incarnation, task_id, None, end).await
+    }
+
+    async fn reclaim_calls(
+        &self,
+        incarnation: &Incarnation,
+        replies: Vec<(CallId, TurnBody)>,
+    ) -> LedgerResult<Vec<LedgerResult<()>>> {
+        self.settle_left_calls(incarnation, replies).await
+    }
+
+    async fn reclaim_tasks(
+        &self,
+        incarnation: &Incarnation,
+        ends: Vec<(TaskId, TaskEnd)>,
+    ) -> LedgerResult<Vec<LedgerResult<()>>> {
+        self.end_left_tasks(incarnation, ends).await
     }
 }
 

@@ -58,9 +58,9 @@ const FUNCTION_FILES: &[(&str, &str)] = functions![
     "write_turn" "write_task_event" "audit_hash" "write_audit"
     "state_of" "check_attempt" "is_replied" "running_tasks" "remove_drafts" "taken_slots" "has_suspect" "has_ready_suspect" "waiting_owners" "last_step_at"
     "last_progress" "has_progressed" "refused_since" "write_attempt"
-    "count_effects" "count_questions" "settle_question" "withdraw_questions" "withdraw_lost"
+    "unreclaimable" "count_effects" "count_questions" "settle_question" "withdraw_questions" "withdraw_lost"
     "orphan_durable" "end_incarnation" "join_node" "renew" "drain" "leave" "find_lost_work" "expire_leases"
-    "accept_call" "reply" "answer_call" "request_call_cancel" "inherit" "refuse_start" "join_queue" "insert_task" "start_task" "start_call" "note_progress" "write_drafts" "end_task" "request_cancel" "finish_task" "inject"
+    "accept_call" "reply" "answer_call" "request_call_cancel" "inherit" "refuse_start" "join_queue" "insert_task" "start_task" "start_call" "note_progress" "write_drafts" "end_task" "request_cancel" "finish_task" "reclaim_calls" "reclaim_tasks" "inject"
     "claim_task" "claim_from_owner" "claim_from_queue" "claim_from_queues" "claim_tasks" "release_task" "store_steps" "register_program" "mark_one_stuck" "mark_stuck"
     "announce_queued" "ask_question" "answer_question" "close_question" "retry_task" "set_paused"
     "check_owned_work" "put_documents" "write_documents" "store_step_documents" "rekey_documents"
@@ -219,7 +219,7 @@ mod tests {
         let tables: String = TABLE_FILES.concat();
         let functions: String = FUNCTION_FILES.iter().map(|(_, sql)| *sql).collect();
         assert_eq!((TABLES, &hash_of(&tables)[..16]), (20, "57cd726bd51b3699"));
-        assert_eq!((FUNCTIONS, &hash_of(&functions)[..16]), (24, "d0498992111d7000"));
+        assert_eq!((FUNCTIONS, &hash_of(&functions)[..16]), (24, "3cad455f58ef5896"));
     }
 
     #[test]

@@ -134,10 +134,9 @@ impl PostgresLedger {
         let row = if attempt.is_some() {
             self.batched(&owner, write).await?
         } else {
-            // On behalf of another incarnation. Apart from users' writes: several nodes may end the same tasks, and a
-            // refusal undoes a transaction.
+            // On behalf of another incarnation.
             let _permit = self.permits.acquire(&owner).await?;
-            self.reclaims.send(&owner, write).await?
+            self.alone(&write).await?
         };
         self.stamped(&row, end.turn)
     }

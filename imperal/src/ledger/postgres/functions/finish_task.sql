@@ -8,7 +8,7 @@ CREATE OR REPLACE FUNCTION @.finish_task(
 DECLARE
     v_node_id bigint := @.fence(p_node, p_incarnation);
     v_task @.task;
-    v_state text;
+    v_code text;
 BEGIN
     -- FOR UPDATE waits for steps of the attempt that are being stored.
     SELECT * INTO v_task FROM @.task WHERE task_id = p_task_id FOR UPDATE;
@@ -20,13 +20,12 @@ BEGIN
         THEN
             PERFORM @.check_attempt(v_task, v_node_id, p_incarnation, p_attempt);
         END IF;
+        IF NOT @.is_replied(v_task.call_id) THEN PERFORM @.refuse('IM004'); END IF;
     ELSE
-        v_state := @.state_of(v_task);
-        IF v_state = 'running' AND NOT v_task.abandoned THEN PERFORM @.refuse('IM011'); END IF;
-        IF v_state NOT IN ('running', 'queued', 'waiting', 'stuck') THEN PERFORM @.refuse('IM008'); END IF;
+        v_code := @.unreclaimable(v_task);
+        IF v_code IS NOT NULL THEN PERFORM @.refuse(v_code); END IF;
+        PERFORM @.repair_numbers(v_task.owner_id);
     END IF;
-    IF NOT @.is_replied(v_task.call_id) THEN PERFORM @.refuse('IM004'); END IF;
-    IF p_attempt IS NULL THEN PERFORM @.repair_numbers(v_task.owner_id); END IF;
     IF p_notes IS NOT NULL THEN UPDATE @.durable SET notes = p_notes WHERE task_no = v_task.task_no; END IF;
     RETURN @.end_task(v_task, p_state, p_turn_id, p_body, p_audit, p_open_effects, false);
 END $$;

@@ -238,7 +238,6 @@ impl Tx<'_> {
     ) -> Result<(), Fault> {
         let owner = self.ending_owner(owners, owner_id)?;
         let seq = owner.head.saturating_add(1);
-        // First, because it may be refused: the owner's next turn takes the number then.
         self.insert_turn(owner_id, seq, turn)?;
         owner.head = seq;
         owner.stored = owner.stored.saturating_add(turn.json.len() as u64);

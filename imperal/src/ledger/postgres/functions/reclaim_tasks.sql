@@ -1,0 +1,37 @@
+-- Ends tasks as finish_task does without an attempt, in one transaction. One row for each, in their order: the code of its
+-- refusal, or the stamp of its outcome. p_audits: eight texts for each. Waits a second at most for another transaction:
+-- the rows of many users are locked meanwhile.
+CREATE OR REPLACE FUNCTION @.reclaim_tasks(
+    p_node text, p_incarnation bigint, p_task_ids uuid[], p_states text[], p_turn_ids uuid[], p_bodies text[],
+    p_audits text[], p_open_effects bigint[], p_notes text[]
+) RETURNS TABLE (code text, stamp @.stamp) LANGUAGE plpgsql AS $$
+DECLARE
+    v_task @.task;
+    v_repaired bigint[] := '{}';
+BEGIN
+    PERFORM @.fence(p_node, p_incarnation);
+    PERFORM set_config('lock_timeout', '1s', true);
+    -- All tasks before all owners, both in one order: so this waits for nobody who waits for it.
+    PERFORM FROM @.task t WHERE t.task_id = ANY (p_task_ids) ORDER BY t.task_no FOR UPDATE;
+    PERFORM FROM @.owner o
+    WHERE o.owner_id IN (SELECT t.owner_id FROM @.task t WHERE t.task_id = ANY (p_task_ids))
+    ORDER BY o.owner_key FOR NO KEY UPDATE;
+    FOR v_place IN 1 .. cardinality(p_task_ids) LOOP
+        SELECT * INTO v_task FROM @.task t WHERE t.task_id = p_task_ids[v_place];
+        code := CASE WHEN NOT FOUND THEN 'IM003' ELSE @.unreclaimable(v_task) END;
+        stamp := NULL;
+        IF code IS NULL THEN
+            IF v_task.owner_id <> ALL (v_repaired) THEN
+                PERFORM @.repair_numbers(v_task.owner_id);
+                v_repaired := v_repaired || v_task.owner_id;
+            END IF;
+            IF p_notes[v_place] IS NOT NULL THEN
+                UPDATE @.durable SET notes = p_notes[v_place] WHERE task_no = v_task.task_no;
+            END IF;
+            stamp := @.end_task(
+                v_task, p_states[v_place], p_turn_ids[v_place], p_bodies[v_place],
+                p_audits[8 * v_place - 7 : 8 * v_place], p_open_effects[v_place], false);
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+END $$;
