@@ -10,7 +10,7 @@ use imperal_tests::{Node, NodeOptions, User, eventually};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// What becomes of the first request.
+/// The fate of the first request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cut {
     /// The process ends before it sends the request.

@@ -47,7 +47,7 @@ enum Section {
     },
     /// Steps of durable tasks a second, and the time of one.
     Steps,
-    /// Processor time of drafts beside that of progress, on one node with SQLite.
+    /// Processor time of drafts and of progress, on one node with SQLite.
     Words,
     /// The ledger's side of the comparison in `tests/bench/queue`.
     Ledger {

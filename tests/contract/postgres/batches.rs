@@ -25,7 +25,7 @@ fn call(name: &str) -> NewCall {
     NewCall::new(CallId::generate(), user(name), turn("?"))
 }
 
-/// A node whose two first transactions wait for another node. Of the writes that arrive at once two are sent, and the
+/// A node whose two first transactions wait for another node. Two of the writes that arrive at once are sent, and the
 /// others go together.
 struct Stuck {
     backend: InPostgres,
@@ -56,21 +56,10 @@ impl Stuck {
                 async move { ledger.answer_call(&incarnation, call(&format!("held {number}")), turn("!")).await };
             stuck.first.push(tokio::spawn(write));
         }
-        stuck.locks_waited_for(2).await;
+        stuck.backend.locks_waited_for(2).await;
         // A transaction that takes longer than 50 ms counts no longer.
         tokio::time::sleep(Duration::from_millis(60)).await;
         stuck
-    }
-
-    async fn locks_waited_for(&self, count: i64) {
-        let sql = "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-                   WHERE NOT l.granted AND a.application_name = $1";
-        let looking = cluster::client().await;
-        eventually("the writes wait for locks", async || {
-            let waiting: i64 = looking.query_one(sql, &[&self.backend.schema]).await.unwrap().get(0);
-            (waiting >= count).then_some(())
-        })
-        .await;
     }
 
     fn send(&self, call: NewCall) -> Pin<Box<dyn Future<Output = Answered> + Send + '_>> {
@@ -325,7 +314,7 @@ async fn transaction_locks_its_users_in_one_order() {
     let rest = stuck.backend.named(&rest);
     let look = async {
         // The third lock that is waited for is that of the transaction, for a twentieth of a second.
-        stuck.locks_waited_for(3).await;
+        stuck.backend.locks_waited_for(3).await;
         let free = looking.batch_execute(&rest).await;
         looking.batch_execute("ROLLBACK").await.unwrap();
         free.expect("the transaction waits for the first user and holds no other");

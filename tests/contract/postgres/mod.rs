@@ -29,6 +29,7 @@ use imperal::ledger::{
     PostgresLedger, Progress, RenewalNews, Role, Subscription, TaskEnd, TaskState, TurnBody,
 };
 use imperal_tests::cluster;
+use imperal_tests::eventually;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{AsyncMessage, NoTls};
 
@@ -69,6 +70,18 @@ impl InPostgres {
 
     async fn sql(&self, sql: &str) {
         cluster::client().await.batch_execute(&self.named(sql)).await.unwrap();
+    }
+
+    /// Completes once as many locks are waited for by this schema's nodes.
+    async fn locks_waited_for(&self, count: i64) {
+        let sql = "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+                   WHERE NOT l.granted AND a.application_name = $1";
+        let looking = cluster::client().await;
+        eventually("the writes wait for locks", async || {
+            let waiting: i64 = looking.query_one(sql, &[&self.schema]).await.unwrap().get(0);
+            (waiting >= count).then_some(())
+        })
+        .await;
     }
 
     async fn row(&self, sql: &str) -> tokio_postgres::Row {

@@ -114,7 +114,7 @@ async fn held_user_delays_no_other() {
         assert_eq!(replied, Ok(vec![Ok(())]));
     };
     let release = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        left.backend.locks_waited_for(1).await;
         other.batch_execute("ROLLBACK").await.unwrap();
     };
     tokio::join!(settling, release);

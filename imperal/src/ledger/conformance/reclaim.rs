@@ -209,7 +209,7 @@ pub async fn end_and_reclaim_of_one_task_have_one_winner(backend: &impl Backend)
     }
 }
 
-/// Of several owners in one write: each gets its outcome, its two events and its audit row, as in a write of its own.
+/// Tasks of several owners end in one write: each gets its outcome, its two events and its audit row, as in a write of its own.
 pub async fn tasks_are_reclaimed_together(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let mut left = Vec::new();

@@ -35,7 +35,7 @@ async fn assert_one_reply(node: &Node, owner: &Owner, call_id: CallId) {
     assert_eq!(record.reply.as_ref(), Some(*reply));
 }
 
-/// Of several owners in one write: each gets its reply and its number, as in a write of its own.
+/// Calls of several owners get replies in one write: each gets its reply and its number, as in a write of its own.
 pub async fn calls_are_reclaimed_together(backend: &impl Backend) {
     let (node, other) = (Node::start(backend, "a").await, Node::start(backend, "b").await);
     let mut left = Vec::new();

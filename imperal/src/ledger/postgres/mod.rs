@@ -16,6 +16,7 @@ mod event_reads;
 mod fault;
 mod files;
 mod identity;
+mod leases;
 mod listener;
 mod notifier;
 mod operators;
@@ -24,7 +25,7 @@ mod pool;
 mod questions;
 mod queues;
 mod reads;
-mod reclaims;
+mod recovery;
 mod rows;
 mod schedules;
 mod schema;
@@ -46,22 +47,18 @@ use self::event_reads::EventReads;
 use self::listener::AbortOnDrop;
 use self::notifier::PeerNotifier;
 use self::owner_permits::OwnerPermits;
-use self::pool::{Lane, Param, STATEMENT, Store, int, text, texts};
-use self::rows::{RECORD_COLUMNS, audit, get, get_id, get_number, micros, number, orphan, step_texts, to_json};
+use self::pool::{Lane, Param, Store, int, text, texts};
+use self::rows::{audit, get, get_number, micros, number, step_texts, to_json};
 use self::steps::StepWriter;
 use self::stored_text::stored;
-use self::writes::one;
-use super::contract::{AuditTrail, Calls, Chat, Health, Leases, LedgerResult, Recovery, Retention, Tasks};
-use super::unreadable::UnreadableRow;
+use super::contract::{AuditTrail, Calls, Chat, Health, LedgerResult, Retention, Tasks};
 use super::{
     Attempt, AuditFilter, AuditRow, CallCancel, CallRecord, CancelOutcome, ChainEnds, Event, Feed, Fence, Incarnation,
-    LedgerError, LedgerMeters, MessageSource, NewAudit, NewCall, NewTask, Orphan, Owner, Page, PageLimit, Progress,
-    Pruned, RenewalNews, RetentionPolicy, Task, TaskEnd, TaskRecord, Turn, TurnBody, Work,
+    LedgerError, LedgerMeters, MessageSource, NewAudit, NewCall, NewTask, Owner, Page, PageLimit, Progress, Pruned,
+    RetentionPolicy, Task, TaskEnd, TaskRecord, Turn, TurnBody, Work,
 };
 use crate::ids::{CallId, TaskId, TurnId};
 
-/// The shortest time limit of a renewal.
-const SHORTEST_RENEWAL: Duration = Duration::from_millis(500);
 /// The time limit of a write check, whose caller wants a fast answer.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -141,16 +138,6 @@ impl PostgresLedger {
             _loops: loops,
         })
     }
-
-    /// Reports work whose state or incarnation was damaged, so that no ended incarnation could leave it.
-    async fn find_lost_work(&self) -> Result<(), LedgerError> {
-        for row in self.counted(self.store.repeatable("SELECT * FROM @.find_lost_work()", &[])).await? {
-            let table = if get::<&str>(&row, 0)? == "call" { "call" } else { "task" };
-            let (number, why) = (get::<i64>(&row, 1)?.to_string(), get(&row, 2)?);
-            self.store.unreadable().report(&UnreadableRow { table, row: &number, owner: None, why });
-        }
-        Ok(())
-    }
 }
 
 /// Adds the limit, which the server's refusal does not repeat.
@@ -158,98 +145,6 @@ fn quota(error: LedgerError, max_stored: Option<u64>) -> LedgerError {
     match error {
         LedgerError::QuotaExceeded(_) => LedgerError::QuotaExceeded(max_stored.unwrap_or_default()),
         error => error,
-    }
-}
-
-impl Leases for PostgresLedger {
-    async fn join(&self, node: &str, lease: Duration) -> LedgerResult<Incarnation> {
-        let (name, lease) = (stored(node), micros(lease));
-        // Running twice only costs the node one more incarnation.
-        let sql = "SELECT * FROM @.join_node($1, $2)";
-        let row = one(self.counted(self.store.repeatable(sql, &[text(&name), int(&lease)])).await?)?;
-        self.notifier.joined(get(&row, 0)?, node);
-        self.permits.forget_calls();
-        // The durable tasks of its earlier incarnation.
-        self.notifier.task_is_ready();
-        self.find_lost_work().await?;
-        Ok(Incarnation { node: node.into(), number: get(&row, 1)? })
-    }
-
-    async fn renew(&self, incarnation: &Incarnation, lease: Duration) -> LedgerResult<RenewalNews> {
-        // A longer attempt would leave no time for another.
-        let limit = (lease / 3).clamp(SHORTEST_RENEWAL, STATEMENT);
-        let (node, lease) = (stored(&incarnation.node), micros(lease));
-        let params = [text(&node), int(&incarnation.number), int(&lease)];
-        let sql = "SELECT n.task_id::text, n.call_id::text FROM @.renew($1, $2, $3) AS n";
-        let mut news = RenewalNews::default();
-        for row in self.counted(self.store.repeat(Lane::Lease, limit, sql, &params)).await? {
-            if get::<Option<&str>>(&row, 0)?.is_some() {
-                news.cancelled_tasks.push(get_id(&row, 0)?);
-            } else {
-                news.cancelled_calls.push(get_id(&row, 1)?);
-            }
-        }
-        Ok(news)
-    }
-
-    async fn drain(&self, incarnation: &Incarnation) -> LedgerResult<()> {
-        let node = stored(&incarnation.node);
-        let params = [text(&node), int(&incarnation.number)];
-        self.counted(self.store.repeat(Lane::Lease, STATEMENT, "SELECT FROM @.drain($1, $2)", &params)).await?;
-        Ok(())
-    }
-
-    async fn leave(&self, incarnation: &Incarnation) -> LedgerResult<()> {
-        let node = stored(&incarnation.node);
-        let params = [text(&node), int(&incarnation.number)];
-        self.counted(self.store.repeat(Lane::Lease, STATEMENT, "SELECT FROM @.leave($1, $2)", &params)).await?;
-        self.notifier.task_is_ready();
-        Ok(())
-    }
-}
-
-impl Recovery for PostgresLedger {
-    async fn expire_leases(&self, incarnation: &Incarnation) -> LedgerResult<u64> {
-        let node = stored(&incarnation.node);
-        let params = [text(&node), int(&incarnation.number)];
-        let sql = "SELECT @.expire_leases($1, $2)";
-        let row = one(self.counted(self.store.repeat(Lane::Lease, STATEMENT, sql, &params)).await?)?;
-        let ended = get_number(&row, 0)?;
-        if ended > 0 {
-            self.notifier.task_is_ready();
-        }
-        Ok(ended)
-    }
-
-    async fn orphans(&self, limit: u32) -> LedgerResult<Vec<Orphan>> {
-        let sql = format!("SELECT {RECORD_COLUMNS} {}", reads::ORPHANS);
-        let limit = i64::from(limit);
-        let orphans = self.counted(self.store.repeat(Lane::Lease, STATEMENT, &sql, &[int(&limit)])).await?;
-        Ok(orphans.iter().map(|row| orphan(row, self.store.unreadable())).collect())
-    }
-
-    async fn reclaim_call(&self, incarnation: &Incarnation, call_id: CallId, turn: TurnBody) -> LedgerResult<Turn> {
-        self.settle_call(incarnation, call_id, true, turn).await
-    }
-
-    async fn reclaim_task(&self, incarnation: &Incarnation, task_id: TaskId, end: TaskEnd) -> LedgerResult<Turn> {
-        self.end_task(incarnation, task_id, None, end).await
-    }
-
-    async fn reclaim_calls(
-        &self,
-        incarnation: &Incarnation,
-        replies: Vec<(CallId, TurnBody)>,
-    ) -> LedgerResult<Vec<LedgerResult<()>>> {
-        self.settle_left_calls(incarnation, replies).await
-    }
-
-    async fn reclaim_tasks(
-        &self,
-        incarnation: &Incarnation,
-        ends: Vec<(TaskId, TaskEnd)>,
-    ) -> LedgerResult<Vec<LedgerResult<()>>> {
-        self.end_left_tasks(incarnation, ends).await
     }
 }
 

@@ -14,7 +14,7 @@ BEGIN
     SELECT * INTO v_task FROM @.task WHERE task_id = p_task_id FOR UPDATE;
     IF NOT FOUND THEN PERFORM @.refuse('IM003'); END IF;
     IF p_attempt IS NOT NULL THEN
-        -- What check_attempt accepts at once. A call of it costs more than a statement.
+        -- The same check as check_attempt, without a call: that costs more than a statement.
         IF v_task.state <> 'running' OR v_task.node_id <> v_node_id OR v_task.incarnation <> p_incarnation
             OR v_task.attempt <> p_attempt
         THEN

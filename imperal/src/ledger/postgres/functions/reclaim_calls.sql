@@ -6,14 +6,13 @@ CREATE OR REPLACE FUNCTION @.reclaim_calls(
 DECLARE
     v_call @.call;
     v_locked bigint[];
-    v_repaired bigint[] := '{}';
 BEGIN
     PERFORM @.fence(p_node, p_incarnation);
     PERFORM set_config('lock_timeout', '1s', true);
     -- Calls before owners, as everywhere, and only the owners of calls that get a reply: other nodes may have settled the
     -- rest.
     PERFORM FROM @.call c WHERE c.call_id = ANY (p_call_ids) ORDER BY c.call_id FOR NO KEY UPDATE;
-    v_locked := @.lock_each_owner(
+    v_locked := @.lock_left_owners(
         ARRAY(SELECT c.owner_id FROM @.call c WHERE c.call_id = ANY (p_call_ids) AND c.state NOT IN ('open', 'replied')),
         p_waits);
     FOR v_place IN 1 .. cardinality(p_call_ids) LOOP
@@ -25,10 +24,6 @@ BEGIN
             code := '55P03';
             stamp.owner_id := v_call.owner_id;
         ELSIF code IS NULL THEN
-            IF v_call.owner_id <> ALL (v_repaired) THEN
-                PERFORM @.repair_numbers(v_call.owner_id);
-                v_repaired := v_repaired || v_call.owner_id;
-            END IF;
             stamp := @.write_turn(v_call.owner_id, 1, p_turn_ids[v_place], p_bodies[v_place]);
             UPDATE @.call SET state = 'replied', reply_seq = stamp.seq WHERE call_id = v_call.call_id;
             -- A claim takes a call's tasks only after the reply.

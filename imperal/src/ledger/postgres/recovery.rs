@@ -1,6 +1,6 @@
-//! Recovery's writes: the replies to many calls, or the ends of many tasks, in one statement.
+//! Work that incarnations left: the statements of recovery, and its writes in groups.
 //!
-//! One that is settled already, held by a process or missing has the refusal in its row and undoes nothing: several nodes may
+//! The replies to many calls, or the ends of many tasks, are one statement. One that is settled already, held by a process or missing has the refusal in its row and undoes nothing: several nodes may
 //! settle the same work. The work of users whose rows another transaction holds is left out, and sent again by user, in
 //! statements that wait for a second. After any other fault of the work itself each write is sent alone. If the server
 //! is out of reach, that is the answer of all that is left.
@@ -14,14 +14,15 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, StreamExt};
 use tokio_postgres::Row;
 
-use super::PostgresLedger;
 use super::fault::{Fault, refusal, was_a_loss};
-use super::pool::{Param, flag, int, ints, text, texts};
-use super::rows::{audit, get, get_number, json_text, to_json};
+use super::pool::{Lane, Param, STATEMENT, flag, int, ints, text, texts};
+use super::rows::{RECORD_COLUMNS, audit, get, get_number, json_text, orphan, to_json};
 use super::stored_text::stored;
+use super::writes::one;
+use super::{PostgresLedger, reads};
 use crate::ids::{CallId, TaskId};
-use crate::ledger::contract::LedgerResult;
-use crate::ledger::{Incarnation, LedgerError, TaskEnd, TurnBody, decode};
+use crate::ledger::contract::{LedgerResult, Recovery};
+use crate::ledger::{Incarnation, LedgerError, Orphan, TaskEnd, Turn, TurnBody, decode};
 
 /// Writes of one statement. It holds the rows of their users until its end.
 const TOGETHER: usize = 16;
@@ -40,7 +41,7 @@ const ENDS: &str = "SELECT (r.stamp).*, r.code
 
 type Answer = LedgerResult<()>;
 
-/// What became of a write.
+/// The answer to a write, or the reason why it has none yet.
 enum Piece {
     Answered(Answer),
     /// Another transaction holds the row of this owner.
@@ -51,15 +52,44 @@ impl Piece {
     fn answer(self) -> Answer {
         match self {
             Self::Answered(answer) => answer,
-            Self::Held(_) => Err(LedgerError::Unavailable("another transaction holds the user's row".to_owned())),
+            Self::Held(_) => {
+                Err(LedgerError::Unavailable("another transaction holds the user's row, or it is missing".to_owned()))
+            }
         }
     }
 }
 
 type Pieces = Result<Vec<Piece>, Fault>;
 
-impl PostgresLedger {
-    pub(super) async fn settle_left_calls(
+impl Recovery for PostgresLedger {
+    async fn expire_leases(&self, incarnation: &Incarnation) -> LedgerResult<u64> {
+        let node = stored(&incarnation.node);
+        let params = [text(&node), int(&incarnation.number)];
+        let sql = "SELECT @.expire_leases($1, $2)";
+        let row = one(self.counted(self.store.repeat(Lane::Lease, STATEMENT, sql, &params)).await?)?;
+        let ended = get_number(&row, 0)?;
+        if ended > 0 {
+            self.notifier.task_is_ready();
+        }
+        Ok(ended)
+    }
+
+    async fn orphans(&self, limit: u32) -> LedgerResult<Vec<Orphan>> {
+        let sql = format!("SELECT {RECORD_COLUMNS} {}", reads::ORPHANS);
+        let limit = i64::from(limit);
+        let orphans = self.counted(self.store.repeat(Lane::Lease, STATEMENT, &sql, &[int(&limit)])).await?;
+        Ok(orphans.iter().map(|row| orphan(row, self.store.unreadable())).collect())
+    }
+
+    async fn reclaim_call(&self, incarnation: &Incarnation, call_id: CallId, turn: TurnBody) -> LedgerResult<Turn> {
+        self.settle_call(incarnation, call_id, true, turn).await
+    }
+
+    async fn reclaim_task(&self, incarnation: &Incarnation, task_id: TaskId, end: TaskEnd) -> LedgerResult<Turn> {
+        self.end_task(incarnation, task_id, None, end).await
+    }
+
+    async fn reclaim_calls(
         &self,
         incarnation: &Incarnation,
         replies: Vec<(CallId, TurnBody)>,
@@ -67,14 +97,16 @@ impl PostgresLedger {
         in_groups(&replies, |some, waits| self.reply_together(incarnation, some, waits).boxed()).await
     }
 
-    pub(super) async fn end_left_tasks(
+    async fn reclaim_tasks(
         &self,
         incarnation: &Incarnation,
         ends: Vec<(TaskId, TaskEnd)>,
     ) -> LedgerResult<Vec<Answer>> {
         in_groups(&ends, |some, waits| self.end_together(incarnation, some, waits).boxed()).await
     }
+}
 
+impl PostgresLedger {
     async fn reply_together(
         &self,
         incarnation: &Incarnation,
